@@ -1,0 +1,99 @@
+// swift-tools-version:6.2
+// The targets of Causeway and the arrows between them. `scripts/check` guards the arrows: the compiler lets a target
+// import whatever its dependencies import, declared or not.
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: settings)
+}
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+
+let package = Package(
+    name: "causeway",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // System libraries, and the few C and C++ lines that Swift cannot import.
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+
+        // Shared by both processes.
+        module("Seal", ["COpenSSL"]),
+        module("Telemetry", [logging]),
+        module("ConfigModel", ["Seal"]),
+        module("TLSMaterial", ["Seal", "COpenSSL"]),
+        module("RouteMatching", ["ConfigModel", "CRE2"]),
+        module("ConfigChannel", ["ConfigModel", "Seal"]),
+
+        // The control plane.
+        module("ConsoleModel"),
+        module("Persistence", ["ConsoleModel", "Seal", grdb, logging]),
+        module(
+            "ControlPlane",
+            [
+                "Persistence", "ConsoleModel", "ConfigModel", "RouteMatching", "ConfigChannel", "TLSMaterial",
+                "Telemetry", "Seal", hummingbird, lifecycle, logging,
+            ] + nio),
+        .executableTarget(
+            name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],
+            path: "Sources/CausewayControl", swiftSettings: settings),
+
+        // The data plane. One module, so that the hot path is optimised whole.
+        module(
+            "DataPlane",
+            [
+                "RouteMatching", "ConfigChannel", "TLSMaterial", "Telemetry", "ConfigModel", "Seal", "CNghttp2",
+                "COpenSSL", logging,
+            ]),
+        .executableTarget(
+            name: "causeway-worker", dependencies: ["DataPlane", "Telemetry", arguments, logging],
+            path: "Sources/CausewayWorker", swiftSettings: settings),
+
+        tests("Seal"),
+        tests("Telemetry", [logging]),
+        tests("ConfigModel", ["Seal"]),
+        tests("TLSMaterial", ["Seal"]),
+        tests("RouteMatching", ["ConfigModel"]),
+        tests("ConfigChannel", ["ConfigModel", "Seal"]),
+        tests("ConsoleModel"),
+        tests("Persistence", ["ConsoleModel", "Seal", logging]),
+        tests(
+            "ControlPlane",
+            [
+                "Persistence", "ConsoleModel", "ConfigModel", "ConfigChannel", "Seal", hummingbird, logging,
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
+        tests("DataPlane", ["ConfigModel", "RouteMatching", "ConfigChannel", "Telemetry", "Seal", "CNghttp2"]),
+    ],
+    cxxLanguageStandard: .cxx17
+)

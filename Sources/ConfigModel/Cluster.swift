@@ -1,0 +1,68 @@
+// Back ends that answer for one another, and how to speak to them.
+
+/// A set of endpoints with one protocol. The compiler makes one cluster per (service, protocol) that routes use.
+package struct Cluster: Hashable, Sendable {
+    package var name: String
+    package var endpoints: [Endpoint]
+    package var `protocol`: UpstreamProtocol
+    /// `nil`: clear text.
+    package var tls: UpstreamTLS?
+    package var balancing: Balancing
+    /// Milliseconds to establish a connection, TLS included; 1 to 600,000.
+    package var connectTimeout: UInt32
+    /// Milliseconds that an upstream connection without a stream is kept; 0: not kept.
+    package var idleTimeout: UInt32
+
+    package init(
+        name: String, endpoints: [Endpoint], protocol: UpstreamProtocol, tls: UpstreamTLS? = nil,
+        balancing: Balancing = .roundRobin, connectTimeout: UInt32 = 5_000, idleTimeout: UInt32 = 60_000
+    ) {
+        self.name = name
+        self.endpoints = endpoints
+        self.protocol = `protocol`
+        self.tls = tls
+        self.balancing = balancing
+        self.connectTimeout = connectTimeout
+        self.idleTimeout = idleTimeout
+    }
+}
+
+/// One address of a cluster.
+package struct Endpoint: Hashable, Sendable {
+    /// IPv4 or IPv6 address (no brackets), a host name that is resolved again by time, or `unix:/path`.
+    package var host: String
+    /// 1 to 65,535; 0 for Unix sockets.
+    package var port: UInt16
+    package var weight: UInt32
+
+    package init(host: String, port: UInt16, weight: UInt32 = 1) {
+        self.host = host
+        self.port = port
+        self.weight = weight
+    }
+}
+
+package enum UpstreamProtocol: UInt8, Hashable, Sendable, CaseIterable {
+    case http1 = 1
+    /// With prior knowledge in clear text (h2c), by ALPN under TLS.
+    case http2 = 2
+}
+
+package enum Balancing: UInt8, Hashable, Sendable, CaseIterable {
+    case roundRobin = 1
+    /// The less busy of two endpoints chosen at random.
+    case leastRequest = 2
+}
+
+/// TLS towards the endpoints of a cluster.
+package struct UpstreamTLS: Hashable, Sendable {
+    /// Name sent as SNI and checked against the certificate; `nil`: the endpoint's host name.
+    package var serverName: String?
+    /// Whether the endpoint's certificate is checked against the system's certificate authorities.
+    package var verify: Bool
+
+    package init(serverName: String? = nil, verify: Bool = true) {
+        self.serverName = serverName
+        self.verify = verify
+    }
+}

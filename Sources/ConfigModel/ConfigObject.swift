@@ -1,0 +1,44 @@
+// The unit of distribution: an object with a kind, a name, canonical bytes and a hash. ACK and NACK speak of these.
+
+/// The kinds of objects, in the order in which a snapshot lists them. Raw values travel on the wire and never change.
+package enum ObjectKind: UInt8, Hashable, Sendable, CaseIterable {
+    case listener = 1
+    case tlsIdentity = 2
+    case virtualHost = 3
+    case cluster = 4
+    case route = 5
+}
+
+/// What identifies an object in a snapshot.
+package struct ObjectKey: Hashable, Sendable, Comparable {
+    package var kind: ObjectKind
+    package var name: String
+
+    package init(_ kind: ObjectKind, _ name: String) {
+        self.kind = kind
+        self.name = name
+    }
+
+    package static func < (a: ObjectKey, b: ObjectKey) -> Bool {
+        a.kind == b.kind ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : a.kind.rawValue < b.kind.rawValue
+    }
+}
+
+/// An object of any kind.
+package enum ConfigObject: Hashable, Sendable {
+    case listener(Listener)
+    case tlsIdentity(TLSIdentity)
+    case virtualHost(VirtualHost)
+    case cluster(Cluster)
+    case route(Route)
+
+    package var key: ObjectKey {
+        switch self {
+        case .listener(let value): ObjectKey(.listener, value.name)
+        case .tlsIdentity(let value): ObjectKey(.tlsIdentity, value.name)
+        case .virtualHost(let value): ObjectKey(.virtualHost, value.name)
+        case .cluster(let value): ObjectKey(.cluster, value.name)
+        case .route(let value): ObjectKey(.route, value.name)
+        }
+    }
+}
