@@ -1,0 +1,144 @@
+// The path that the upstream sees instead of the client's (`Route.rewrite`).
+//
+// Exact and prefix routes: the new path replaces what matched, and what follows stays. A slash at the seam is not doubled.
+// Regex routes: the new path is the whole result, with `$0` to `$9` replaced by the groups of the match.
+
+import CRE2
+import ConfigModel
+
+/// A compiled replacement of one route's path.
+struct PathRewrite {
+    enum Piece {
+        case literal([UInt8])
+        case group(Int)
+    }
+
+    private let pieces: [Piece]
+    /// Bytes of the path that are replaced; everything for exact and regex routes.
+    private let prefix: Int?
+    private let regex: RegularExpression?
+
+    init(
+        _ template: String, replacing kind: PathKind, prefix: Int, regex: RegularExpression?
+    ) throws(RouteProblem.Detail) {
+        if template.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f || $0 == 0x3f || $0 == 0x23 }) {
+            throw RouteProblem.Detail(
+                field: "rewrite.path", reason: "must not hold blanks, control characters, ? or #")
+        }
+        self.regex = regex
+        self.prefix = kind == .prefix ? prefix : nil
+        guard let regex else {
+            pieces = [.literal(Array(template.utf8))]
+            return
+        }
+        pieces = Self.parse(Array(template.utf8))
+        for case .group(let group) in pieces where group > regex.groupCount {
+            throw RouteProblem.Detail(
+                field: "rewrite.path", reason: "$\(group) names a group that the pattern does not have")
+        }
+    }
+
+    private static func parse(_ template: [UInt8]) -> [Piece] {
+        var pieces: [Piece] = []
+        var literal: [UInt8] = []
+        var position = 0
+        while position < template.count {
+            if template[position] == 0x24, position + 1 < template.count, 0x30...0x39 ~= template[position + 1] {
+                if !literal.isEmpty { pieces.append(.literal(literal)) }
+                literal = []
+                pieces.append(.group(Int(template[position + 1] - 0x30)))
+                position += 2
+            } else {
+                literal.append(template[position])
+                position += 1
+            }
+        }
+        if !literal.isEmpty { pieces.append(.literal(literal)) }
+        return pieces
+    }
+
+    /// Writes the new path; returns its length, which may exceed the buffer (then only a part is written).
+    func apply(_ path: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        var writer = Writer(buffer: buffer)
+        if let regex {
+            expand(regex, path, &writer)
+        } else {
+            if case .literal(let replacement)? = pieces.first { replacement.withUnsafeBytes { writer.append($0) } }
+            if let prefix, prefix < path.count {
+                let skip = writer.last == 0x2f && path[prefix] == 0x2f ? 1 : 0
+                writer.append(UnsafeRawBufferPointer(rebasing: path[(prefix + skip)...]))
+            }
+        }
+        return writer.count
+    }
+
+    private func expand(_ regex: RegularExpression, _ path: UnsafeRawBufferPointer, _ writer: inout Writer) {
+        let limit = RegularExpression.groupLimit
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * limit) { numbers in
+            numbers.initialize(repeating: 0)
+            guard let offsets = numbers.baseAddress else { return }
+            let matched = (offsets + limit).withMemoryRebound(to: UInt.self, capacity: limit) { lengths in
+                causeway_re2_capture(
+                    regex.handle, path.baseAddress?.assumingMemoryBound(to: CChar.self), path.count, offsets, lengths,
+                    Int32(limit))
+            }
+            guard matched else { return writer.append(path) }
+            for piece in pieces {
+                switch piece {
+                case .literal(let bytes): bytes.withUnsafeBytes { writer.append($0) }
+                case .group(let group):
+                    let (offset, count) = (numbers[group], numbers[limit + group])
+                    if offset >= 0 { writer.append(UnsafeRawBufferPointer(rebasing: path[offset..<offset + count])) }
+                }
+            }
+        }
+    }
+
+    /// Appends as far as the buffer goes and counts on. The first byte of a path is always a slash.
+    private struct Writer {
+        let buffer: UnsafeMutableRawBufferPointer
+        var count = 0
+        var last: UInt8 = 0
+
+        init(buffer: UnsafeMutableRawBufferPointer) {
+            self.buffer = buffer
+        }
+
+        mutating func append(_ bytes: UnsafeRawBufferPointer) {
+            guard !bytes.isEmpty else { return }
+            if count == 0, bytes[0] != 0x2f { put(0x2f) }
+            let room = min(bytes.count, max(0, buffer.count - count))
+            if room > 0 {
+                UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + room])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<room]))
+            }
+            count += bytes.count
+            last = bytes[bytes.count - 1]
+        }
+
+        mutating func put(_ byte: UInt8) {
+            if count < buffer.count { buffer[count] = byte }
+            count += 1
+            last = byte
+        }
+    }
+}
+
+extension RouteTable {
+    /// Whether the route gives the upstream another path.
+    package func rewritesPath(_ route: Int) -> Bool { rewrites[route] != nil }
+
+    /// Writes the path that the upstream of a route sees; `nil`: the route leaves the path alone.
+    ///
+    /// Returns the length of the new path. If it exceeds the buffer, the buffer holds nothing useful: call again with one
+    /// that is large enough.
+    package func rewrittenPath(
+        of path: UnsafeRawBufferPointer, route: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Int? {
+        guard let rewrite = rewrites[route] else { return nil }
+        let count = rewrite.apply(path, into: buffer)
+        guard count == 0 else { return count }
+        if !buffer.isEmpty { buffer[0] = 0x2f }
+        return 1
+    }
+}
