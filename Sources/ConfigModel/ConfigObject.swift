@@ -10,13 +10,20 @@ package enum ObjectKind: UInt8, Hashable, Sendable, CaseIterable {
 }
 
 /// What identifies an object in a snapshot.
-package struct ObjectKey: Hashable, Sendable, Comparable {
+package struct ObjectKey: Hashable, Sendable, Comparable, CustomStringConvertible {
     package var kind: ObjectKind
     package var name: String
 
     package init(_ kind: ObjectKind, _ name: String) {
         self.kind = kind
         self.name = name
+    }
+
+    package var description: String { "\(kind) \(name)" }
+
+    /// By bytes, as `<` and the hashes do: `String` takes texts for equal that differ only in Unicode composition.
+    package static func == (a: ObjectKey, b: ObjectKey) -> Bool {
+        a.kind == b.kind && a.name.utf8.elementsEqual(b.name.utf8)
     }
 
     package static func < (a: ObjectKey, b: ObjectKey) -> Bool {

@@ -1,0 +1,113 @@
+// The fields of each object in canonical order: listener, identity, virtual host, cluster. Routes have their own file.
+// A number, once used, keeps its meaning for ever; a new field takes the next number and a default that means "as before".
+
+extension Listener: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, name)
+        writer.string(2, address)
+        writer.integer(3, port)
+        writer.bool(4, tls)
+        writer.defaulted(5, limits)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            name: try reader.string(1), address: try reader.string(2), port: try reader.integer(3),
+            tls: try reader.bool(4), limits: try reader.defaulted(5, ListenerLimits()))
+    }
+}
+
+extension ListenerLimits: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.integer(1, tlsHandshakeTimeout, default: 10_000)
+        writer.integer(2, requestHeadersTimeout, default: 10_000)
+        writer.integer(3, requestProgressTimeout, default: 60_000)
+        writer.integer(4, connectionIdleTimeout, default: 600_000)
+        writer.integer(5, maxHeaderListSize, default: 65_536)
+        writer.integer(6, maxConcurrentStreams, default: 256)
+        writer.integer(7, maxConnections)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init()
+        tlsHandshakeTimeout = try reader.integer(1, default: 10_000)
+        requestHeadersTimeout = try reader.integer(2, default: 10_000)
+        requestProgressTimeout = try reader.integer(3, default: 60_000)
+        connectionIdleTimeout = try reader.integer(4, default: 600_000)
+        maxHeaderListSize = try reader.integer(5, default: 65_536)
+        maxConcurrentStreams = try reader.integer(6, default: 256)
+        maxConnections = try reader.integer(7)
+    }
+}
+
+extension TLSIdentity: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, name)
+        writer.string(2, certificateChain)
+        writer.secret(3, privateKey)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            name: try reader.string(1), certificateChain: try reader.string(2), privateKey: try reader.secret(3))
+    }
+}
+
+extension VirtualHost: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, name)
+        writer.strings(2, hosts)
+        writer.choice(3, https, default: .off)
+        writer.optional(4, tlsIdentity)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            name: try reader.string(1), hosts: try reader.strings(2), https: try reader.choice(3, default: .off),
+            tlsIdentity: try reader.optional(4))
+    }
+}
+
+extension Cluster: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, name)
+        writer.list(2, endpoints)
+        writer.required(3, `protocol`)
+        writer.optional(4, tls)
+        writer.choice(5, balancing, default: .roundRobin)
+        writer.integer(6, connectTimeout, default: 5_000)
+        writer.integer(7, idleTimeout, default: 60_000)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            name: try reader.string(1), endpoints: try reader.list(2), protocol: try reader.required(3),
+            tls: try reader.optional(4), balancing: try reader.choice(5, default: .roundRobin),
+            connectTimeout: try reader.integer(6, default: 5_000),
+            idleTimeout: try reader.integer(7, default: 60_000))
+    }
+}
+
+extension Endpoint: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, host)
+        writer.integer(2, port)
+        writer.integer(3, weight, default: 1)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            host: try reader.string(1), port: try reader.integer(2), weight: try reader.integer(3, default: 1))
+    }
+}
+
+extension UpstreamTLS: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.optional(1, serverName)
+        writer.bool(2, verify, default: true)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(serverName: try reader.optional(1), verify: try reader.bool(2, default: true))
+    }
+}

@@ -1,0 +1,109 @@
+// The fields of a route and of its parts in canonical order. A number, once used, keeps its meaning for ever.
+
+extension Route: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, name)
+        writer.strings(2, virtualHosts)
+        writer.integer(3, order)
+        writer.required(4, path)
+        writer.strings(5, methods)
+        writer.list(6, headers)
+        writer.list(7, queryParameters)
+        writer.list(8, destinations)
+        writer.choice(9, kind, default: .http)
+        writer.defaulted(10, timeouts)
+        writer.defaulted(11, streamPolicy)
+        writer.optional(12, rewrite)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            name: try reader.string(1), virtualHosts: try reader.strings(2), order: try reader.integer(3),
+            path: try reader.required(4), methods: try reader.strings(5), headers: try reader.list(6),
+            queryParameters: try reader.list(7), destinations: try reader.list(8),
+            kind: try reader.choice(9, default: .http), timeouts: try reader.defaulted(10, RouteTimeouts()),
+            streamPolicy: try reader.defaulted(11, .keep), rewrite: try reader.optional(12))
+    }
+}
+
+extension PathPredicate: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.required(1, kind)
+        writer.string(2, value)
+        writer.bool(3, caseSensitive, default: true)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            kind: try reader.required(1), value: try reader.string(2),
+            caseSensitive: try reader.bool(3, default: true))
+    }
+}
+
+extension KeyedPredicate: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, key)
+        writer.required(2, kind)
+        writer.string(3, value)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(key: try reader.string(1), kind: try reader.required(2), value: try reader.string(3))
+    }
+}
+
+extension Destination: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, cluster)
+        writer.integer(2, weight, default: 100)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(cluster: try reader.string(1), weight: try reader.integer(2, default: 100))
+    }
+}
+
+extension RouteTimeouts: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.optional(1, responseHeaders)
+        writer.optional(2, streamIdle)
+        writer.optional(3, total)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            responseHeaders: try reader.optional(1), streamIdle: try reader.optional(2),
+            total: try reader.optional(3))
+    }
+}
+
+extension StreamPolicy: CanonicalCodable {
+    /// `keep` writes nothing and so is left out by the route.
+    func write(to writer: inout CanonicalWriter) {
+        switch self {
+        case .keep: break
+        case .drain(let time): writer.optional(1, time)
+        case .close: writer.bool(2, true)
+        }
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        let time: UInt32? = try reader.optional(1)
+        guard let time else {
+            self = try reader.bool(2) ? .close : .keep
+            return
+        }
+        self = .drain(time)
+    }
+}
+
+extension Rewrite: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.optional(1, path)
+        writer.optional(2, authority)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(path: try reader.optional(1), authority: try reader.optional(2))
+    }
+}

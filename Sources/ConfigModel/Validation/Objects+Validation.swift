@@ -1,0 +1,73 @@
+// Rules that one object alone can break: listener, identity, virtual host, cluster. Routes have their own file.
+
+import Seal
+
+extension Listener {
+    func check(_ findings: inout Findings) {
+        if !Syntax.isIPv4(address) && !Syntax.isIPv6(address) {
+            findings.report("address", "must be an IPv4 or IPv6 address")
+        }
+        findings.check("limits.tlsHandshakeTimeout", limits.tlsHandshakeTimeout, in: 0...Bounds.timeout)
+        findings.check("limits.requestHeadersTimeout", limits.requestHeadersTimeout, in: 0...Bounds.timeout)
+        findings.check("limits.requestProgressTimeout", limits.requestProgressTimeout, in: 0...Bounds.timeout)
+        findings.check("limits.connectionIdleTimeout", limits.connectionIdleTimeout, in: 0...Bounds.timeout)
+        findings.check("limits.maxHeaderListSize", limits.maxHeaderListSize, in: 1_024...1_048_576)
+        findings.check("limits.maxConcurrentStreams", limits.maxConcurrentStreams, in: 1...65_535)
+    }
+}
+
+extension TLSIdentity {
+    /// Only that there is something: what is inside is judged by `TLSMaterial`, here and in the worker.
+    func check(_ findings: inout Findings) {
+        if certificateChain.isEmpty { findings.report("certificateChain", "must not be empty") }
+        if privateKey.bytes.isEmpty { findings.report("privateKey", "must not be empty") }
+    }
+}
+
+extension VirtualHost {
+    func check(_ findings: inout Findings) {
+        if hosts.isEmpty { findings.report("hosts", "must not be empty") }
+        for (index, host) in hosts.enumerated() {
+            findings.check("hosts[\(index)]", Syntax.virtualHostName(host))
+        }
+    }
+}
+
+extension Cluster {
+    func check(_ findings: inout Findings) {
+        findings.check("connectTimeout", connectTimeout, in: 1...600_000)
+        findings.check("idleTimeout", idleTimeout, in: 0...Bounds.timeout)
+        var addresses: Set<Endpoint> = []
+        for (index, endpoint) in endpoints.enumerated() {
+            endpoint.check("endpoints[\(index)]", &findings)
+            // Statistics and health are kept by address.
+            if !addresses.insert(Endpoint(host: endpoint.host, port: endpoint.port)).inserted {
+                findings.report("endpoints[\(index)]", "stands in the cluster twice")
+            }
+        }
+        if let name = tls?.serverName, !Syntax.isIPv6(name) {
+            findings.check("tls.serverName", Syntax.hostName(name))
+        }
+    }
+}
+
+extension Endpoint {
+    /// `sun_path` holds 108 bytes, the last of them zero.
+    private static let socketPathBytes = 107
+
+    fileprivate func check(_ field: String, _ findings: inout Findings) {
+        findings.check("\(field).weight", weight, in: 0...Bounds.weight)
+        if host.hasPrefix("unix:") {
+            let path = host.dropFirst("unix:".count)
+            if !path.hasPrefix("/") { findings.report("\(field).host", "must name a socket by an absolute path") }
+            if path.utf8.count > Self.socketPathBytes {
+                findings.report("\(field).host", "must not have a path longer than \(Self.socketPathBytes) bytes")
+            }
+            if Syntax.hasControl(host) { findings.report("\(field).host", "must not contain control characters") }
+            if port != 0 { findings.report("\(field).port", "must be 0 for a Unix socket") }
+            return
+        }
+        if !Syntax.isIPv6(host) { findings.check("\(field).host", Syntax.hostName(host)) }
+        if port == 0 { findings.report("\(field).port", "must be from 1 to 65535") }
+    }
+}

@@ -1,0 +1,112 @@
+// Objects with random fields for tests, from a seed that a failing test prints: nothing about them is valid but the types.
+
+import ConfigModel
+import Seal
+
+/// SplitMix64: the same numbers for the same seed on every machine.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+}
+
+extension SeededGenerator {
+    mutating func object() -> ConfigObject {
+        switch UInt8.random(in: 1...5, using: &self) {
+        case 1: .listener(listener())
+        case 2: .tlsIdentity(TLSIdentity(name: text(), certificateChain: text(), privateKey: Secret(bytes())))
+        case 3:
+            .virtualHost(VirtualHost(name: text(), hosts: texts(), https: pick(), tlsIdentity: maybe { $0.text() }))
+        case 4: .cluster(cluster())
+        default: .route(route())
+        }
+    }
+
+    mutating func bytes() -> [UInt8] {
+        (0..<Int.random(in: 0...200, using: &self)).map { _ in UInt8.random(in: 0...255, using: &self) }
+    }
+
+    /// Often empty, sometimes beyond ASCII, with scalars of every length in UTF-8.
+    mutating func text() -> String {
+        let scalars: [Unicode.Scalar] = [
+            "a", "z", ".", "*", "/", "\0", "\n", "é", "e\u{301}".unicodeScalars.last ?? "x", "漢", "𝄞",
+        ]
+        let length =
+            Bool.random(using: &self) ? Int.random(in: 0...3, using: &self) : Int.random(in: 0...300, using: &self)
+        var text = String.UnicodeScalarView()
+        for _ in 0..<length { text.append(scalars.randomElement(using: &self) ?? "a") }
+        return String(text)
+    }
+
+    /// Defaults, ends of ranges, and what lies between.
+    mutating func number<T: FixedWidthInteger & UnsignedInteger>(_ candidates: T...) -> T {
+        let edges: [T] = [0, 1, 127, 128, .max, .max - 1] + candidates
+        return Bool.random(using: &self)
+            ? edges.randomElement(using: &self) ?? 0 : T.random(in: 0...T.max, using: &self)
+    }
+
+    private mutating func pick<T: CaseIterable>() -> T where T.AllCases == [T] {
+        T.allCases[Int.random(in: 0..<T.allCases.count, using: &self)]
+    }
+
+    private mutating func maybe<T>(_ make: (inout SeededGenerator) -> T) -> T? {
+        Bool.random(using: &self) ? make(&self) : nil
+    }
+
+    private mutating func some<T>(_ make: (inout SeededGenerator) -> T) -> [T] {
+        (0..<Int.random(in: 0...4, using: &self)).map { _ in make(&self) }
+    }
+
+    private mutating func texts() -> [String] { some { $0.text() } }
+
+    private mutating func listener() -> Listener {
+        var limits = ListenerLimits()
+        if Bool.random(using: &self) {
+            limits.tlsHandshakeTimeout = number(10_000)
+            limits.requestHeadersTimeout = number(10_000)
+            limits.requestProgressTimeout = number(60_000)
+            limits.connectionIdleTimeout = number(600_000)
+            limits.maxHeaderListSize = number(65_536)
+            limits.maxConcurrentStreams = number(256)
+            limits.maxConnections = number()
+        }
+        return Listener(
+            name: text(), address: text(), port: number(), tls: Bool.random(using: &self), limits: limits)
+    }
+
+    private mutating func cluster() -> Cluster {
+        Cluster(
+            name: text(),
+            endpoints: some { Endpoint(host: $0.text(), port: $0.number(), weight: $0.number(1)) },
+            protocol: pick(),
+            tls: maybe { UpstreamTLS(serverName: $0.maybe { $0.text() }, verify: Bool.random(using: &$0)) },
+            balancing: pick(), connectTimeout: number(5_000), idleTimeout: number(60_000))
+    }
+
+    private mutating func predicate() -> KeyedPredicate {
+        KeyedPredicate(key: text(), kind: pick(), value: text())
+    }
+
+    mutating func route() -> Route {
+        Route(
+            name: text(), virtualHosts: texts(), order: number(),
+            path: PathPredicate(kind: pick(), value: text(), caseSensitive: Bool.random(using: &self)),
+            methods: texts(), headers: some { $0.predicate() }, queryParameters: some { $0.predicate() },
+            destinations: some { Destination(cluster: $0.text(), weight: $0.number(100)) }, kind: pick(),
+            timeouts: RouteTimeouts(
+                responseHeaders: maybe { $0.number() }, streamIdle: maybe { $0.number() },
+                total: maybe { $0.number() }),
+            streamPolicy: [.keep, .close, .drain(number())].randomElement(using: &self) ?? .keep,
+            rewrite: maybe { Rewrite(path: $0.maybe { $0.text() }, authority: $0.maybe { $0.text() }) })
+    }
+}
