@@ -1,0 +1,102 @@
+// Bytes of a request body into a model: says which field has the wrong type and which fields the model does not know.
+
+import Foundation
+
+/// A decoded body and the paths of the fields in it that mean nothing to us.
+package struct DecodedBody<Value: Sendable>: Sendable {
+    package var value: Value
+    package var unknownFields: [String]
+}
+
+/// Reads and writes the JSON of the console's models.
+package enum ConsoleJSON {
+    /// Members that answers carry and clients may send back unchanged.
+    private static let answerOnly: Set<String> = ["warnings"]
+
+    package static func decode<Value: Codable & Sendable>(
+        _ type: Value.Type, from bytes: [UInt8]
+    ) throws(BodyError) -> DecodedBody<Value> {
+        let data = Data(bytes)
+        let tree: JSONValue
+        do {
+            tree = try JSONDecoder().decode(JSONValue.self, from: data)
+        } catch {
+            throw .malformed(Self.syntaxMessage(of: error, isEmpty: bytes.isEmpty))
+        }
+        guard case .object = tree else {
+            throw .wrongType(FieldError("", "The body must be a JSON object, not \(tree.kind)."))
+        }
+        let value: Value
+        do {
+            value = try JSONDecoder().decode(type, from: data)
+        } catch {
+            throw .wrongType(Self.typeMessage(of: error, in: tree))
+        }
+        let echo = (try? JSONDecoder().decode(JSONValue.self, from: Data(encode(value)))) ?? .null
+        let unknown = tree.members(missingFrom: echo).filter { !answerOnly.contains($0) }
+        return DecodedBody(value: value, unknownFields: unknown)
+    }
+
+    /// Member names in alphabetical order, so that equal values have equal bytes.
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(value))
+    }
+
+    private static func syntaxMessage(of error: any Error, isEmpty: Bool) -> String {
+        if isEmpty { return "The body is empty; a JSON object is expected." }
+        if case .dataCorrupted(let context) = error as? DecodingError {
+            let reason = (context.underlyingError as? NSError)?.userInfo[NSDebugDescriptionErrorKey] as? String
+            return "The body is not valid JSON: \(reason ?? context.debugDescription)"
+        }
+        return "The body is not valid JSON."
+    }
+
+    private static func typeMessage(of error: any Error, in tree: JSONValue) -> FieldError {
+        switch error as? DecodingError {
+        case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+            let found = tree.value(at: context.codingPath)?.kind ?? "another type"
+            return FieldError(path(context.codingPath), "Must be \(words(for: type)), not \(found).")
+        case .keyNotFound(let key, let context):
+            return FieldError(path(context.codingPath + [key]), "Is missing.")
+        case .dataCorrupted(let context):
+            // The document is well-formed here, so this is a number that its type cannot hold.
+            return FieldError(path(context.codingPath), "Must be a whole number in range.")
+        default:
+            return FieldError("", "The body cannot be read.")
+        }
+    }
+
+    private static func words(for type: any Any.Type) -> String {
+        if type is String.Type { return "text" }
+        if type is Bool.Type { return "true or false" }
+        if type is any BinaryInteger.Type { return "a whole number" }
+        let name = String(describing: type)
+        if name.hasPrefix("Array") { return "a list" }
+        if name.hasPrefix("Dictionary") { return "an object" }
+        return "of another type"
+    }
+
+    private static func path(_ keys: [any CodingKey]) -> String {
+        keys.reduce(into: "") { text, key in
+            if let index = key.intValue {
+                text += "[\(index)]"
+            } else {
+                text += text.isEmpty ? key.stringValue : ".\(key.stringValue)"
+            }
+        }
+    }
+}
+
+extension JSONValue {
+    fileprivate func value(at path: [any CodingKey]) -> JSONValue? {
+        path.reduce(Optional(self)) { value, key in
+            switch value {
+            case .array(let values): key.intValue.flatMap { values.indices.contains($0) ? values[$0] : nil }
+            case .object(let members): members[key.stringValue]
+            default: nil
+            }
+        }
+    }
+}
