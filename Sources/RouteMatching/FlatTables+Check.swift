@@ -105,8 +105,9 @@ extension FlatTables {
         for field in fields where same(field) { size += field.bytes.count + 2 }
         return withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) { buffer in
             var used = 0
+            var isFirst = true
             for field in fields where same(field) {
-                if used > 0 {
+                if !isFirst {
                     buffer[used] = isCookie ? 0x3b : 0x2c
                     used += 1
                     if isCookie {
@@ -114,6 +115,7 @@ extension FlatTables {
                         used += 1
                     }
                 }
+                isFirst = false
                 UnsafeMutableRawBufferPointer(rebasing: buffer[used...]).copyMemory(from: field.bytes)
                 used += field.bytes.count
             }

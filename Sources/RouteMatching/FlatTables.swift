@@ -45,6 +45,8 @@ struct FlatTables {
     @inline(__always)
     func hostSlot(_ name: UnsafeRawBufferPointer) -> Int32 {
         guard let base = name.baseAddress, name.count > 0, name.count <= Self.longestHost else { return -1 }
+        // No name begins with a dot; the keys of wildcards do.
+        guard base.load(as: UInt8.self) != 0x2e else { return -1 }
         let exact = findHost(base, name.count)
         return exact >= 0 || wildcardDepths == 0 ? exact : wildcardSlot(base, name.count)
     }

@@ -20,9 +20,9 @@ struct PathRewrite {
 
     init(
         _ template: String, replacing kind: PathKind, prefix: Int, regex: RegularExpression?
-    ) throws(RouteProblem.Detail) {
+    ) throws(RouteProblem) {
         if template.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f || $0 == 0x3f || $0 == 0x23 }) {
-            throw RouteProblem.Detail(
+            throw RouteProblem(
                 field: "rewrite.path", reason: "must not hold blanks, control characters, ? or #")
         }
         self.regex = regex
@@ -33,7 +33,7 @@ struct PathRewrite {
         }
         pieces = Self.parse(Array(template.utf8))
         for case .group(let group) in pieces where group > regex.groupCount {
-            throw RouteProblem.Detail(
+            throw RouteProblem(
                 field: "rewrite.path", reason: "$\(group) names a group that the pattern does not have")
         }
     }

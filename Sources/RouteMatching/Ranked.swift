@@ -65,20 +65,8 @@ struct Ranked: Comparable {
     }
 }
 
-/// Why a route was left out.
-struct RouteProblem: Hashable {
-    let route: Int
+/// Why a route cannot be compiled.
+struct RouteProblem: Error {
     let field: String
     let reason: String
-
-    init(route: Int, field: String, reason: String) {
-        self.route = route
-        self.field = field
-        self.reason = reason
-    }
-
-    struct Detail: Error {
-        let field: String
-        let reason: String
-    }
 }

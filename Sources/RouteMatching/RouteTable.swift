@@ -15,16 +15,32 @@ package final class RouteTable: @unchecked Sendable {
     package let routes: [Route]
     /// Those given, and one named `*` at the end if routes ask for the default virtual host and none was given.
     package let virtualHosts: [VirtualHost]
+    /// Routes that are left out, and why: a regular expression that RE2 refuses, a rewrite that asks for a missing group.
+    package let problems: [ObjectProblem]
     let tables: FlatTables
     let rewrites: [PathRewrite?]
     private let patterns: [RegularExpression]
     private let memory: [UnsafeMutableRawPointer]
+
+    package convenience init(_ snapshot: Snapshot) {
+        var virtualHosts: [VirtualHost] = []
+        var routes: [Route] = []
+        for object in snapshot.objects {
+            switch object.object {
+            case .virtualHost(let value): virtualHosts.append(value)
+            case .route(let value): routes.append(value)
+            case .listener, .tlsIdentity, .cluster: break
+            }
+        }
+        self.init(virtualHosts: virtualHosts, routes: routes)
+    }
 
     package init(virtualHosts: [VirtualHost], routes: [Route]) {
         var builder = RouteTableBuilder(virtualHosts: virtualHosts, routes: routes)
         builder.build()
         self.routes = routes
         self.virtualHosts = builder.virtualHosts
+        problems = builder.problems
         rewrites = builder.rewrites
         patterns = builder.patterns
         (tables, memory) = builder.flatten()

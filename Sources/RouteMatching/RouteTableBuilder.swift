@@ -6,7 +6,7 @@ import ConfigModel
 struct RouteTableBuilder {
     var virtualHosts: [VirtualHost]
     let routes: [Route]
-    var problems: [RouteProblem] = []
+    var problems: [ObjectProblem] = []
     var patterns: [RegularExpression] = []
     var rewrites: [PathRewrite?]
 
@@ -162,18 +162,19 @@ struct RouteTableBuilder {
         do {
             return try candidate(route, index)
         } catch {
-            problems.append(RouteProblem(route: index, field: error.field, reason: error.reason))
+            problems.append(
+                ObjectProblem(key: ObjectKey(.route, route.name), field: error.field, reason: error.reason))
             return nil
         }
     }
 
-    private mutating func candidate(_ route: Route, _ index: Int) throws(RouteProblem.Detail) -> Candidate {
+    private mutating func candidate(_ route: Route, _ index: Int) throws(RouteProblem) -> Candidate {
         let kind = PathKind(route.path.kind)
         var path = Array(route.path.value.utf8)
         var regex: RegularExpression?
         if kind == .prefix, path.last == 0x2f { path.removeLast() }
         if kind == .regex {
-            let compiled = try compile(route.path.value, caseSensitive: route.path.caseSensitive, field: "path")
+            let compiled = try compile(route.path.value, caseSensitive: route.path.caseSensitive, field: "path.value")
             regex = compiled
             path = compiled.literalPrefix
         } else if !route.path.caseSensitive {
@@ -185,7 +186,7 @@ struct RouteTableBuilder {
         return Candidate(
             route: Int32(index), kind: kind, path: store(path), caseSensitive: route.path.caseSensitive,
             methods: store(methods: route.methods),
-            headers: try store(route.headers, field: "headers") { key throws(RouteProblem.Detail) in
+            headers: try store(route.headers, field: "headers") { key throws(RouteProblem) in
                 try Self.headerSubject(key)
             },
             query: try store(route.queryParameters, field: "queryParameters") { _ in .query },
@@ -194,38 +195,40 @@ struct RouteTableBuilder {
 
     private mutating func compile(
         _ pattern: String, caseSensitive: Bool = true, field: String
-    ) throws(RouteProblem.Detail) -> RegularExpression {
+    ) throws(RouteProblem) -> RegularExpression {
         do {
             let compiled = try RegularExpression(pattern: pattern, caseSensitive: caseSensitive)
             patterns.append(compiled)
             return compiled
         } catch {
-            throw RouteProblem.Detail(field: field, reason: error.message)
+            throw RouteProblem(field: field, reason: error.message)
         }
     }
 
-    private static func headerSubject(_ key: String) throws(RouteProblem.Detail) -> Condition.Subject {
+    private static func headerSubject(_ key: String) throws(RouteProblem) -> Condition.Subject {
         guard key.utf8.first == 0x3a else { return .field }
         switch key {
         case ":authority": return .authority
         case ":path": return .path
         case ":method": return .method
         case ":scheme": return .scheme
-        default: throw RouteProblem.Detail(field: "headers", reason: "unknown pseudo-header \(key)")
+        default: throw RouteProblem(field: "headers", reason: "unknown pseudo-header \(key)")
         }
     }
 
     private mutating func store(
         _ predicates: [KeyedPredicate], field: String,
-        _ subject: (String) throws(RouteProblem.Detail) -> Condition.Subject
-    ) throws(RouteProblem.Detail) -> Slice {
+        _ subject: (String) throws(RouteProblem) -> Condition.Subject
+    ) throws(RouteProblem) -> Slice {
         var made: [Condition] = []
-        for predicate in predicates {
+        for (position, predicate) in predicates.enumerated() {
             let about = try subject(predicate.key)
             let key = Array(predicate.key.utf8)
             let value = Array(predicate.value.utf8)
             var regex: RegularExpression?
-            if predicate.kind == .regex { regex = try compile(predicate.value, field: field) }
+            if predicate.kind == .regex {
+                regex = try compile(predicate.value, field: "\(field)[\(position)].value")
+            }
             made.append(
                 Condition(
                     subject: about, kind: PathKind(predicate.kind),

@@ -1,0 +1,233 @@
+// `match`, `trace` and the plain reference matcher agree on random tables and requests.
+
+import ConfigModel
+import RouteMatching
+import Testing
+
+@Suite struct RouteTableTests {
+    private static let hosts = ["*", "*.foo.com", "*.b.foo.com", "a.b.foo.com", "foo.com", "bar.com", "*.com"]
+    private static let segments = ["a", "b", "A", "long-segment-name", "x.y", "", "a1"]
+    private static let patterns = ["/a.*", "/[ab]/x", "/(a|b)+$", "/long.*name", "/A", "/a/b$", ".*x\\.y"]
+
+    private func randomPath(_ random: inout SeededRandom) -> String {
+        let count = Int.random(in: 0...4, using: &random)
+        return "/" + (0..<count).map { _ in random.pick(Self.segments) }.joined(separator: "/")
+    }
+
+    private func randomConditions(_ random: inout SeededRandom, _ keys: [String]) -> [KeyedPredicate] {
+        guard random.chance(25) else { return [] }
+        return keys.filter { _ in random.chance(50) }.map { key in
+            let kind = random.pick(MatchKind.allCases)
+            return KeyedPredicate(
+                key: key, kind: kind,
+                value: kind == .regex ? random.pick(["1+", "(1|2)", "[0-9]*"]) : random.pick(["1", "12", ""]))
+        }
+    }
+
+    private func randomRoute(_ number: Int, _ random: inout SeededRandom) -> Route {
+        let kind = random.pick(MatchKind.allCases)
+        let methods = ["GET", "PUT", "POST", "PURGE"].filter { _ in random.chance(15) }
+        let hosts = random.chance(10) ? [] : Array(Set((0..<2).map { _ in random.pick(Self.hosts) }))
+        return Route(
+            name: "r\(number)", virtualHosts: hosts, order: UInt64(number),
+            path: PathPredicate(
+                kind: kind, value: kind == .regex ? random.pick(Self.patterns) : randomPath(&random),
+                caseSensitive: random.chance(70)),
+            methods: methods, headers: randomConditions(&random, ["h1", "h2"]),
+            queryParameters: randomConditions(&random, ["q1", "q2"]), destinations: [])
+    }
+
+    private func randomHead(_ random: inout SeededRandom) -> SampleHead {
+        let authority = random.pick([
+            "foo.com", "a.b.foo.com", "x.b.foo.com", "y.foo.com", "bar.com", "z.com", "other", "A.B.foo.com:8443",
+            "foo.com.",
+        ])
+        var fields: [(name: String, value: String)] = []
+        for _ in 0..<Int.random(in: 0...3, using: &random) {
+            fields.append((random.pick(["h1", "h2", "other"]), random.pick(["1", "12", "2", "", "x"])))
+        }
+        let query = (0..<Int.random(in: 0...3, using: &random)).map { _ in
+            random.pick(["q1", "q2", "other"]) + random.pick(["=1", "=12", "=", "", "=x"])
+        }
+        return SampleHead(
+            method: random.pick(["GET", "PUT", "POST", "PURGE", "DELETE"]), authority: authority,
+            path: randomPath(&random),
+            query: query.joined(separator: "&"), fields: fields)
+    }
+
+    @Test func matchTraceAndTheReferenceAgreeOnRandomTables() {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SeededRandom(seed: seed)
+        var hits = 0
+        for round in 0..<120 {
+            let hosts = Self.hosts.map { VirtualHost(name: $0, hosts: [$0]) }.shuffled(using: &random)
+            let routes = (0..<random.pick([0, 3, 12, 60])).map { randomRoute($0, &random) }.shuffled(using: &random)
+            let table = RouteTable(virtualHosts: hosts, routes: routes)
+            let reference = ReferenceMatcher(virtualHosts: hosts, routes: routes)
+            for _ in 0..<25 {
+                let head = randomHead(&random)
+                let wanted = reference.route(for: head)
+                let matched = head.withHead { table.match($0) }
+                let traced = table.trace(head)
+                hits += wanted == nil ? 0 : 1
+                #expect(matched.map { routes[$0.route].name } == wanted, "seed \(seed) round \(round): \(head)")
+                let winners = traced.filter { $0.outcome == .matched }
+                #expect(
+                    winners.map { RouteMatch(route: $0.route, virtualHost: $0.virtualHost) }
+                        == (matched.map { [$0] } ?? []),
+                    "seed \(seed) round \(round): \(head)")
+                let decided = traced.firstIndex { $0.outcome == .matched } ?? traced.count
+                #expect(
+                    !traced[..<decided].contains { $0.outcome == .outranked },
+                    "seed \(seed) round \(round): \(head): outranked by a route that comes later")
+            }
+        }
+        #expect(hits > 300, "seed \(seed): the requests hardly ever match, the test shows nothing")
+    }
+
+    @Test func traceTellsTheFirstReasonOfEachRoute() {
+        let exact = { (key: String) in KeyedPredicate(key: key, kind: .exact, value: "1") }
+        func route(_ name: String, _ path: String, methods: [String] = [], headers: [String] = [], query: [String] = [])
+            -> Route
+        {
+            Route(
+                name: name, virtualHosts: ["foo.com"], order: UInt64(name.count),
+                path: PathPredicate(kind: .prefix, value: path), methods: methods, headers: headers.map(exact),
+                queryParameters: query.map(exact), destinations: [])
+        }
+        let table = RouteTable(
+            virtualHosts: [VirtualHost(name: "foo.com", hosts: ["foo.com"])],
+            routes: [
+                route("other path", "/b"), route("method", "/a", methods: ["PUT"]),
+                route("header", "/a", headers: ["x", "y"]),
+                route("query", "/a", query: ["q"]), route("taken", "/a"), route("too late", "/"),
+            ])
+        let trace = table.trace(SampleHead(path: "/a", fields: [("x", "1")]))
+        let outcomes = Dictionary(uniqueKeysWithValues: trace.map { (table.routes[$0.route].name, $0.outcome) })
+        #expect(
+            outcomes == [
+                "other path": .path, "method": .method, "header": .header("y"), "query": .queryParameter("q"),
+                "taken": .matched, "too late": .outranked,
+            ])
+    }
+
+    @Test func repeatedFieldsAreJudgedAsOneLine() {
+        let table = RouteTable(
+            virtualHosts: [],
+            routes: [
+                Route(
+                    name: "list", order: 1, path: PathPredicate(kind: .prefix, value: "/"),
+                    headers: [KeyedPredicate(key: "accept", kind: .exact, value: "a,b")], destinations: []),
+                Route(
+                    name: "crumbs", order: 2, path: PathPredicate(kind: .prefix, value: "/"),
+                    headers: [KeyedPredicate(key: "cookie", kind: .exact, value: "a=1; b=2")], destinations: []),
+            ])
+        #expect(table.route(for: SampleHead(fields: [("accept", "a"), ("accept", "b")])) == "list")
+        #expect(table.route(for: SampleHead(fields: [("accept", "a,b")])) == "list")
+        #expect(table.route(for: SampleHead(fields: [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")])) == "crumbs")
+        #expect(table.route(for: SampleHead(fields: [("accept", "a")])) == nil)
+        #expect(table.route(for: SampleHead(fields: [("accept", ""), ("accept", "a,b")])) == nil)
+    }
+
+    @Test func queryNamesAndValuesAreComparedDecoded() {
+        func table(_ key: String, _ kind: MatchKind, _ value: String) -> RouteTable {
+            RouteTable(
+                virtualHosts: [],
+                routes: [
+                    Route(
+                        name: "r", order: 1, path: PathPredicate(kind: .prefix, value: "/"),
+                        queryParameters: [KeyedPredicate(key: key, kind: kind, value: value)], destinations: [])
+                ])
+        }
+        #expect(table("a b", .exact, "ü&=").route(for: SampleHead(query: "x&a%20b=%C3%bc%26%3D")) == "r")
+        #expect(table("a", .prefix, "").route(for: SampleHead(query: "a")) == "r")
+        #expect(table("a", .exact, "").route(for: SampleHead(query: "b&a=")) == "r")
+        #expect(table("a", .exact, "100%").route(for: SampleHead(query: "a=100%")) == "r")
+        #expect(table("a", .exact, "%zz").route(for: SampleHead(query: "a=%zz")) == "r")
+        #expect(table("a", .exact, "b=c").route(for: SampleHead(query: "a=b=c")) == "r")
+        #expect(table("a", .exact, "b c").route(for: SampleHead(query: "a=b+c")) == nil)
+        #expect(table("a", .regex, "[0-9]+").route(for: SampleHead(query: "a=%31%32")) == "r")
+        #expect(table("a", .regex, "[0-9]+").route(for: SampleHead(query: "a=12x")) == nil)
+        #expect(table("a", .exact, "1").route(for: SampleHead(query: "")) == nil)
+    }
+
+    @Test func thousandsOfHostsAndRoutesAreAllFound() {
+        let hosts = (0..<3_000).map {
+            VirtualHost(name: "h\($0)", hosts: ["host-\($0).example.com", "*.w\($0).example.com"])
+        }
+        var routes = hosts.enumerated().map { index, host in
+            Route(
+                name: host.name, virtualHosts: [host.name], order: UInt64(index),
+                path: PathPredicate(kind: .prefix, value: "/"), destinations: [])
+        }
+        for number in 0..<3_000 {
+            routes.append(
+                Route(
+                    name: "p\(number)", virtualHosts: ["h0"], order: UInt64(10_000 + number),
+                    path: PathPredicate(kind: number % 2 == 0 ? .exact : .prefix, value: "/v1/things/\(number)"),
+                    destinations: []))
+        }
+        let table = RouteTable(virtualHosts: hosts, routes: routes)
+        for number in 0..<3_000 {
+            #expect(table.route(for: SampleHead(authority: "host-\(number).example.com", path: "/x")) == "h\(number)")
+            #expect(table.route(for: SampleHead(authority: "x.y.w\(number).example.com", path: "/x")) == "h\(number)")
+            let path = "/v1/things/\(number)" + (number % 2 == 0 ? "" : "/more")
+            #expect(table.route(for: SampleHead(authority: "host-0.example.com", path: path)) == "p\(number)")
+        }
+        #expect(table.route(for: SampleHead(authority: "host-3000.example.com", path: "/x")) == nil)
+        #expect(table.route(for: SampleHead(authority: "host-0.example.com", path: "/v1/things/0/more")) == "h0")
+    }
+
+    @Test(arguments: [
+        (Route(name: "r", order: 1, path: PathPredicate(kind: .regex, value: "/("), destinations: []), "path.value"),
+        (
+            Route(
+                name: "r", order: 1, path: PathPredicate(kind: .prefix, value: "/"),
+                headers: [
+                    KeyedPredicate(key: "a", kind: .exact, value: "1"),
+                    KeyedPredicate(key: "b", kind: .regex, value: "*"),
+                ], destinations: []), "headers[1].value"
+        ),
+        (
+            Route(
+                name: "r", order: 1, path: PathPredicate(kind: .prefix, value: "/"),
+                queryParameters: [KeyedPredicate(key: "a", kind: .regex, value: "[")], destinations: []),
+            "queryParameters[0].value"
+        ),
+        (
+            Route(
+                name: "r", order: 1, path: PathPredicate(kind: .regex, value: "/(a)"), destinations: [],
+                rewrite: Rewrite(path: "/$2")), "rewrite.path"
+        ),
+    ]) func aRouteThatCannotBeCompiledIsLeftOutAndReported(_ bad: Route, _ field: String) throws {
+        let good = Route(name: "good", order: 2, path: PathPredicate(kind: .prefix, value: "/"), destinations: [])
+        let table = RouteTable(
+            try Snapshot(historyID: .mint(), version: 1, objects: [.route(bad), .route(good)] as [ConfigObject]))
+        #expect(table.problems.map(\.key) == [ObjectKey(.route, "r")])
+        #expect(table.problems.map(\.field) == [field])
+        #expect(table.problems.allSatisfy { !$0.reason.isEmpty })
+        #expect(table.route(for: SampleHead(path: "/(a)")) == "good")
+    }
+
+    @Test func aDeepPathFindsItsLongestPrefixAndHostileOnesEnd() {
+        let deep = (0..<100).map { "/s\($0)" }.joined()
+        let fillers = (0..<20).map { number in
+            Route(
+                name: "f\(number)", order: UInt64(10 + number),
+                path: PathPredicate(kind: .prefix, value: "/f/\(number)"),
+                destinations: [])
+        }
+        let table = RouteTable(
+            virtualHosts: [],
+            routes: fillers + [
+                Route(name: "deep", order: 1, path: PathPredicate(kind: .prefix, value: deep), destinations: []),
+                Route(name: "s0", order: 2, path: PathPredicate(kind: .prefix, value: "/s0"), destinations: []),
+            ])
+        #expect(table.route(for: SampleHead(path: deep + "/x")) == "deep")
+        #expect(table.route(for: SampleHead(path: deep)) == "deep")
+        #expect(table.route(for: SampleHead(path: String(deep.dropLast()))) == "s0")
+        #expect(table.route(for: SampleHead(path: String(repeating: "/", count: 65_536))) == nil)
+        #expect(table.route(for: SampleHead(path: "")) == nil)
+        #expect(table.route(for: SampleHead(path: "*")) == nil)
+    }
+}
