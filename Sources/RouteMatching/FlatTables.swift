@@ -15,6 +15,10 @@ struct FlatTables {
     let candidates: UnsafePointer<Candidate>
     let conditions: UnsafePointer<Condition>
     let methods: UnsafePointer<Text>
+    /// By route: index of its rewrite rule; -1: none.
+    let rewriteOfRoute: UnsafePointer<Int32>
+    let rewrites: UnsafePointer<RewriteRule>
+    let rewritePieces: UnsafePointer<RewritePiece>
 
     /// Names that are longer match no virtual host but the default: a DNS name has at most 253 bytes.
     static let longestHost = 255

@@ -111,3 +111,17 @@ enum Verdict {
         if case .matched = self { true } else { false }
     }
 }
+
+/// What the upstream sees instead of the client's path.
+struct RewriteRule {
+    var pieces: Slice
+    /// Prefix routes: how many bytes of the path are replaced, the rest stays; -1: all.
+    var prefix: Int32
+    var regex: OpaquePointer?
+}
+
+/// A part of a new path: a group of the match, or (`group == -1`) fixed bytes.
+struct RewritePiece {
+    var group: Int32
+    var literal: Text
+}

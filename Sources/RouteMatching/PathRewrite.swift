@@ -6,27 +6,19 @@
 import CRE2
 import ConfigModel
 
-/// A compiled replacement of one route's path.
+/// A replacement of one route's path, as the builder parses it.
 struct PathRewrite {
     enum Piece {
         case literal([UInt8])
         case group(Int)
     }
 
-    private let pieces: [Piece]
-    /// Bytes of the path that are replaced; everything for exact and regex routes.
-    private let prefix: Int?
-    private let regex: RegularExpression?
+    let pieces: [Piece]
 
-    init(
-        _ template: String, replacing kind: PathKind, prefix: Int, regex: RegularExpression?
-    ) throws(RouteProblem) {
+    init(_ template: String, regex: RegularExpression?) throws(RouteProblem) {
         if template.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f || $0 == 0x3f || $0 == 0x23 }) {
-            throw RouteProblem(
-                field: "rewrite.path", reason: "must not hold blanks, control characters, ? or #")
+            throw RouteProblem(field: "rewrite.path", reason: "must not hold blanks, control characters, ? or #")
         }
-        self.regex = regex
-        self.prefix = kind == .prefix ? prefix : nil
         guard let regex else {
             pieces = [.literal(Array(template.utf8))]
             return
@@ -56,77 +48,93 @@ struct PathRewrite {
         if !literal.isEmpty { pieces.append(.literal(literal)) }
         return pieces
     }
+}
 
+extension FlatTables {
     /// Writes the new path; returns its length, which may exceed the buffer (then only a part is written).
-    func apply(_ path: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        var writer = Writer(buffer: buffer)
-        if let regex {
-            expand(regex, path, &writer)
+    func rewrite(
+        _ rule: UnsafePointer<RewriteRule>, _ path: UnsafeRawBufferPointer,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        var writer = PathWriter(buffer: buffer)
+        if let regex = rule.pointee.regex {
+            expand(rule.pointee.pieces, regex, path, &writer)
         } else {
-            if case .literal(let replacement)? = pieces.first { replacement.withUnsafeBytes { writer.append($0) } }
-            if let prefix, prefix < path.count {
+            for offset in 0..<rule.pointee.pieces.count {
+                writer.append(bytes(of: rewritePieces[Int(rule.pointee.pieces.first &+ offset)].literal))
+            }
+            let prefix = Int(rule.pointee.prefix)
+            if prefix >= 0, prefix < path.count {
                 let skip = writer.last == 0x2f && path[prefix] == 0x2f ? 1 : 0
                 writer.append(UnsafeRawBufferPointer(rebasing: path[(prefix + skip)...]))
             }
         }
+        if writer.count == 0 { writer.put(0x2f) }
         return writer.count
     }
 
-    private func expand(_ regex: RegularExpression, _ path: UnsafeRawBufferPointer, _ writer: inout Writer) {
+    private func expand(
+        _ pieces: Slice, _ regex: OpaquePointer, _ path: UnsafeRawBufferPointer, _ writer: inout PathWriter
+    ) {
         let limit = RegularExpression.groupLimit
         withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * limit) { numbers in
             numbers.initialize(repeating: 0)
             guard let offsets = numbers.baseAddress else { return }
             let matched = (offsets + limit).withMemoryRebound(to: UInt.self, capacity: limit) { lengths in
                 causeway_re2_capture(
-                    regex.handle, path.baseAddress?.assumingMemoryBound(to: CChar.self), path.count, offsets, lengths,
+                    regex, path.baseAddress?.assumingMemoryBound(to: CChar.self), path.count, offsets, lengths,
                     Int32(limit))
             }
             guard matched else { return writer.append(path) }
-            for piece in pieces {
-                switch piece {
-                case .literal(let bytes): bytes.withUnsafeBytes { writer.append($0) }
-                case .group(let group):
-                    let (offset, count) = (numbers[group], numbers[limit + group])
-                    if offset >= 0 { writer.append(UnsafeRawBufferPointer(rebasing: path[offset..<offset + count])) }
+            for offset in 0..<pieces.count {
+                let piece = rewritePieces[Int(pieces.first &+ offset)]
+                guard piece.group >= 0 else {
+                    writer.append(bytes(of: piece.literal))
+                    continue
                 }
+                let (start, count) = (numbers[Int(piece.group)], numbers[limit + Int(piece.group)])
+                if start >= 0 { writer.append(UnsafeRawBufferPointer(rebasing: path[start..<start + count])) }
             }
         }
     }
 
-    /// Appends as far as the buffer goes and counts on. The first byte of a path is always a slash.
-    private struct Writer {
-        let buffer: UnsafeMutableRawBufferPointer
-        var count = 0
-        var last: UInt8 = 0
+    private func bytes(of text: Text) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: pointer(text), count: Int(text.count))
+    }
+}
 
-        init(buffer: UnsafeMutableRawBufferPointer) {
-            self.buffer = buffer
-        }
+/// Appends as far as the buffer goes and counts on. The first byte of a path is always a slash.
+private struct PathWriter {
+    let buffer: UnsafeMutableRawBufferPointer
+    var count = 0
+    var last: UInt8 = 0
 
-        mutating func append(_ bytes: UnsafeRawBufferPointer) {
-            guard !bytes.isEmpty else { return }
-            if count == 0, bytes[0] != 0x2f { put(0x2f) }
-            let room = min(bytes.count, max(0, buffer.count - count))
-            if room > 0 {
-                UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + room])
-                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<room]))
-            }
-            count += bytes.count
-            last = bytes[bytes.count - 1]
-        }
+    init(buffer: UnsafeMutableRawBufferPointer) {
+        self.buffer = buffer
+    }
 
-        mutating func put(_ byte: UInt8) {
-            if count < buffer.count { buffer[count] = byte }
-            count += 1
-            last = byte
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return }
+        if count == 0, bytes[0] != 0x2f { put(0x2f) }
+        let room = min(bytes.count, max(0, buffer.count - count))
+        if room > 0 {
+            UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + room])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<room]))
         }
+        count += bytes.count
+        last = bytes[bytes.count - 1]
+    }
+
+    mutating func put(_ byte: UInt8) {
+        if count < buffer.count { buffer[count] = byte }
+        count += 1
+        last = byte
     }
 }
 
 extension RouteTable {
     /// Whether the route gives the upstream another path.
-    package func rewritesPath(_ route: Int) -> Bool { rewrites[route] != nil }
+    package func rewritesPath(_ route: Int) -> Bool { tables.rewriteOfRoute[route] >= 0 }
 
     /// Writes the path that the upstream of a route sees; `nil`: the route leaves the path alone.
     ///
@@ -135,10 +143,7 @@ extension RouteTable {
     package func rewrittenPath(
         of path: UnsafeRawBufferPointer, route: Int, into buffer: UnsafeMutableRawBufferPointer
     ) -> Int? {
-        guard let rewrite = rewrites[route] else { return nil }
-        let count = rewrite.apply(path, into: buffer)
-        guard count == 0 else { return count }
-        if !buffer.isEmpty { buffer[0] = 0x2f }
-        return 1
+        let rule = tables.rewriteOfRoute[route]
+        return rule < 0 ? nil : tables.rewrite(tables.rewrites + Int(rule), path, into: buffer)
     }
 }

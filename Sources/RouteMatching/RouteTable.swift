@@ -18,7 +18,6 @@ package final class RouteTable: @unchecked Sendable {
     /// Routes that are left out, and why: a regular expression that RE2 refuses, a rewrite that asks for a missing group.
     package let problems: [ObjectProblem]
     let tables: FlatTables
-    let rewrites: [PathRewrite?]
     private let patterns: [RegularExpression]
     private let memory: [UnsafeMutableRawPointer]
 
@@ -41,7 +40,6 @@ package final class RouteTable: @unchecked Sendable {
         self.routes = routes
         self.virtualHosts = builder.virtualHosts
         problems = builder.problems
-        rewrites = builder.rewrites
         patterns = builder.patterns
         (tables, memory) = builder.flatten()
     }

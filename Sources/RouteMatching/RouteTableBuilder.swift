@@ -8,7 +8,6 @@ struct RouteTableBuilder {
     let routes: [Route]
     var problems: [ObjectProblem] = []
     var patterns: [RegularExpression] = []
-    var rewrites: [PathRewrite?]
 
     private var bytes: [UInt8] = []
     private var hosts: [HostSlot] = []
@@ -19,11 +18,14 @@ struct RouteTableBuilder {
     private var candidates: [Candidate] = []
     private var conditions: [Condition] = []
     private var methods: [Text] = []
+    private var rewriteOfRoute: [Int32]
+    private var rewrites: [RewriteRule] = []
+    private var rewritePieces: [RewritePiece] = []
 
     init(virtualHosts: [VirtualHost], routes: [Route]) {
         self.virtualHosts = virtualHosts
         self.routes = routes
-        rewrites = Array(repeating: nil, count: routes.count)
+        rewriteOfRoute = Array(repeating: -1, count: routes.count)
     }
 
     mutating func build() {
@@ -181,7 +183,8 @@ struct RouteTableBuilder {
             path = path.map(FoldedBytes.fold)
         }
         if let template = route.rewrite?.path {
-            rewrites[index] = try PathRewrite(template, replacing: kind, prefix: path.count, regex: regex)
+            let rewrite = try PathRewrite(template, regex: regex)
+            store(rewrite, of: index, prefix: kind == .prefix ? path.count : -1, regex: regex?.handle)
         }
         return Candidate(
             route: Int32(index), kind: kind, path: store(path), caseSensitive: route.path.caseSensitive,
@@ -244,6 +247,19 @@ struct RouteTableBuilder {
         return Slice(first: UInt32(methods.count - names.count), count: UInt32(names.count))
     }
 
+    private mutating func store(_ rewrite: PathRewrite, of route: Int, prefix: Int, regex: OpaquePointer?) {
+        let first = rewritePieces.count
+        for piece in rewrite.pieces {
+            switch piece {
+            case .literal(let bytes): rewritePieces.append(RewritePiece(group: -1, literal: store(bytes)))
+            case .group(let group): rewritePieces.append(RewritePiece(group: Int32(group), literal: store([])))
+            }
+        }
+        let pieces = Slice(first: UInt32(first), count: UInt32(rewrite.pieces.count))
+        rewriteOfRoute[route] = Int32(rewrites.count)
+        rewrites.append(RewriteRule(pieces: pieces, prefix: Int32(prefix), regex: regex))
+    }
+
     // MARK: Memory
 
     private mutating func store(_ text: [UInt8]) -> Text {
@@ -282,7 +298,8 @@ struct RouteTableBuilder {
         let tables = FlatTables(
             bytes: UnsafeRawPointer(copy(bytes)), hosts: copy(hosts), hostMask: UInt32(hosts.count - 1),
             wildcardDepths: wildcardDepths, defaultHost: defaultHost, paths: copy(paths), pathSlots: copy(pathSlots),
-            candidates: copy(candidates), conditions: copy(conditions), methods: copy(methods))
+            candidates: copy(candidates), conditions: copy(conditions), methods: copy(methods),
+            rewriteOfRoute: copy(rewriteOfRoute), rewrites: copy(rewrites), rewritePieces: copy(rewritePieces))
         return (tables, memory)
     }
 }
