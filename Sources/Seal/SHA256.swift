@@ -57,9 +57,3 @@ package struct SHA256: ~Copyable {
         precondition(result == 1, "OpenSSL refused SHA-256")
     }
 }
-
-/// Algorithms fetched once: an implicit fetch takes a lock and costs more than hashing a route.
-enum Algorithm {
-    // Immutable and reference counted by OpenSSL with atomics; never freed, so sharing it between threads is safe.
-    nonisolated(unsafe) static let sha256: OpaquePointer? = EVP_MD_fetch(nil, "SHA256", nil)
-}
