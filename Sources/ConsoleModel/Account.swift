@@ -5,7 +5,7 @@ extension Console {
     package struct User: Codable, Hashable, Sendable {
         @JSONField package var name = ""
         @JSONField package var displayName: String? = nil
-        @JSONField package var password: String? = nil
+        @JSONField package var password: Concealed<String>? = nil
         @JSONField package var avatarUrl: String? = nil
 
         package init() {}
@@ -19,24 +19,24 @@ extension Console {
 
     package struct LoginRequest: Codable, Hashable, Sendable {
         @JSONField package var username = ""
-        @JSONField package var password = ""
+        @JSONField package var password: Concealed<String>? = nil
         @JSONField package var autoLogin: Bool? = nil
 
         package func check() -> Findings {
             var findings = Findings()
             if username.isEmpty { findings.refuse("username", "Is required.") }
-            if password.isEmpty { findings.refuse("password", "Is required.") }
+            if (password?.value ?? "").isEmpty { findings.refuse("password", "Is required.") }
             return findings
         }
     }
 
     package struct ChangePasswordRequest: Codable, Hashable, Sendable {
-        @JSONField package var oldPassword = ""
-        @JSONField package var newPassword = ""
+        @JSONField package var oldPassword: Concealed<String>? = nil
+        @JSONField package var newPassword: Concealed<String>? = nil
 
         package func check() -> Findings {
             var findings = Findings()
-            if oldPassword.isEmpty { findings.refuse("oldPassword", "Is required.") }
+            if (oldPassword?.value ?? "").isEmpty { findings.refuse("oldPassword", "Is required.") }
             User.check(password: newPassword, field: "newPassword", &findings)
             return findings
         }
@@ -46,7 +46,7 @@ extension Console {
         @JSONField package var adminUser: User? = nil
         @JSONField package var configs: [String: JSONValue]? = nil
         /// The one-time code printed at start; needed from elsewhere than loopback.
-        @JSONField package var setupCode: String? = nil
+        @JSONField package var setupCode: Concealed<String>? = nil
 
         package func check() -> Findings {
             var findings = Findings()
@@ -60,7 +60,7 @@ extension Console {
             } else if let problem = Syntax.problem(withText: user.displayName ?? "") {
                 findings.refuse("adminUser.displayName", problem)
             }
-            User.check(password: user.password ?? "", field: "adminUser.password", &findings)
+            User.check(password: user.password, field: "adminUser.password", &findings)
             return findings
         }
     }
@@ -86,7 +86,8 @@ extension Console.User {
         }
     }
 
-    static func check(password: String, field: String, _ findings: inout Findings) {
+    static func check(password: Concealed<String>?, field: String, _ findings: inout Findings) {
+        let password = password?.value ?? ""
         if password.isEmpty {
             findings.refuse(field, "Is required.")
         } else if password.utf8.count > longestPassword {

@@ -6,9 +6,9 @@ extension Console {
         @JSONField package var name = ""
         @JSONField package var version: String? = nil
         @JSONField package var cert: String? = nil
-        @JSONField package var key: String? = nil
+        @JSONField package var key: Concealed<String>? = nil
         /// Opens an encrypted `key`; used once, never stored.
-        @JSONField package var passphrase: String? = nil
+        @JSONField package var passphrase: Concealed<String>? = nil
         /// Read-only: the subject's common name, then the DNS names.
         @JSONField package var domains: [String]? = nil
         /// Read-only, `yyyy/MM/dd HH:mm:ssZ` in UTC.
@@ -19,8 +19,8 @@ extension Console {
 
         package mutating func normalize() {
             if cert?.isEmpty == true { cert = nil }
-            if key?.isEmpty == true { key = nil }
-            if passphrase?.isEmpty == true { passphrase = nil }
+            if key?.value.isEmpty == true { key = nil }
+            if passphrase?.value.isEmpty == true { passphrase = nil }
         }
 
         /// The rules that need nothing but the request; parsing the PEM is `TLSMaterial`'s. Call `normalize` first.

@@ -41,7 +41,7 @@ extension Console {
         /// Credentials for a registry. `properties` is write-only.
         package struct AuthN: Codable, Hashable, Sendable {
             @JSONField package var enabled: Bool? = nil
-            @JSONField package var properties: [String: JSONValue]? = nil
+            @JSONField package var properties: Concealed<[String: JSONValue]>? = nil
 
             package init() {}
         }
