@@ -1,0 +1,108 @@
+// One publish to one subscriber: what it will be told, as frames that are made one at a time, so that a snapshot of a
+// hundred thousand objects never lies encoded in memory.
+
+package import ConfigModel
+package import Seal
+
+/// An object that a subscriber does not get in its newest form, because it refused that form.
+package struct HeldBackObject: Hashable, Sendable {
+    package var key: ObjectKey
+    package var reasons: [ProblemReport]
+    /// The subscriber keeps the form before. Otherwise it serves without the object.
+    package var keepsLastForm: Bool
+
+    package init(key: ObjectKey, reasons: [ProblemReport], keepsLastForm: Bool) {
+        self.key = key
+        self.reasons = reasons
+        self.keepsLastForm = keepsLastForm
+    }
+}
+
+/// A version on its way to a subscriber.
+package struct Offer: Sendable {
+    package let nonce: UInt64
+    /// Root of the complete version; `content.root` is another one where objects are held back.
+    package let versionRoot: Hash256
+    package let content: Snapshot
+    /// Objects to be kept in the form that the subscriber has, whatever that is; in order.
+    package let retained: [ObjectKey]
+    package let heldBack: [HeldBackObject]
+
+    package var history: HistoryID { content.historyID }
+    package var version: UInt64 { content.version }
+
+    init(nonce: UInt64, target: Snapshot, content: Snapshot, retained: [ObjectKey], heldBack: [HeldBackObject]) {
+        self.nonce = nonce
+        versionRoot = target.root
+        self.content = content
+        self.retained = retained
+        self.heldBack = heldBack
+    }
+
+    package func frames() -> OfferFrames {
+        OfferFrames(offer: self)
+    }
+}
+
+/// The frames of an offer: begin, chunks of objects, end.
+package struct OfferFrames: Sequence, IteratorProtocol {
+    private enum Stage {
+        case begin
+        case objects
+        case done
+    }
+
+    private let offer: Offer
+    private var stage = Stage.begin
+    private var nextObject: Int
+    private var nextRetained = 0
+
+    init(offer: Offer) {
+        self.offer = offer
+        nextObject = offer.content.objects.startIndex
+    }
+
+    package mutating func next() -> [UInt8]? {
+        switch stage {
+        case .begin:
+            stage = .objects
+            return encode(
+                .publishBegin(
+                    PublishBegin(
+                        nonce: offer.nonce, history: offer.history, version: offer.version,
+                        versionRoot: offer.versionRoot, root: offer.retained.isEmpty ? offer.content.root : nil,
+                        objectCount: UInt32(offer.content.objects.count + offer.retained.count))))
+        case .objects:
+            if let chunk = chunk() { return chunk }
+            stage = .done
+            return encode(.publishEnd(nonce: offer.nonce))
+        case .done: return nil
+        }
+    }
+
+    private mutating func chunk() -> [UInt8]? {
+        var writer = WireWriter()
+        while writer.payloadCount < ChannelLimits.chunkBytes, let entry = nextEntry() {
+            entry.write(to: &writer)
+        }
+        return writer.payloadCount == 0 ? nil : writer.frame(.objects)
+    }
+
+    /// Both lists are in order; the entries come merged.
+    private mutating func nextEntry() -> ObjectEntry? {
+        let object = nextObject < offer.content.objects.endIndex ? offer.content.objects[nextObject].object : nil
+        let retained = nextRetained < offer.retained.count ? offer.retained[nextRetained] : nil
+        if let retained, object.map({ retained < $0.key }) ?? true {
+            nextRetained += 1
+            return ObjectEntry(kind: retained.kind.rawValue, name: retained.name, bytes: nil)
+        }
+        guard let object else { return nil }
+        nextObject += 1
+        let bytes = object.canonicalBytes()
+        // An object over the bound is refused when it is saved. Should one exist all the same, no bytes are no object:
+        // the subscriber NACKs it by name, and everything else goes on.
+        return ObjectEntry(
+            kind: object.key.kind.rawValue, name: object.key.name,
+            bytes: bytes.count <= ChannelLimits.objectBytes ? bytes : [])
+    }
+}
