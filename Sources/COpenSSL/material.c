@@ -1,1 +1,65 @@
+// Helpers of Seal and TLSMaterial: stacks, unions and macros that Swift cannot import. No policy lives here.
 #include "COpenSSL.h"
+
+#include <string.h>
+
+long causeway_bio_bytes(BIO *bio, const unsigned char **bytes) {
+    char *start = NULL;
+    long length = BIO_get_mem_data(bio, &start);
+    *bytes = (const unsigned char *)start;
+    return length;
+}
+
+int causeway_passphrase(char *buffer, int size, int writing, void *passphrase) {
+    const causeway_secret *secret = passphrase;
+    (void)writing;
+    // A passphrase that does not fit cannot be the right one: OpenSSL never encrypted with more.
+    if (secret == NULL || secret->length > (size_t)size) return -1;
+    if (secret->length > 0) memcpy(buffer, secret->bytes, secret->length);
+    return (int)secret->length;
+}
+
+int causeway_print_name(BIO *bio, const X509_NAME *name) {
+    unsigned long flags = XN_FLAG_ONELINE & ~(unsigned long)(ASN1_STRFLGS_ESC_MSB | XN_FLAG_SPC_EQ);
+    return X509_NAME_print_ex(bio, name, 0, flags) >= 0;
+}
+
+GENERAL_NAMES *causeway_san(const X509 *certificate, int *malformed) {
+    int critical = -1;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+    // -1: there is none; anything else without names: there is one that cannot be read, or more than one.
+    *malformed = names == NULL && critical != -1;
+    return names;
+}
+
+int causeway_san_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
+
+int causeway_san_type(const GENERAL_NAMES *names, int i) { return sk_GENERAL_NAME_value(names, i)->type; }
+
+const ASN1_STRING *causeway_san_dns(const GENERAL_NAMES *names, int i) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+    return name->type == GEN_DNS ? name->d.dNSName : NULL;
+}
+
+void causeway_san_free(GENERAL_NAMES *names) { GENERAL_NAMES_free(names); }
+
+unsigned long causeway_server_refuses(X509 *const *chain, size_t count, EVP_PKEY *key) {
+    unsigned long reason = ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE);
+    STACK_OF(X509) *rest = sk_X509_new_null();
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    ERR_clear_error();
+    if (rest == NULL || context == NULL || count == 0) goto done;
+    for (size_t i = 1; i < count; i++) {
+        if (!sk_X509_push(rest, chain[i])) goto done;
+    }
+    reason = 0;
+    if (SSL_CTX_use_cert_and_key(context, chain[0], key, rest, 1) != 1) {
+        reason = ERR_peek_error();
+        if (reason == 0) reason = ERR_PACK(ERR_LIB_SSL, 0, ERR_R_INTERNAL_ERROR);
+    }
+done:
+    ERR_clear_error();
+    SSL_CTX_free(context);
+    sk_X509_free(rest);
+    return reason;
+}

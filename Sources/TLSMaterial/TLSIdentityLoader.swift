@@ -1,0 +1,84 @@
+// What the worker does with an identity of a snapshot: parse it when the first client asks for it, once, and keep it.
+// Ten thousand identities cost their PEM only, which they share with the snapshot.
+
+import COpenSSL
+package import Seal
+import Synchronization
+
+/// A chain and a key as OpenSSL's objects, ready to be set on an `SSL`.
+package final class LoadedTLSIdentity: Sendable {
+    package let leaf: CertificateHandle
+    /// The certificates after the leaf, in order.
+    package let chain: [CertificateHandle]
+    package let key: PrivateKeyHandle
+
+    fileprivate init(leaf: CertificateHandle, chain: [CertificateHandle], key: PrivateKeyHandle) {
+        self.leaf = leaf
+        self.chain = chain
+        self.key = key
+    }
+
+    /// Whether the certificate is valid for that host (without port; IPv6 in brackets or not): by its subjectAltName, by
+    /// its common name only if that has no DNS name; a star stands for one label (RFC 9525 §6.3).
+    package func covers(_ host: UnsafeRawBufferPointer) -> Bool {
+        var host = host
+        if host.first == UInt8(ascii: "["), host.last == UInt8(ascii: "]") {
+            host = UnsafeRawBufferPointer(rebasing: host[1..<host.count - 1])
+        }
+        // OpenSSL takes a leading dot for "any subdomain", and a star for itself.
+        guard let first = host.first, first != UInt8(ascii: "."), !host.contains(0),
+            !host.contains(UInt8(ascii: "*")),
+            let name = host.baseAddress?.assumingMemoryBound(to: CChar.self)
+        else { return false }
+        defer { ERR_clear_error() }
+        if X509_check_host(leaf.x509, name, host.count, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS), nil) == 1 {
+            return true
+        }
+        return X509_check_ip_asc(leaf.x509, String(decoding: host, as: UTF8.self), 0) == 1
+    }
+}
+
+/// Parsing of identities as they come in a snapshot.
+package enum TLSIdentityLoader {
+    /// The chain as it stands, leaf first, with the key that has to match it.
+    package static func load(
+        certificateChain: String, privateKey: Secret
+    ) throws(TLSMaterialError) -> LoadedTLSIdentity {
+        let certificates = try CertificateChain.read(certificateChain)
+        let key = try PrivateKeyHandle.read(privateKey, passphrase: nil)
+        _ = try key.kind()
+        guard key.belongs(to: certificates[0]) else {
+            throw TLSMaterialError(.key, "does not belong to the first certificate (\(certificates[0].subject))")
+        }
+        return LoadedTLSIdentity(leaf: certificates[0], chain: Array(certificates.dropFirst()), key: key)
+    }
+}
+
+/// An identity that is parsed at its first use, by whichever thread comes first.
+package final class LazyTLSIdentity: Sendable {
+    private let certificateChain: String
+    private let privateKey: Secret
+    private let outcome = Mutex<Result<LoadedTLSIdentity, TLSMaterialError>?>(nil)
+
+    package init(certificateChain: String, privateKey: Secret) {
+        self.certificateChain = certificateChain
+        self.privateKey = privateKey
+    }
+
+    /// The parsed identity. A failure is kept as well: the same bytes fail the same way.
+    package func load() throws(TLSMaterialError) -> LoadedTLSIdentity {
+        let result = outcome.withLock { outcome in
+            if let outcome { return outcome }
+            let made: Result<LoadedTLSIdentity, TLSMaterialError>
+            do throws(TLSMaterialError) {
+                made = .success(
+                    try TLSIdentityLoader.load(certificateChain: certificateChain, privateKey: privateKey))
+            } catch {
+                made = .failure(error)
+            }
+            outcome = made
+            return made
+        }
+        return try result.get()
+    }
+}

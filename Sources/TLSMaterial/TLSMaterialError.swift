@@ -1,0 +1,18 @@
+// Why certificate or key cannot be used, in words for the person who pasted them.
+
+/// A problem of one of the two fields.
+package struct TLSMaterialError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Field: String, Hashable, Sendable {
+        case cert, key
+    }
+
+    package var field: Field
+    package var reason: String
+
+    package init(_ field: Field, _ reason: String) {
+        self.field = field
+        self.reason = reason
+    }
+
+    package var description: String { "\(field.rawValue): \(reason)" }
+}
