@@ -21,19 +21,21 @@ package struct HeldBackObject: Hashable, Sendable {
 /// A version on its way to a subscriber.
 package struct Offer: Sendable {
     package let nonce: UInt64
-    /// Root of the complete version; `content.root` is another one where objects are held back.
-    package let versionRoot: Hash256
+    /// What is sent. Its root is another one than that of the version where objects are held back.
     package let content: Snapshot
+    /// The complete version.
+    let target: Snapshot
     /// Objects to be kept in the form that the subscriber has, whatever that is; in order.
     package let retained: [ObjectKey]
     package let heldBack: [HeldBackObject]
 
+    package var versionRoot: Hash256 { target.root }
     package var history: HistoryID { content.historyID }
     package var version: UInt64 { content.version }
 
     init(nonce: UInt64, target: Snapshot, content: Snapshot, retained: [ObjectKey], heldBack: [HeldBackObject]) {
         self.nonce = nonce
-        versionRoot = target.root
+        self.target = target
         self.content = content
         self.retained = retained
         self.heldBack = heldBack
