@@ -1,0 +1,54 @@
+"""Fixtures: one gateway for a module (`gateway`), gateways that a test may break (`new_gateway`), a CA, peers."""
+
+import pytest
+
+from integration.certificates import Authority
+from integration.gateway import Gateway
+
+_running = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what both processes said."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for number, gateway in enumerate(_running):
+            report.sections.append((f"gateway {number + 1} in {gateway.folder}", gateway.logs()))
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    """A running gateway that the tests of a module share; they keep apart by domain names."""
+    made = Gateway(tmp_path_factory.mktemp("gateway"))
+    _running.append(made)
+    try:
+        made.start()
+        yield made
+        made.stop()
+    finally:
+        made.abandon()
+        _running.remove(made)
+
+
+@pytest.fixture
+def new_gateway(tmp_path):
+    """Makes gateways that one test may kill; not yet started."""
+    made = []
+
+    def make(**options):
+        one = Gateway(tmp_path / f"gateway{len(made) + 1}", **options)
+        made.append(one)
+        _running.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.abandon()
+        _running.remove(one)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
