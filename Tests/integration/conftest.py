@@ -4,6 +4,9 @@ import pytest
 
 from integration.certificates import Authority
 from integration.gateway import Gateway
+from integration.site import Site
+from peers.http1 import EchoServer
+from peers.running import RunningPeer
 
 _running = []
 
@@ -52,3 +55,29 @@ def new_gateway(tmp_path):
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def site(gateway, authority):
+    """A domain with a certificate on the module's gateway, for this test alone."""
+    return Site(gateway, authority)
+
+
+@pytest.fixture
+def echo():
+    with EchoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def grpc_server():
+    """grpcio with Greeter, reflection and Kinds, as a process of its own."""
+    with RunningPeer("grpc_server.py", "--kinds") as peer:
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def ws_server():
+    """A WebSocket echo as a process of its own."""
+    with RunningPeer("ws_echo.py") as peer:
+        yield peer

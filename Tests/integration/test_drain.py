@@ -1,0 +1,149 @@
+"""SIGTERM: what runs may finish, what is new is told to go elsewhere, and the process ends with status 0 in time."""
+
+import signal
+import threading
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from integration.site import Site
+from integration.waiting import wait_until
+from peers import http2
+from peers.http1 import EchoServer, RawServer
+from peers.wire import Wire
+
+
+@pytest.fixture
+def started(new_gateway, authority):
+    def make(**options):
+        gateway = new_gateway(**options).start()
+        return gateway, Site(gateway, authority, "drain.test")
+
+    return make
+
+
+class Held:
+    """A back end whose answers wait until the test lets them go."""
+
+    def __init__(self):
+        self.arrived, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, connection, id, headers):
+        self.arrived.set()
+
+        def answer():
+            self.go.wait(20)
+            with connection.lock:
+                http2.answer(connection, id, headers)
+
+        threading.Thread(target=answer, daemon=True).start()
+
+
+def test_a_stream_finishes_behind_goaway_and_the_worker_ends(started):
+    gateway, site = started(drain_timeout=20)
+    held = Held()
+    with http2.Server(held) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        stream = client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), body=b"\0\0\0\0\0")
+        assert held.arrived.wait(5)
+        gateway.worker.signal(signal.SIGTERM)
+        client.until(lambda: client.goaway is not None)
+        assert client.goaway.error_code == 0
+        assert gateway.worker.running
+        held.go.set()
+        assert client.finish(stream).grpc_status == 0
+        client.read_to_end()
+    assert gateway.worker.wait_exit(5) == 0
+
+
+def test_new_connections_are_refused_while_draining(started, echo):
+    gateway, site = started(drain_timeout=20)
+    held = Held()
+    with http2.Server(held) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), body=b"\0\0\0\0\0")
+        assert held.arrived.wait(5)
+        gateway.worker.signal(signal.SIGTERM)
+
+        def refused():
+            try:
+                Wire.connect(gateway.http_port, timeout=1).close()
+            except OSError:
+                return True
+            return False
+
+        wait_until(refused, 5, "the listener is closed")
+        held.go.set()
+
+
+def test_an_http1_request_in_flight_finishes_and_its_connection_closes(started):
+    gateway, site = started(drain_timeout=20)
+    arrived, go = threading.Event(), threading.Event()
+
+    def respond(wire):
+        wire.read_request()
+        arrived.set()
+        go.wait(20)
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with RawServer(respond) as server, site.http1(tls=False) as wire:
+        site.serve(server.port)
+        wire.send(f"GET / HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+        assert arrived.wait(5)
+        gateway.worker.signal(signal.SIGTERM)
+        wait_until(lambda: gateway.worker.running, 1)
+        go.set()
+        answer = wire.read_response()
+        assert (answer.status, answer.body) == (200, b"ok")
+        assert wire.is_closed()
+    assert gateway.worker.wait_exit(5) == 0
+
+
+def test_a_websocket_is_closed_with_1001_at_the_deadline(started, ws_server):
+    gateway, site = started(drain_timeout=1)
+    site.serve(ws_server.port)
+    with site.websocket() as ws:
+        began = time.monotonic()
+        gateway.worker.signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed):
+            while True:
+                ws.send("on")
+                assert ws.recv(timeout=5) == "on"
+        assert 0.5 < time.monotonic() - began < 4
+        assert ws.close_code == 1001
+    assert gateway.worker.wait_exit(5) == 0
+
+
+def test_idle_connections_do_not_hold_up_the_end(started):
+    gateway, site = started(drain_timeout=20)
+    with EchoServer() as server:
+        site.serve(server.port)
+        with site.http1(tls=False) as one, site.http2() as two:
+            assert one.request("GET", "/", site.host).status == 200
+            assert two.request("GET", site.host, "/").status == 200
+            gateway.worker.signal(signal.SIGTERM)
+            assert gateway.worker.wait_exit(5) == 0
+            assert one.is_closed()
+            two.read_to_end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_both_processes_end_cleanly_and_start_again(new_gateway, number):
+    gateway = new_gateway().start()
+    for process in (gateway.control, gateway.worker):
+        process.signal(number)
+    assert [process.wait_exit(10) for process in (gateway.control, gateway.worker)] == [0, 0]
+    gateway.start_control()
+    gateway.start_worker()
+    wait_until(lambda: gateway.workers(), 5)
+
+
+def test_the_control_plane_ends_while_workers_and_clients_are_connected(new_gateway):
+    gateway = new_gateway().start()
+    with Wire.connect(gateway.admin_port) as idle, Wire.connect(gateway.admin_port) as half:
+        idle.request("GET", "/healthz/ready", f"127.0.0.1:{gateway.admin_port}")
+        half.send("GET /healthz/ready HTTP/1.1\r\n")
+        gateway.control.signal(signal.SIGTERM)
+        assert gateway.control.wait_exit(10) == 0
+    assert gateway.worker_ready()

@@ -1,0 +1,183 @@
+"""The config channel in Python: its frames, a worker that answers as a test says, and a pipe that damages what passes.
+
+A frame is the payload's length (4 bytes, big endian), a type, the payload; see Sources/ConfigChannel.
+"""
+
+import os
+import socket
+import struct
+import threading
+
+HELLO, REFUSED, PUBLISH_BEGIN, OBJECTS, PUBLISH_END, ACK, NACK, STATUS, STATISTICS = range(1, 10)
+LISTENER, TLS_IDENTITY, VIRTUAL_HOST, CLUSTER, ROUTE = range(1, 6)
+SERVING = 3
+
+
+def frame(kind, payload):
+    return struct.pack(">IB", len(payload), kind) + payload
+
+
+def text(value):
+    data = value.encode()
+    return struct.pack(">I", len(data)) + data
+
+
+class Reader:
+    def __init__(self, payload):
+        self.payload, self.at = payload, 0
+
+    def take(self, count):
+        data = self.payload[self.at:self.at + count]
+        assert len(data) == count, "payload ends too early"
+        self.at += count
+        return data
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "big")
+
+    def counted(self):
+        return self.take(self.number(4))
+
+    @property
+    def more(self):
+        return self.at < len(self.payload)
+
+
+def read_frame(sock):
+    head = _exactly(sock, 5)
+    length, kind = struct.unpack(">IB", head)
+    return kind, _exactly(sock, length)
+
+
+def _exactly(sock, count):
+    data = b""
+    while len(data) < count:
+        more = sock.recv(count - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+
+def read_objects(payload):
+    """[(kind, name, canonical bytes or None)]"""
+    reader, entries = Reader(payload), []
+    while reader.more:
+        kind, name = reader.number(1), reader.counted().decode()
+        entries.append((kind, name, reader.counted() if reader.number(1) else None))
+    return entries
+
+
+def write_objects(entries):
+    return b"".join(
+        bytes([kind]) + text(name) + (b"\0" if data is None else b"\1" + struct.pack(">I", len(data)) + data)
+        for kind, name, data in entries)
+
+
+class FakeWorker:
+    """Connects to a control plane as a worker; `publishes` fills with (version, {(kind, name)}), each answered by `answer`.
+
+    `answer(version, objects)` gives a list of (kind, name, field, reason) to NACK with, or None to ACK.
+    """
+
+    def __init__(self, path, name="fake", answer=lambda version, objects: None):
+        self.answer = answer
+        self.publishes, self.refused = [], None
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(str(path))
+        self.sock.sendall(frame(HELLO, struct.pack(">H", 1) + text(name) + os.urandom(8) + text("test") +
+                                struct.pack(">IBB", os.getpid(), SERVING, 0)))
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        head, objects = b"", []
+        try:
+            while True:
+                kind, payload = read_frame(self.sock)
+                if kind == PUBLISH_BEGIN:
+                    head, objects = payload[:32], []  # nonce, history, version
+                elif kind == OBJECTS:
+                    objects += read_objects(payload)
+                elif kind == PUBLISH_END:
+                    self._answer(head, objects)
+                elif kind == REFUSED:
+                    self.refused = Reader(payload[1:]).counted().decode()
+        except (EOFError, OSError):
+            pass
+
+    def _answer(self, head, objects):
+        version = int.from_bytes(head[24:32], "big")
+        names = {(kind, name) for kind, name, _ in objects}
+        reasons = self.answer(version, names)
+        self.publishes.append((version, names))
+        reports = b"".join(bytes([kind]) + text(name) + text(field) + text(reason)
+                           for kind, name, field, reason in reasons or [])
+        self.sock.sendall(frame(ACK if reasons is None else NACK,
+                                head + struct.pack(">I", len(reasons or [])) + reports))
+
+    def close(self):
+        self.sock.close()
+        self.thread.join(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Tamper:
+    """Stands between worker and control plane; `change(kind, name, data)` gives what the worker shall get instead."""
+
+    def __init__(self, listen, target, change):
+        self.target, self.change = str(target), change
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(listen))
+        self.listener.listen(8)
+        self.open = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                worker, _ = self.listener.accept()
+            except OSError:
+                return
+            control = socket.socket(socket.AF_UNIX)
+            try:
+                control.connect(self.target)
+            except OSError:
+                worker.close()
+                continue
+            self.open += [worker, control]
+            threading.Thread(target=self._pass, args=(worker, control, False), daemon=True).start()
+            threading.Thread(target=self._pass, args=(control, worker, True), daemon=True).start()
+
+    def _pass(self, source, target, changing):
+        try:
+            while True:
+                kind, payload = read_frame(source)
+                if changing and kind == OBJECTS:
+                    payload = write_objects([(k, n, self.change(k, n, data)) for k, n, data in read_objects(payload)])
+                target.sendall(frame(kind, payload))
+        except (EOFError, OSError):
+            pass
+        finally:
+            for each in (source, target):
+                try:
+                    each.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def close(self):
+        self.listener.close()
+        for each in self.open:
+            each.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
