@@ -1,1 +1,73 @@
-@main enum Main { static func main() {} }
+// `causeway-worker`: the data plane. Parses arguments, builds, runs.
+
+import ArgumentParser
+import DataPlane
+import Glibc
+import Logging
+import Telemetry
+
+@main
+struct CausewayWorker: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "causeway-worker",
+        abstract: "Proxies gRPC, WebSocket and HTTP traffic as the control plane says.",
+        version: WorkerVersion.current)
+
+    @Option(help: "Folder of the worker's own: its lock, key and last good snapshots. Made if absent.")
+    var state: String
+
+    @Option(help: "Unix socket of the control plane.")
+    var channel: String
+
+    @Option(help: "Event loops, one thread each. Default: one for each core.")
+    var loops: Int?
+
+    @Option(
+        help: "Port of the metrics endpoint on 127.0.0.1; 0 for none, `any` for a free one (see STATE/metrics.port).")
+    var metricsPort: String = "9901"
+
+    @Option(help: "File for the access log (JSON lines), `-` for standard output, `off` for none.")
+    var accessLog: String = "off"
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: String = "info"
+
+    @Option(help: "Seconds that streams get to finish after SIGTERM.")
+    var drainTimeout: UInt32 = 30
+
+    @Flag(help: "Leaves core dumps and debuggers possible. Keys are in memory: not for production.")
+    var allowDumps = false
+
+    func validate() throws {
+        if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256, not \(loops)") }
+        if metricsPort != "any", UInt16(metricsPort) == nil {
+            throw ValidationError("--metrics-port must be a port, 0 or `any`, not \(metricsPort)")
+        }
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level must be a level of the list in --help, not \(logLevel)")
+        }
+    }
+
+    func run() throws {
+        let level = Logger.Level(rawValue: logLevel) ?? .info
+        JSONLinesLogHandler.bootstrap(LogThreshold(level))
+        let logger = Logger(label: "causeway-worker")
+        var log: AccessLog?
+        if accessLog != "off" {
+            log = AccessLog(path: accessLog == "-" ? nil : accessLog)
+            if log == nil {
+                throw ValidationError("--access-log \(accessLog): \(String(cString: strerror(errno)))")
+            }
+        }
+        let options = WorkerOptions(
+            state: state, channel: channel, loops: loops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+            metricsPort: metricsPort == "any" ? 0 : UInt16(metricsPort).flatMap { $0 == 0 ? nil : $0 }, accessLog: log,
+            drainTimeout: drainTimeout, allowsDumps: allowDumps)
+        do {
+            try runWorker(options, logger: logger)
+        } catch {
+            logger.critical("the worker cannot start", metadata: ["reason": "\(error)"])
+            throw ExitCode.failure
+        }
+    }
+}

@@ -67,6 +67,8 @@ package struct SubscriberState: Sendable {
     /// The publish that is being warmed came by the connection that is still there.
     private var warmingIsAwaited = false
     private var waiting: Candidate?
+    /// The last candidate that was acknowledged on this connection.
+    private var answered: Candidate?
 
     /// `served` is what the worker loaded from disk, with the snapshot that belongs to it.
     package init(identity: Identity, current: Snapshot? = nil, served: ServedVersion? = nil) {
@@ -93,6 +95,7 @@ package struct SubscriberState: Sendable {
         warmingIsAwaited = false
         assembly = nil
         waiting = nil
+        answered = nil
     }
 
     package mutating func received(_ message: Message) -> OnMessage {
@@ -152,10 +155,22 @@ package struct SubscriberState: Sendable {
 
     /// Every loop serves the candidate now.
     package mutating func warmed(nonce: UInt64, degraded: [ObjectProblem]) -> OnWarmed {
+        warmed(nonce: nonce, reports: degraded.map { ProblemReport($0) })
+    }
+
+    /// The same, with reports that may be about the worker as a whole (its disk, say).
+    package mutating func warmed(nonce: UInt64, reports: [ProblemReport]) -> OnWarmed {
         guard let done = warming, done.nonce == nonce else { return OnWarmed() }
         current = done.snapshot
         served = done.served
-        return proceed(answer: ack(done, degraded.map { ProblemReport($0) }))
+        answered = warmingIsAwaited ? done : nil
+        return proceed(answer: ack(done, reports))
+    }
+
+    /// What was degraded has changed since the ACK: the answer to send again, if the connection it came by is still there.
+    package mutating func degradedChanged(_ reports: [ProblemReport]) -> Message? {
+        guard isConnected, warming == nil, let answered else { return nil }
+        return ack(answered, reports)
     }
 
     /// The candidate cannot be served; what was served before serves on.

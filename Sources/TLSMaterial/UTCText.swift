@@ -1,5 +1,6 @@
 // Points in time in messages for people.
 
+import COpenSSL
 import Glibc
 
 enum UTCText {

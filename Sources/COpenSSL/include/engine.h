@@ -1,5 +1,56 @@
-// Used by DataPlane: TLS without system calls, epoll and accept4.
+// Used by DataPlane: TLS without system calls of OpenSSL's own, and the few kernel interfaces that Swift cannot import.
 #pragma once
-#include <openssl/ssl.h>
-#include <openssl/err.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/// The bytes that the BIO reads from and writes to. A loop owns one, points it at its own buffers before each SSL call
+/// and takes `output` afterwards: no copy through a memory BIO, no system call inside OpenSSL.
+typedef struct {
+    const unsigned char *input;
+    size_t input_length;
+    unsigned char *output;
+    size_t output_length, output_capacity;
+} causeway_bytes;
+
+/// A BIO over `bytes`; NULL when out of memory.
+BIO *causeway_bio_new(causeway_bytes *bytes);
+
+/// A context for one side with TLS 1.2 as minimum, no renegotiation, no compression, buffers released when idle.
+SSL_CTX *causeway_context_new(int server);
+int causeway_context_trust_system(SSL_CTX *context);
+/// SNI towards an upstream and, where `verify`, the name that its certificate must carry. 1 on success.
+int causeway_set_server_name(SSL *ssl, const char *name, int verify);
+/// The connection that an SSL belongs to, for callbacks.
+void causeway_set_connection(SSL *ssl, void *connection);
+void *causeway_connection(const SSL *ssl);
+
+/// The protocol that ALPN chose; length 0 when none did.
+unsigned causeway_alpn(const SSL *ssl, const unsigned char **name);
+
+int causeway_accept(int listener, struct sockaddr_storage *peer, socklen_t *length);
+
+/// `epoll_event` is packed on x86-64: accessors keep Swift away from it.
+int causeway_epoll_add(int epoll, int fd, uint32_t events, void *pointer);
+static inline void *causeway_event_pointer(const struct epoll_event *events, int i) { return events[i].data.ptr; }
+static inline uint32_t causeway_event_bits(const struct epoll_event *events, int i) { return events[i].events; }
+
+/// Verifies an upstream certificate against an IP address. 1 on success.
+int causeway_verify_address(SSL *ssl, const char *address);
+
+/// An eventfd: what wakes a loop or a thread. Negative on failure.
+int causeway_eventfd(int nonblocking);
+/// memmem(3), which needs _GNU_SOURCE.
+int causeway_contains(const void *bytes, size_t count, const char *text);
+
+/// No core dumps, no ptrace by others: keys are in memory. 0 on success.
+int causeway_harden(void);
+
+/// Shows this certificate with its chain and key. 1 on success.
+int causeway_use_identity(SSL *ssl, X509 *leaf, EVP_PKEY *key, X509 *const *chain, size_t chain_length);
+
+/// Names the calling thread, as `ps -L` shows it (15 bytes at most).
+void causeway_name_thread(const char *name);

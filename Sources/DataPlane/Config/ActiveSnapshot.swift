@@ -1,0 +1,101 @@
+// A snapshot as the loops serve it: built off the loops (`Warmup`), immutable, shared. Each loop adds a view of its own,
+// `LoopSnapshot`, with its pools and counters; exchanges keep the view that they began with.
+
+internal import CNghttp2
+internal import ConfigModel
+internal import RouteMatching
+internal import Seal
+internal import Telemetry
+
+final class ActiveSnapshot: Sendable {
+    let snapshot: Snapshot
+    let table: RouteTable
+    /// The certificate of each virtual host of the table; nil: the default one is shown.
+    let identities: [LoadedIdentity?]
+    /// Shown without SNI and for names that no virtual host has: the default virtual host's, else the first by name.
+    let defaultIdentity: LoadedIdentity?
+    let identitiesByName: [String: LoadedIdentity]
+    /// Where clients of a host served over https only are sent; nil: no TLS listener.
+    let redirectPort: UInt16?
+    let routeBlocks: [[CellBlock]]
+    let clusterBlocks: [String: [CellBlock]]
+
+    init(
+        snapshot: Snapshot, table: RouteTable, identitiesByName: [String: LoadedIdentity], registry: MetricsRegistry
+    ) {
+        self.snapshot = snapshot
+        self.table = table
+        self.identitiesByName = identitiesByName
+        identities = table.virtualHosts.map { host in host.tlsIdentity.flatMap { identitiesByName[$0] } }
+        let fallback = zip(table.virtualHosts, identities).first { host, _ in host.hosts.contains("*") }?.1
+        defaultIdentity = fallback ?? identitiesByName.min { $0.key < $1.key }?.value
+        var port: UInt16?
+        var blocks: [String: [CellBlock]] = [:]
+        for object in snapshot.objects {
+            switch object.object {
+            case .listener(let listener) where listener.tls && port == nil: port = listener.port
+            case .cluster(let cluster): blocks[cluster.name] = registry.cluster(cluster.name)
+            default: break
+            }
+        }
+        redirectPort = port
+        clusterBlocks = blocks
+        routeBlocks = table.routes.map { registry.route($0.name) }
+    }
+
+    /// The certificate for a name in SNI (or none).
+    func identity(forServerName name: UnsafeRawBufferPointer) -> LoadedIdentity? {
+        guard !name.isEmpty, let host = table.virtualHost(for: name) else { return defaultIdentity }
+        return identities[host] ?? defaultIdentity
+    }
+
+    /// The certificate that an authority would get as SNI.
+    func identity(forAuthority authority: UnsafeRawBufferPointer) -> LoadedIdentity? {
+        identity(forServerName: authority)
+    }
+
+    /// Listeners in the order of the snapshot.
+    var listeners: [Listener] {
+        snapshot.objects.compactMap { if case .listener(let listener) = $0.object { listener } else { nil } }
+    }
+}
+
+typealias LoopSnapshotPointer = UnsafeMutablePointer<LoopSnapshot>
+
+/// A loop's view of a snapshot.
+struct LoopSnapshot {
+    let shared: Unmanaged<ActiveSnapshot>
+    let version: UInt64
+    let routes: UnsafeMutablePointer<LoopRoute>
+    let routeCount: Int
+    let clusters: [ClusterPointer]
+    /// Exchanges that began with it.
+    var exchanges = 0
+    /// A newer one is served: freed with the last exchange.
+    var isRetired = false
+}
+
+/// A route with everything that an exchange needs of it at hand.
+struct LoopRoute {
+    let index: Int
+    let isGRPC: Bool
+    let responseHeaders: UInt32?
+    let streamIdle: UInt32?
+    let total: UInt32?
+    let rewritesPath: Bool
+    /// `:authority` for the upstream, where the route gives another.
+    let authority: nghttp2_nv?
+    let authorityText: FixedText?
+    let name: FixedText
+    let destinations: UnsafeMutablePointer<LoopDestination>
+    let destinationCount: Int
+    let totalWeight: UInt64
+    let counters: RouteCounters
+
+    var nameBytes: UnsafeRawBufferPointer { name.bytes }
+}
+
+struct LoopDestination {
+    let cluster: ClusterPointer
+    let weight: UInt32
+}

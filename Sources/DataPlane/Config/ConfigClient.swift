@@ -1,0 +1,334 @@
+// The worker's end of the config channel, on a thread of its own: connects, and connects again; performs what
+// `SubscriberState` decides; keeps each snapshot on disk before it is acknowledged. Traffic never waits for it.
+
+internal import COpenSSL
+internal import ConfigChannel
+internal import ConfigModel
+internal import Glibc
+internal import Logging
+internal import Seal
+internal import Synchronization
+internal import Telemetry
+
+final class ConfigClient: Sendable {
+    private let path: String
+    private let store: SnapshotStore
+    private let mailboxes: [Mailbox]
+    private let registry: MetricsRegistry
+    private let status: WorkerStatus
+    private let resolver: Resolver
+    private let logger: Logger
+    private let wake: Int32
+    private let control = Mutex<Control>(Control())
+
+    private struct Control {
+        var draining = false
+        var stopped = false
+    }
+
+    /// What only the client's thread touches.
+    private struct Session {
+        var subscriber: SubscriberState
+        var warmup: Warmup
+        var degraded: [ObjectProblem] = []
+        var socket: Int32 = -1
+        var decoder = FrameDecoder()
+        var toldDraining = false
+    }
+
+    /// Milliseconds between two status messages, and between two tries of degraded objects.
+    private static let statusInterval: Int32 = 5_000
+    private static let degradedInterval: Int32 = 1_000
+    private static let swapTimeout: Int32 = 10_000
+
+    init?(
+        path: String, store: SnapshotStore, mailboxes: [Mailbox], registry: MetricsRegistry, status: WorkerStatus,
+        resolver: Resolver, logger: Logger
+    ) {
+        self.path = path
+        self.store = store
+        self.mailboxes = mailboxes
+        self.registry = registry
+        self.status = status
+        self.resolver = resolver
+        self.logger = logger
+        wake = causeway_eventfd(1)
+        guard wake >= 0 else { return nil }
+    }
+
+    /// The worker goes away: takes no further snapshots.
+    func drain() {
+        control.withLock { $0.draining = true }
+        signal()
+    }
+
+    func stop() {
+        control.withLock { $0.stopped = true }
+        signal()
+    }
+
+    /// Serves what is on disk, then follows the control plane until stopped.
+    func run(identity: SubscriberState.Identity) {
+        var session = Session(
+            subscriber: SubscriberState(identity: identity),
+            warmup: Warmup(registry: registry, loopCount: mailboxes.count))
+        serveStored(&session, identity)
+        var delay: Int32 = 100
+        while !control.withLock({ $0.stopped }) {
+            if connect(&session) {
+                delay = 100
+                follow(&session)
+                session.subscriber.disconnected()
+                close(session.socket)
+                session.socket = -1
+            }
+            if control.withLock({ $0.stopped }) { break }
+            sleepUntilWoken(delay)
+            retryDegraded(&session)
+            delay = min(delay * 2, 2_000)
+        }
+    }
+
+    // MARK: - Snapshots
+
+    private func serveStored(_ session: inout Session, _ identity: SubscriberState.Identity) {
+        guard let stored = store.load() else {
+            logger.notice("no snapshot on disk: waiting for the control plane", metadata: ["channel": "\(path)"])
+            return
+        }
+        switch apply(stored.snapshot, &session) {
+        case .success:
+            session.subscriber = SubscriberState(identity: identity, current: stored.snapshot, served: stored.served)
+            logger.notice("serving the snapshot on disk", metadata: ["version": "\(stored.snapshot.version)"])
+        case .failure(let refusal):
+            logger.error(
+                "the snapshot on disk cannot be served", metadata: ["reason": "\(refusal.reports.first?.reason ?? "")"])
+        }
+    }
+
+    private struct Refusal: Error {
+        let reports: [ProblemReport]
+    }
+
+    /// Warms a snapshot and gives it to every loop.
+    private func apply(_ snapshot: Snapshot, _ session: inout Session) -> Result<Void, Refusal> {
+        switch session.warmup.warm(snapshot) {
+        case .refused(let problems):
+            return .failure(Refusal(reports: problems.map { ProblemReport($0) }))
+        case .ready(let active, let listeners, let degraded):
+            guard let done = Latch(mailboxes.count) else {
+                return .failure(Refusal(reports: [ProblemReport(reason: "the worker is out of descriptors")]))
+            }
+            for (index, mailbox) in mailboxes.enumerated() {
+                mailbox.post(.swap(active, listeners: listeners[index], done: done))
+            }
+            if !done.wait(milliseconds: Self.swapTimeout) {
+                // Every loop will take it: the message is in its box. An answer now would not be true yet.
+                logger.error("a loop is slow to take the snapshot", metadata: ["version": "\(snapshot.version)"])
+                _ = done.wait(milliseconds: -1)
+            }
+            for problem in degraded where !session.degraded.contains(problem) {
+                logger.error(
+                    "an object could not be brought up; tried again every second",
+                    metadata: ["object": "\(problem.key)", "reason": "\(problem.reason)"])
+            }
+            session.degraded = degraded
+            let bound = session.warmup.bound
+            status.update { values in
+                values.isServing = !values.isDraining
+                values.version = snapshot.version
+                values.bound = bound
+            }
+            resolver.resolve(snapshot)
+            prune(snapshot)
+            return .success(())
+        }
+    }
+
+    private func prune(_ snapshot: Snapshot) {
+        var routes: Set<String> = []
+        var clusters: Set<String> = []
+        for object in snapshot.objects {
+            switch object.key.kind {
+            case .route: routes.insert(object.key.name)
+            case .cluster: clusters.insert(object.key.name)
+            case .listener, .tlsIdentity, .virtualHost: break
+            }
+        }
+        registry.keepOnly(routes: routes, clusters: clusters)
+    }
+
+    /// Listeners whose address was taken may be free by now.
+    private func retryDegraded(_ session: inout Session) {
+        guard !session.degraded.isEmpty, let current = session.subscriber.current,
+            !control.withLock({ $0.draining })
+        else { return }
+        let before = session.degraded
+        guard case .success = apply(current, &session), session.degraded != before else { return }
+        logger.notice("degraded objects changed", metadata: ["degraded": "\(session.degraded.count)"])
+        if let answer = session.subscriber.degradedChanged(session.degraded.map { ProblemReport($0) }) {
+            _ = send(answer, session.socket)
+        }
+    }
+
+    private func warm(_ first: Candidate, _ session: inout Session) -> Bool {
+        var candidate: Candidate? = first
+        while let current = candidate {
+            let result: SubscriberState.OnWarmed
+            switch apply(current.snapshot, &session) {
+            case .success:
+                var problems = session.degraded.map { ProblemReport($0) }
+                do {
+                    try store.save(current.snapshot, served: current.served)
+                } catch {
+                    // It is served all the same: after a restart the control plane brings it again.
+                    logger.error("the snapshot could not be kept on disk", metadata: ["reason": "\(error)"])
+                    problems.append(ProblemReport(reason: "the snapshot could not be kept on disk: \(error)"))
+                }
+                result = session.subscriber.warmed(nonce: current.nonce, reports: problems)
+                logger.info("serving", metadata: ["version": "\(current.snapshot.version)"])
+            case .failure(let refusal):
+                for report in refusal.reports.prefix(20) {
+                    logger.error(
+                        "refusing a snapshot",
+                        metadata: [
+                            "version": "\(current.snapshot.version)", "object": "\(report.name)",
+                            "field": "\(report.field)", "reason": "\(report.reason)",
+                        ])
+                }
+                result = session.subscriber.unusable(nonce: current.nonce, reasons: refusal.reports)
+            }
+            for answer in result.answers {
+                guard send(answer, session.socket) else { return false }
+            }
+            candidate = result.next
+        }
+        return true
+    }
+
+    // MARK: - Connection
+
+    private func connect(_ session: inout Session) -> Bool {
+        guard let address = SocketAddress(literal: "unix:" + path, port: 0) else {
+            logger.error("--channel: the path is too long for a Unix socket", metadata: ["path": "\(path)"])
+            return false
+        }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        guard address.withSockaddr({ Glibc.connect(descriptor, $0, $1) }) == 0 else {
+            close(descriptor)
+            return false
+        }
+        session.socket = descriptor
+        session.decoder = FrameDecoder()
+        session.toldDraining = false
+        let state = status.read()
+        let hello = session.subscriber.connected(
+            state: state.isDraining ? .draining : state.isServing ? .serving : .starting)
+        logger.info("connected to the control plane", metadata: ["channel": "\(path)"])
+        return send(hello, descriptor)
+    }
+
+    /// Reads and answers until the connection ends.
+    private func follow(_ session: inout Session) {
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        var nextStatus = Clock.monotonicNanoseconds()
+        while true {
+            let (draining, stopped) = control.withLock { ($0.draining, $0.stopped) }
+            if stopped { return }
+            let now = Clock.monotonicNanoseconds()
+            if now >= nextStatus || (draining && !session.toldDraining) {
+                session.toldDraining = draining
+                nextStatus = now + UInt64(Self.statusInterval) * 1_000_000
+                guard sendStatus(session) else { return }
+            }
+            if !session.degraded.isEmpty { retryDegraded(&session) }
+            let wait = session.degraded.isEmpty ? Self.statusInterval : Self.degradedInterval
+            var entries = [
+                pollfd(fd: session.socket, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&entries, 2, wait) >= 0 || errno == EINTR else { return }
+            if entries[1].revents != 0 {
+                var counter: UInt64 = 0
+                _ = read(wake, &counter, 8)
+            }
+            guard entries[0].revents != 0 else { continue }
+            let count = recv(session.socket, &chunk, chunk.count, 0)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                logger.notice("the control plane has gone; serving on", metadata: ["channel": "\(path)"])
+                return
+            }
+            session.decoder.append(chunk[..<count])
+            guard handleMessages(&session) else { return }
+        }
+    }
+
+    private func handleMessages(_ session: inout Session) -> Bool {
+        do {
+            while let message = try session.decoder.next() {
+                if control.withLock({ $0.draining }) { continue }
+                switch session.subscriber.received(message) {
+                case .nothing: break
+                case .answer(let answer):
+                    guard send(answer, session.socket) else { return false }
+                case .warm(let candidate):
+                    guard warm(candidate, &session) else { return false }
+                case .refused(let refused):
+                    logger.error("the control plane refuses this worker", metadata: ["reason": "\(refused.reason)"])
+                    return false
+                case .violation(let reason):
+                    logger.error("the control plane broke the protocol", metadata: ["reason": "\(reason)"])
+                    return false
+                }
+            }
+            return true
+        } catch {
+            logger.error("the control plane sent what cannot be read", metadata: ["reason": "\(error)"])
+            return false
+        }
+    }
+
+    private func sendStatus(_ session: Session) -> Bool {
+        let values = status.read()
+        let opened = registry.loops.reduce(0) { $0 &+ $1.counter(LoopMetric.connectionsOpened.rawValue).value }
+        let closed = registry.loops.reduce(0) { $0 &+ $1.counter(LoopMetric.connectionsClosed.rawValue).value }
+        return send(
+            .status(
+                Status(
+                    state: values.isDraining ? .draining : values.isServing ? .serving : .starting,
+                    servedVersion: values.version, activeConnections: opened &- closed, activeStreams: 0)),
+            session.socket)
+    }
+
+    private func send(_ message: Message, _ descriptor: Int32) -> Bool {
+        guard descriptor >= 0 else { return false }
+        let bytes = encode(message)
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                Glibc.send(
+                    descriptor, buffer.baseAddress.unsafelyUnwrapped + offset, buffer.count - offset,
+                    Int32(MSG_NOSIGNAL))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            offset += count
+        }
+        return true
+    }
+
+    private func sleepUntilWoken(_ milliseconds: Int32) {
+        var entry = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
+        if poll(&entry, 1, milliseconds) == 1 {
+            var counter: UInt64 = 0
+            _ = read(wake, &counter, 8)
+        }
+    }
+
+    private func signal() {
+        var one: UInt64 = 1
+        _ = write(wake, &one, 8)
+    }
+}

@@ -1,0 +1,79 @@
+// Going away without harm: no new connections, GOAWAY in two steps (RFC 9113 §6.8), `Connection: close` for HTTP/1.1, and
+// at the deadline an end to what is left.
+
+internal import Glibc
+
+extension LoopPointer {
+    /// Once a second: what the drain needs, lines of the access log that have waited, memory of retired clusters.
+    func housekeeping() {
+        if let log = pointee.accessLog, !log.handOver() { pointee.statistics.accessLogDropped.increment() }
+        pointee.retiredClusters.removeAll { $0.sweep() }
+        for cluster in pointee.clusters.values where !cluster.pointee.retiredEndpoints.isEmpty { _ = cluster.sweep() }
+        if pointee.isDraining { drainTick() }
+        armHousekeeping()
+    }
+
+    func armHousekeeping() {
+        let delay: UInt64 = pointee.isDraining ? 100 : 1_000
+        _ = pointee.timers.arm(milliseconds + delay, .housekeeping, UnsafeMutableRawPointer(self))
+    }
+
+    func beginDrain(_ timeout: UInt64) {
+        guard !pointee.isDraining else { return }
+        var listener = pointee.listeners
+        while let current = listener {
+            listener = current.pointee.next
+            closeListener(current)
+        }
+        pointee.isDraining = true
+        pointee.drainDeadline = milliseconds + timeout
+        pointee.drainSecondStep = milliseconds + 500
+        forEachDownstream { connection in
+            connection.pointee.isDraining = true
+            guard let state = connection.pointee.http2 else {
+                if connection.pointee.stage == .idle { self.close(connection, because: .drained) }
+                return
+            }
+            // First step: no new streams please, but those on their way are still taken.
+            if !state.pointee.goAwaySent { self.writeGoAway(connection, lastStream: Int32.max, .noError) }
+        }
+        _ = pointee.timers.arm(milliseconds + 50, .housekeeping, UnsafeMutableRawPointer(self))
+    }
+
+    private func drainTick() {
+        let now = milliseconds
+        if now >= pointee.drainSecondStep {
+            forEachDownstream { connection in
+                guard let state = connection.pointee.http2, !connection.pointee.closesAfterFlush else {
+                    if connection.pointee.stage == .idle { self.close(connection, because: .drained) }
+                    return
+                }
+                if state.pointee.goAwayPromised == Int32.max {
+                    state.pointee.goAwayPromised = state.pointee.lastPeerStream
+                    self.writeGoAway(connection, lastStream: state.pointee.lastPeerStream, .noError)
+                }
+                if state.pointee.streams.count == 0 {
+                    connection.pointee.closesAfterFlush = true
+                    self.markDirty(connection)
+                }
+            }
+        }
+        if now >= pointee.drainDeadline {
+            forEachDownstream { self.close($0, because: .drained) }
+        }
+        if pointee.downstreamCount == 0, now >= pointee.drainSecondStep || pointee.connections == nil {
+            if let log = pointee.accessLog { _ = log.handOver() }
+            pointee.isStopped = true
+        }
+    }
+
+    private func forEachDownstream(_ body: (ConnectionPointer) -> Void) {
+        var next = pointee.connections
+        while let connection = next {
+            // Closing one may close others: start again where the next has gone.
+            next = connection.pointee.next
+            if connection.pointee.role == .downstream, !connection.pointee.isClosed { body(connection) }
+            if let after = next, after.pointee.isClosed { next = pointee.connections }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// How an exchange fails: another try where the upstream provably has not seen the request, else an answer in the client's
+// own terms: gRPC clients get a gRPC status, others an HTTP status, never HTML.
+
+internal import CNghttp2
+internal import Glibc
+internal import RouteMatching
+
+extension ExchangePointer {
+    func fail(_ error: ProxyError) {
+        guard !pointee.isFinished else { return }
+        if triesAgain(after: error) { return }
+        pointee.error = error
+        loop.pointee.statistics.failures(error).increment()
+        if pointee.isWaiting { loop.stopWaiting(self) }
+        releaseUpstream(.cancel)
+        let half = pointee.downstream
+        guard let connection = half.pointee.connection else { return complete() }
+        if !half.pointee.headSent {
+            reply(error, on: connection)
+        } else if pointee.isGRPC, connection.pointee.wire == .http2 {
+            failWithTrailers(error)
+        } else {
+            // The response is cut: RST_STREAM, or the end of the connection.
+            complete()
+        }
+    }
+
+    /// Another endpoint, where nothing has been processed and the request can be sent again (design 3.4).
+    private func triesAgain(after error: ProxyError) -> Bool {
+        let unprocessed = error.isRetryable || (error == .upstreamClosed && isReusedConnectionRace)
+        guard unprocessed, !pointee.responseStarted, pointee.isReplayable, pointee.tries < Exchange.maxTries,
+            let cluster = pointee.cluster, cluster.takesRetry(after: pointee.tries)
+        else { return false }
+        pointee.tries += 1
+        pointee.failedEndpoint = pointee.endpoint
+        loop.pointee.statistics.retries.increment()
+        if pointee.isWaiting { loop.stopWaiting(self) }
+        let half = pointee.upstream
+        releaseUpstream(.cancel)
+        half.pointee.headSent = false
+        half.pointee.endSent = false
+        half.pointee.endQueued = pointee.downstream.pointee.endReceived
+        pointee.responseDeadline = 0
+        pointee.phase = .pickEndpoint
+        advance()
+        return true
+    }
+
+    /// A pooled HTTP/1.1 connection that the upstream closed before any response byte: once, for idempotent methods.
+    private var isReusedConnectionRace: Bool {
+        pointee.isIdempotent && pointee.tries == 0 && pointee.upstream.pointee.stream == 0
+            && pointee.upstreamWasReused
+    }
+
+    // MARK: - Answers made here
+
+    private func reply(_ error: ProxyError, on connection: ConnectionPointer) {
+        let row = error.row
+        if pointee.isGRPC {
+            let status = pointee.grpcOverride >= 0 ? Int(pointee.grpcOverride) : row.grpc
+            return replyGRPC(status, row.reason, on: connection)
+        }
+        let needsClose = row.source == .downstream && connection.pointee.wire == .http1
+        if needsClose { pointee.closesDownstream = true }
+        replyHTTP(row.http, extra: nil, text: row.reason, on: connection)
+    }
+
+    /// Trailers-only (gRPC over HTTP/2, "Responses").
+    private func replyGRPC(_ status: Int, _ message: StaticString, on connection: ConnectionPointer) {
+        pointee.status = 200
+        pointee.grpcStatus = Int32(status)
+        loop.beginReply(status: 200)
+        loop.addReply(constant("content-type", "application/grpc"))
+        loop.addReply(decimal: status, named: "grpc-status")
+        loop.addReply(constant("grpc-message", message))
+        send(reply: nil, on: connection)
+    }
+
+    /// A short answer in plain text.
+    func replyHTTP(_ status: Int, extra: nghttp2_nv?, text: StaticString, on connection: ConnectionPointer) {
+        pointee.status = Int32(status)
+        loop.beginReply(status: status)
+        if let extra { loop.addReply(extra) }
+        if status == 426 { loop.addReply(constant("sec-websocket-version", "13")) }
+        loop.addReply(constant("content-type", "text/plain; charset=utf-8"))
+        loop.addReply(decimal: text.utf8CodeUnitCount + 1, named: "content-length")
+        send(reply: text, on: connection)
+    }
+
+    /// Sends what `beginReply` and `addReply` have put together.
+    private func send(reply text: StaticString?, on connection: ConnectionPointer) {
+        let half = pointee.downstream
+        let hasBody = text != nil && !pointee.isHEAD
+        half.pointee.headSent = true
+        if connection.pointee.wire == .http2 {
+            loop.writeHeaders(
+                connection, half.pointee.stream, loop.pointee.reply, loop.pointee.replyCount, endsStream: !hasBody)
+            if !hasBody { half.pointee.endSent = true }
+        } else {
+            loop.writeReplyHeadHTTP1(connection, self)
+        }
+        if let text, hasBody {
+            var body = ByteQueue()
+            body.append(text)
+            body.append(UInt8(ascii: "\n"))
+            loop.relay(half, body.start, body.count, end: true)
+            body.release()
+        } else if !half.pointee.endSent {
+            half.pointee.endQueued = true
+            loop.pump(half)
+        }
+        if half.pointee.endSent { complete() }
+    }
+
+    /// The response has begun: the status goes out behind the messages that are still queued.
+    private func failWithTrailers(_ error: ProxyError) {
+        let status = pointee.grpcOverride >= 0 ? Int(pointee.grpcOverride) : error.row.grpc
+        pointee.grpcStatus = Int32(status)
+        pointee.upstream.pointee.endReceived = true
+        let fields = loop.pointee.fields
+        loop.pointee.fieldsOwner = nil
+        loop.beginReply(status: 200)
+        loop.addReply(decimal: status, named: "grpc-status")
+        fields[FieldSlot.regular] = loop.pointee.reply[1]
+        fields[FieldSlot.regular + 1] = constant("grpc-message", error.row.reason)
+        loop.pointee.fieldCount = FieldSlot.regular + 2
+        sendTrailers(to: pointee.downstream)
+    }
+
+    /// 308 to the same URL under https (`enableHttps: force`); gRPC clients get UNAVAILABLE, they follow no redirects.
+    func redirectToHTTPS(_ head: RequestHead) -> Phase? {
+        guard let connection = pointee.downstream.pointee.connection else { return nil }
+        if pointee.isGRPC {
+            replyGRPC(14, "this host is served over https only", on: connection)
+            return nil
+        }
+        var location = ByteQueue()
+        defer { location.release() }
+        location.append("https://")
+        location.append(hostWithoutPort(head.authority))
+        if let port = loop.pointee.snapshot?.pointee.shared.takeUnretainedValue().redirectPort, port != 443 {
+            location.append(UInt8(ascii: ":"))
+            location.append(decimal: Int(port))
+        }
+        location.append(head.path)
+        if !head.query.isEmpty {
+            location.append(UInt8(ascii: "?"))
+            location.append(head.query)
+        }
+        var field = constant("location", "")
+        field.value = location.start
+        field.valuelen = location.count
+        replyHTTP(308, extra: field, text: "this host is served over https only", on: connection)
+        return nil
+    }
+}
+
+extension Exchange {
+    static let maxTries: UInt8 = 3
+
+    /// Whether the upstream connection had served an exchange before this one.
+    var upstreamWasReused: Bool { upstream.pointee.connection?.pointee.http1?.pointee.served ?? 0 > 0 }
+}
+
+/// The host of an authority: without port, brackets kept.
+func hostWithoutPort(_ authority: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    var end = authority.count
+    var i = authority.count - 1
+    while i >= 0 {
+        let byte = authority[i]
+        if byte == UInt8(ascii: ":") {
+            end = i
+            break
+        }
+        if byte < 48 || byte > 57 { break }
+        i -= 1
+    }
+    return UnsafeRawBufferPointer(rebasing: authority[..<end])
+}

@@ -1,0 +1,99 @@
+// The last phase: the counters, and a line in the access log.
+
+internal import CNghttp2
+internal import COpenSSL
+internal import Glibc
+internal import Telemetry
+
+extension ExchangePointer {
+    func record() {
+        let loop = loop
+        let duration = loop.pointee.now &- pointee.startedAt
+        if let route = pointee.route {
+            route.pointee.counters.record(
+                status: pointee.status, grpcStatus: pointee.grpcStatus, bytesIn: pointee.requestBytes,
+                bytesOut: pointee.responseBytes, duration: duration)
+        }
+        if let cluster = pointee.cluster {
+            cluster.pointee.counters.exchanges.increment()
+            if pointee.error?.row.source == .upstream { cluster.pointee.counters.failures.increment() }
+        }
+        if loop.pointee.accessLog != nil { writeLogLine(duration) }
+    }
+
+    private func writeLogLine(_ duration: UInt64) {
+        guard let log = loop.pointee.accessLog else { return }
+        var record = AccessLogRecord()
+        record.time = Clock.wallMilliseconds() - Int64(duration / 1_000_000)
+        if !pointee.head.isEmpty {
+            let count = loop.loadFields(pointee.head, from: 0)
+            let fields = loop.pointee.fields
+            if count >= FieldSlot.regular {
+                record.method = bytes(fields[FieldSlot.method])
+                record.authority = bytes(fields[FieldSlot.authority])
+                record.path = bytes(fields[FieldSlot.path])
+            }
+        }
+        if let origin = pointee.origin {
+            record.peer = origin.addressText(in: loop)
+            if let ssl = origin.pointee.ssl, let version = SSL_get_version(ssl) {
+                record.tls = UnsafeRawBufferPointer(start: version, count: strlen(version))
+            }
+            record.applicationProtocol =
+                pointee.isWebSocket ? .websocket : origin.pointee.wire == .http2 ? .http2 : .http1
+            if let listener = origin.pointee.listener { record.listener = listener.pointee.nameBytes }
+        }
+        if let route = pointee.route { record.route = route.pointee.nameBytes }
+        if let cluster = pointee.cluster { record.cluster = cluster.pointee.nameBytes }
+        record.status = UInt16(clamping: pointee.status)
+        if pointee.isGRPC { record.grpcStatus = pointee.grpcStatus >= 0 ? UInt32(pointee.grpcStatus) : nil }
+        if let error = pointee.error {
+            record.flag = text(error.row.flag)
+            record.reason = text(error.row.reason)
+        }
+        record.bytesIn = UInt64(pointee.requestBytes)
+        record.bytesOut = UInt64(pointee.responseBytes)
+        record.duration = duration
+        if pointee.answeredAt > 0, pointee.sentAt > 0 { record.upstreamDuration = pointee.answeredAt &- pointee.sentAt }
+        record.tries = UInt32(pointee.tries) + (pointee.sentAt > 0 ? 1 : 0)
+        record.version = pointee.snapshot?.pointee.version ?? 0
+        if let endpoint = pointee.lastEndpoint { record.endpoint = endpoint.pointee.addressBytes }
+        if log.append(record) { handOver(log) }
+    }
+
+    private func handOver(_ log: AccessLogBuffer) {
+        if !log.handOver() { loop.pointee.statistics.accessLogDropped.increment() }
+    }
+
+    private func bytes(_ field: nghttp2_nv) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: field.value, count: field.value == nil ? 0 : field.valuelen)
+    }
+
+    private func text(_ text: StaticString) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+}
+
+extension ConnectionPointer {
+    /// `address:port` of the peer, in the loop's scratch memory.
+    func addressText(in loop: LoopPointer) -> UnsafeRawBufferPointer {
+        let buffer = loop.pointee.cookieBuffer
+        var length = pointee.peer.write(to: buffer + 1)
+        var start = 1
+        if memchr(buffer + 1, Int32(UInt8(ascii: ":")), length) != nil {
+            buffer[0] = UInt8(ascii: "[")
+            buffer[length + 1] = UInt8(ascii: "]")
+            start = 0
+            length += 2
+        }
+        var end = start + length
+        buffer[end] = UInt8(ascii: ":")
+        end += 1
+        var digits = ByteQueue()
+        digits.append(decimal: Int(pointee.peer.port))
+        memcpy(buffer + end, digits.start, digits.count)
+        end += digits.count
+        digits.release()
+        return UnsafeRawBufferPointer(start: buffer + start, count: end - start)
+    }
+}

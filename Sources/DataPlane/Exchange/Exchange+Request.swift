@@ -1,0 +1,240 @@
+// The request on its way upstream: the head with what the gateway adds and takes away, the body, the trailers.
+
+internal import CNghttp2
+internal import Glibc
+internal import RouteMatching
+
+extension ExchangePointer {
+    /// Sends the head on the connection that the upstream half is attached to.
+    func sendRequestHead() {
+        let half = pointee.upstream
+        guard let connection = half.pointee.connection else { return fail(.upstreamClosed) }
+        if loop.pointee.fieldsOwner != self {
+            loop.pointee.fieldCount = loop.loadFields(pointee.head, from: 0)
+        }
+        composeRequest()
+        half.pointee.headSent = true
+        if connection.pointee.wire == .http2 {
+            sendRequestHeadHTTP2(connection, half)
+        } else {
+            loop.writeRequestHeadHTTP1(connection, self)
+        }
+        loop.pointee.fieldsOwner = nil
+        if half.pointee.endSent { return }
+        // A replay: the body that went to the connection before.
+        if !pointee.replay.isEmpty {
+            var sent = ByteQueue()
+            swap(&sent, &pointee.replay)
+            sent.append(
+                half.pointee.pending.isEmpty ? sent.start : half.pointee.pending.start, half.pointee.pending.count)
+            half.pointee.pending.release()
+            half.pointee.pending = sent
+        }
+    }
+
+    private func sendRequestHeadHTTP2(_ connection: ConnectionPointer, _ half: HalfPointer) {
+        guard let state = connection.pointee.http2 else { return }
+        half.pointee.stream = state.pointee.nextStream
+        state.pointee.nextStream &+= 2
+        half.pointee.sendWindow = state.pointee.peerInitialWindow
+        half.pointee.receiveWindow = HTTP2State.streamWindow
+        state.pointee.streams.insert(half)
+        let fields = loop.pointee.fields
+        // Pseudo-header fields must be contiguous: the slot of :protocol is empty, so the others move up by one.
+        fields[4] = fields[FieldSlot.path]
+        fields[3] = fields[FieldSlot.authority]
+        fields[2] = fields[FieldSlot.scheme]
+        fields[1] = fields[FieldSlot.method]
+        let ends = requestEndsWithHead
+        loop.writeHeaders(
+            connection, half.pointee.stream, fields + 1, loop.pointee.fieldCount - 1, endsStream: ends)
+        if ends { half.pointee.endSent = true }
+    }
+
+    /// No body and no trailers follow.
+    var requestEndsWithHead: Bool {
+        pointee.downstream.pointee.endReceived && pointee.upstream.pointee.pending.isEmpty
+            && pointee.upstream.pointee.trailers.isEmpty && pointee.replay.isEmpty && !pointee.isWebSocket
+    }
+
+    /// Turns the client's head, in the loop's list, into the upstream's, in place.
+    private func composeRequest() {
+        let fields = loop.pointee.fields
+        let secure = pointee.cluster?.pointee.usesTLS ?? false
+        fields[FieldSlot.scheme] = constant(":scheme", secure ? "https" : "http")
+        if let route = pointee.route {
+            if let authority = route.pointee.authority { fields[FieldSlot.authority] = authority }
+            if route.pointee.rewritesPath { rewritePath(route) }
+        }
+        var count = FieldSlot.regular
+        var index = FieldSlot.regular
+        let end = loop.pointee.fieldCount
+        while index < end {
+            var field = fields[index]
+            index &+= 1
+            if keepsRequestField(&field) {
+                fields[count] = field
+                count &+= 1
+            }
+        }
+        if let connection = pointee.downstream.pointee.connection {
+            fields[count] = connection.forwardedFor()
+            fields[count + 1] = constant("x-forwarded-proto", pointee.isSecure ? "https" : "http")
+            count &+= 2
+        }
+        loop.pointee.fieldCount = count
+    }
+
+    /// Whether a client's field goes upstream; may change it.
+    @inline(__always)
+    private func keepsRequestField(_ field: inout nghttp2_nv) -> Bool {
+        let name = field.name.unsafelyUnwrapped
+        switch field.namelen {
+        case 4:
+            return memcmp(name, "host", 4) != 0
+        case 6:
+            if memcmp(name, "cookie", 6) == 0 {
+                field.flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
+                // Cookies ignore ports: a browser sends the admin page's session here, too.
+                if pointee.hasSessionCookie { return loop.removeSessionCookie(&field) }
+            }
+            return true
+        case 9:
+            if memcmp(name, "x-api-key", 9) == 0 { field.flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
+            return true
+        case 12:
+            if memcmp(name, "grpc-timeout", 12) == 0, pointee.deadlineIsCallers { loop.reduceTimeout(&field, self) }
+            return true
+        case 13:
+            if memcmp(name, "authorization", 13) == 0 { field.flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
+            return true
+        case 15:
+            return memcmp(name, "x-forwarded-for", 15) != 0
+        case 16:
+            return memcmp(name, "x-forwarded-host", 16) != 0
+        case 17:
+            return memcmp(name, "x-forwarded-proto", 17) != 0
+        default:
+            return true
+        }
+    }
+
+    private func rewritePath(_ route: UnsafeMutablePointer<LoopRoute>) {
+        guard let snapshot = pointee.snapshot,
+            let (path, query) = loop.splitPath(loop.pointee.fields[FieldSlot.path])
+        else { return }
+        let table = snapshot.pointee.shared.takeUnretainedValue().table
+        let space = UnsafeMutableRawBufferPointer(start: loop.pointee.rewriteBuffer, count: Loop.rewriteSize)
+        guard let length = table.rewrittenPath(of: path, route: route.pointee.index, into: space),
+            length + 1 + query.count <= Loop.rewriteSize
+        else { return }
+        var total = length
+        if !query.isEmpty {
+            loop.pointee.rewriteBuffer[total] = UInt8(ascii: "?")
+            memcpy(loop.pointee.rewriteBuffer + total + 1, query.baseAddress.unsafelyUnwrapped, query.count)
+            total += 1 + query.count
+        }
+        loop.pointee.fields[FieldSlot.path].value = loop.pointee.rewriteBuffer
+        loop.pointee.fields[FieldSlot.path].valuelen = total
+    }
+
+    // MARK: - Body
+
+    /// Body bytes from either side.
+    func receivedBody(on half: HalfPointer, _ bytes: UnsafePointer<UInt8>, _ count: Int, end: Bool) {
+        guard !pointee.isFinished else { return }
+        pointee.lastProgress = loop.pointee.milliseconds
+        if end { half.pointee.endReceived = true }
+        if half.pointee.isUpstream { return receivedResponseBody(bytes, count, end: end) }
+        pointee.requestBytes &+= count
+        pointee.requestReceived &+= count
+        if pointee.requestLength >= 0, !pointee.isTunnel,
+            pointee.requestReceived > pointee.requestLength || (end && pointee.requestReceived < pointee.requestLength)
+        {
+            // Content-Length against DATA (RFC 9113 §8.1.1): nothing ambiguous may reach the upstream.
+            loop.failStream(half, .protocolError)
+            return
+        }
+        loop.relay(pointee.upstream, bytes, count, end: end)
+        if pointee.isFinished { return }
+        if pointee.upstream.pointee.connection == nil { holdRequestBody(half) }
+        if pointee.phase == .relay { requestProgressed() }
+        if pointee.upstream.pointee.endSent { endSent(on: pointee.upstream) }
+    }
+
+    /// Before an upstream is there, an HTTP/1.1 sender is left unread above a limit (HTTP/2 has its window).
+    private func holdRequestBody(_ half: HalfPointer) {
+        if let connection = half.pointee.connection, connection.pointee.wire == .http1,
+            pointee.upstream.pointee.pending.count > Half.pendingLimit
+        {
+            connection.pointee.isReadPaused = true
+        }
+    }
+
+    /// A part of the request body has gone to the upstream connection: kept while another try may need it.
+    func sentBody(on half: HalfPointer, _ bytes: UnsafePointer<UInt8>?, _ count: Int) {
+        guard half.pointee.isUpstream, count > 0, let bytes else { return }
+        guard pointee.isReplayable, !pointee.responseStarted else { return }
+        if pointee.replay.count &+ count <= Exchange.replayLimit {
+            pointee.replay.append(bytes, count)
+        } else {
+            pointee.isReplayable = false
+            pointee.replay.removeAll()
+        }
+    }
+
+    /// Trailers from either side, in the loop's list from `FieldSlot.regular` on. They end the message.
+    func receivedTrailers(on half: HalfPointer) {
+        guard !pointee.isFinished else { return }
+        half.pointee.endReceived = true
+        pointee.lastProgress = loop.pointee.milliseconds
+        if half.pointee.isUpstream {
+            if pointee.isGRPC {
+                noteGRPCStatus()
+                if pointee.grpcStatus < 0 { return fail(.missingStatus) }
+            }
+        } else if pointee.requestLength >= 0, pointee.requestReceived != pointee.requestLength {
+            loop.failStream(half, .protocolError)
+            return
+        }
+        sendTrailers(to: half.peer)
+    }
+
+    /// Sends the trailers in the loop's list, or queues them behind what waits.
+    func sendTrailers(to target: HalfPointer) {
+        let first = FieldSlot.regular
+        let count = loop.pointee.fieldCount - first
+        if count == 0 {
+            target.pointee.endQueued = true
+            return loop.pump(target)
+        }
+        if let connection = target.pointee.connection, target.pointee.headSent, target.pointee.pending.isEmpty,
+            connection.pointee.wire == .http2
+        {
+            loop.writeHeaders(
+                connection, target.pointee.stream, loop.pointee.fields + first, count, endsStream: true)
+            loop.pointee.fieldsOwner = nil
+            target.pointee.endSent = true
+            return endSent(on: target)
+        }
+        for index in first..<first + count { storeField(loop.pointee.fields[index], in: &target.pointee.trailers) }
+        target.pointee.endQueued = true
+        if target.pointee.headSent { loop.pump(target) }
+    }
+
+    /// The end of a message has been framed on this half.
+    func endSent(on half: HalfPointer) {
+        guard !pointee.isFinished else { return }
+        if half.pointee.isUpstream {
+            pointee.progressTimeout = 0
+            armResponseTimer()
+        } else if !pointee.isTunnel || pointee.upstream.pointee.endSent {
+            complete()
+        }
+    }
+}
+
+extension Exchange {
+    /// Request bytes kept for another try (design 3.4).
+    static let replayLimit = 64 * 1024
+}

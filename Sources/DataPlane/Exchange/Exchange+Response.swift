@@ -1,0 +1,176 @@
+// The response on its way downstream, and what gRPC clients must never miss: a status.
+
+internal import CNghttp2
+internal import Glibc
+
+extension ExchangePointer {
+    /// A response head of the upstream is in the loop's list: status in its slot, the others from `FieldSlot.regular`.
+    func receivedResponseHead(endsStream: Bool) {
+        guard !pointee.isFinished else { return }
+        let half = pointee.upstream
+        let field = loop.pointee.fields[FieldSlot.status]
+        guard field.valuelen == 3, let status = parseDecimal(field.value, 3), status >= 100, status <= 599 else {
+            return upstreamBrokeRules()
+        }
+        pointee.lastProgress = loop.pointee.milliseconds
+        if status < 200 { return receivedInterim(status, endsStream: endsStream) }
+        let facts = loop.pointee.facts
+        half.pointee.headReceived = true
+        pointee.status = Int32(status)
+        pointee.responseLength = facts.contentLength ?? -1
+        if pointee.isHEAD || status == 204 || status == 304 { pointee.responseLength = -1 }
+        if endsStream {
+            half.pointee.endReceived = true
+            if pointee.responseLength > 0 { return upstreamBrokeRules() }
+        }
+        startResponse()
+        if pointee.isGRPC {
+            guard facts.isGRPC else { return notGRPC(status) }
+            noteGRPCStatus()
+            if endsStream, pointee.grpcStatus < 0 { return fail(.missingStatus) }
+        }
+        sendResponseHead(endsStream: endsStream)
+    }
+
+    /// 1xx (RFC 9110 §15.2): passed on, but gRPC clients know none, and HTTP/1.0 has none.
+    private func receivedInterim(_ status: Int, endsStream: Bool) {
+        guard !endsStream, status != 101 else { return upstreamBrokeRules() }
+        let downstream = pointee.downstream
+        guard !pointee.isGRPC, !pointee.isHTTP10, let connection = downstream.pointee.connection else { return }
+        // The 100 that the client waits for is ours to send where it spoke HTTP/1.1 and has it already.
+        if status == 100, !pointee.expectsContinue { return }
+        if connection.pointee.wire == .http2 {
+            let fields = responseFields()
+            loop.writeHeaders(connection, downstream.pointee.stream, fields, responseFieldCount, endsStream: false)
+        } else {
+            loop.writeResponseHeadHTTP1(connection, self, status, interim: true)
+        }
+        if status == 100 { pointee.expectsContinue = false }
+    }
+
+    /// From here on nothing can be tried again.
+    func startResponse() {
+        pointee.responseStarted = true
+        pointee.answeredAt = loop.pointee.now
+        pointee.responseDeadline = 0
+        pointee.isReplayable = false
+        pointee.replay.removeAll()
+    }
+
+    private func sendResponseHead(endsStream: Bool) {
+        let half = pointee.downstream
+        guard let connection = half.pointee.connection else { return complete() }
+        half.pointee.headSent = true
+        if connection.pointee.wire == .http2 {
+            loop.writeHeaders(
+                connection, half.pointee.stream, responseFields(), responseFieldCount, endsStream: endsStream)
+            if endsStream { half.pointee.endSent = true }
+        } else {
+            loop.writeResponseHeadHTTP1(connection, self, Int(pointee.status), interim: false, ended: endsStream)
+        }
+        loop.pointee.fieldsOwner = nil
+        if half.pointee.endSent { endSent(on: half) }
+    }
+
+    /// The response's fields as one run: the status moves next to the others.
+    private func responseFields() -> UnsafeMutablePointer<nghttp2_nv> {
+        let fields = loop.pointee.fields
+        fields[FieldSlot.regular - 1] = fields[FieldSlot.status]
+        return fields + (FieldSlot.regular - 1)
+    }
+
+    private var responseFieldCount: Int { loop.pointee.fieldCount - FieldSlot.regular + 1 }
+
+    func receivedResponseBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, end: Bool) {
+        pointee.responseBytes &+= count
+        pointee.responseReceived &+= count
+        if !pointee.isTunnel {
+            let wanted = pointee.responseLength
+            if wanted >= 0, pointee.responseReceived > wanted || (end && pointee.responseReceived < wanted) {
+                return upstreamBrokeRules()
+            }
+            if pointee.isHEAD, count > 0 { return upstreamBrokeRules() }
+            if end, pointee.isGRPC {
+                if count > 0 { loop.relay(pointee.downstream, bytes, count, end: false) }
+                return pointee.isFinished ? () : fail(.missingStatus)
+            }
+        }
+        let half = pointee.downstream
+        loop.relay(half, bytes, count, end: end)
+        if half.pointee.endSent { endSent(on: half) }
+    }
+
+    /// The upstream answered a gRPC call with something else: its HTTP status becomes a gRPC status (grpc.io, "HTTP to
+    /// gRPC Status Code Mapping").
+    private func notGRPC(_ status: Int) {
+        pointee.grpcOverride =
+            switch status {
+            case 400: 13
+            case 401: 16
+            case 403: 7
+            case 404: 12
+            case 429, 502, 503, 504: 14
+            default: 2
+            }
+        pointee.responseStarted = false
+        fail(.notGRPC)
+    }
+
+    func noteGRPCStatus() {
+        let index = loop.pointee.facts.grpcStatus
+        guard index > 0 else { return }
+        let field = loop.pointee.fields[index]
+        // An unparsable status counts as UNKNOWN, as clients see it.
+        pointee.grpcStatus = Int32(clamping: parseDecimal(field.value, field.valuelen) ?? 2)
+    }
+
+    func upstreamBrokeRules() {
+        let half = pointee.upstream
+        if let connection = half.pointee.connection, connection.pointee.wire == .http2 {
+            loop.resetStream(connection, half.pointee.stream, .protocolError)
+            loop.detach(half)
+        }
+        fail(.upstreamProtocol)
+    }
+
+    // MARK: - What the connections tell
+
+    /// RST_STREAM from the peer; the half is detached.
+    func halfReset(_ half: HalfPointer, _ code: UInt32) {
+        guard !pointee.isFinished else { return }
+        guard half.pointee.isUpstream else { return clientGone() }
+        // After a complete response a reset takes nothing back (RFC 9113 §8.1).
+        if half.pointee.endReceived { return }
+        if code == HTTP2Error.refusedStream.rawValue { return fail(.upstreamRefused) }
+        pointee.grpcOverride =
+            switch HTTP2Error(rawValue: code) {
+            case .cancel: 1
+            case .enhanceYourCalm: 8
+            case .inadequateSecurity: 7
+            default: 14
+            }
+        fail(.upstreamReset)
+    }
+
+    /// The connection of a half is gone; the half is detached.
+    func connectionLost(_ half: HalfPointer) {
+        guard !pointee.isFinished else { return }
+        guard half.pointee.isUpstream else { return clientGone() }
+        if half.pointee.endReceived { return }
+        fail(.upstreamClosed)
+    }
+
+    func peerBrokeRules(_ half: HalfPointer) {
+        guard !pointee.isFinished else { return }
+        if half.pointee.isUpstream { return fail(.upstreamProtocol) }
+        pointee.error = .badRequest
+        if pointee.status == 0 { pointee.status = 400 }
+        complete()
+    }
+
+    private func clientGone() {
+        pointee.error = .downstreamClosed
+        if pointee.status == 0 { pointee.status = Int32(ProxyError.downstreamClosed.row.http) }
+        complete()
+    }
+}

@@ -1,0 +1,106 @@
+// The deadlines of an exchange. One timer, armed for the earliest; deadlines that only ever move later (idle, progress) do
+// not touch it: when it fires, it looks and arms again.
+
+internal import CNghttp2
+internal import ConfigModel
+internal import Glibc
+
+extension ExchangePointer {
+    /// The caller's deadline (`grpc-timeout`): enforced here, too.
+    func admitCallersDeadline(_ now: UInt64) {
+        let index = loop.pointee.facts.grpcTimeout
+        guard pointee.isGRPC, index > 0, loop.pointee.fieldsOwner == self else { return }
+        guard let timeout = parseGRPCTimeout(loop.pointee.fields[index]) else { return fail(.badRequest) }
+        let deadline = now + timeout
+        pointee.deadlineIsCallers = true
+        if pointee.deadline == 0 || deadline < pointee.deadline { pointee.deadline = deadline }
+        armTimer()
+    }
+
+    /// The request's head is sent, or more of its body: which timeouts run now.
+    func requestProgressed() {
+        if pointee.upstream.pointee.endSent {
+            armResponseTimer()
+        } else if !pointee.isTunnel, let connection = pointee.downstream.pointee.connection,
+            connection.pointee.wire == .http1
+        {
+            let timeout = UInt64(connection.pointee.listener?.pointee.limits.requestProgressTimeout ?? 0)
+            if timeout > 0, pointee.progressTimeout == 0 {
+                pointee.progressTimeout = timeout
+                armTimer()
+            }
+        }
+        if pointee.idleTimeout > 0, pointee.timer == nil { armTimer() }
+    }
+
+    func armResponseTimer() {
+        guard !pointee.responseStarted, pointee.responseDeadline == 0, let route = pointee.route else { return }
+        let quiet = route.pointee.isGRPC || pointee.isGRPC || pointee.isWebSocket
+        let timeout = UInt64(route.pointee.responseHeaders ?? (quiet ? 0 : 60_000))
+        guard timeout > 0 else { return }
+        pointee.responseDeadline = loop.milliseconds + timeout
+        armTimer()
+    }
+
+    /// Arms the timer for the earliest deadline, unless it fires before that anyway.
+    func armTimer() {
+        let next = earliestDeadline()
+        guard next > 0 else { return }
+        if let timer = pointee.timer {
+            if pointee.timerDeadline <= next { return }
+            loop.pointee.timers.cancel(timer)
+        }
+        pointee.timerDeadline = next
+        pointee.timer = loop.pointee.timers.arm(next, .exchange, self)
+    }
+
+    func cancelTimer() {
+        if let timer = pointee.timer { loop.pointee.timers.cancel(timer) }
+        pointee.timer = nil
+    }
+
+    func timerFired() {
+        pointee.timer = nil
+        guard !pointee.isFinished else { return }
+        let now = loop.milliseconds
+        if isDue(pointee.deadline, now) {
+            return fail(pointee.deadlineIsCallers ? .deadlineExceeded : .totalTimeout)
+        }
+        if isDue(pointee.connectDeadline, now) { return connectTimedOut() }
+        if isDue(pointee.responseDeadline, now) { return fail(.responseTimeout) }
+        if pointee.progressTimeout > 0, pointee.lastProgress + pointee.progressTimeout <= now {
+            return fail(.requestProgress)
+        }
+        if pointee.idleTimeout > 0, pointee.lastProgress + pointee.idleTimeout <= now { return fail(.streamIdle) }
+        armTimer()
+    }
+
+    private func isDue(_ deadline: UInt64, _ now: UInt64) -> Bool { deadline > 0 && deadline <= now }
+
+    private func earliestDeadline() -> UInt64 {
+        var next = UInt64.max
+        if pointee.deadline > 0 { next = pointee.deadline }
+        if pointee.connectDeadline > 0 { next = min(next, pointee.connectDeadline) }
+        if pointee.responseDeadline > 0 { next = min(next, pointee.responseDeadline) }
+        if pointee.progressTimeout > 0 { next = min(next, pointee.lastProgress + pointee.progressTimeout) }
+        if pointee.idleTimeout > 0 { next = min(next, pointee.lastProgress + pointee.idleTimeout) }
+        return next == .max ? 0 : next
+    }
+}
+
+/// Milliseconds of a `grpc-timeout` (1 to 8 digits and a unit), rounded up; nil when malformed.
+func parseGRPCTimeout(_ field: nghttp2_nv) -> UInt64? {
+    guard field.valuelen >= 2, field.valuelen <= 9,
+        let amount = parseDecimal(field.value, field.valuelen - 1)
+    else { return nil }
+    let value = UInt64(amount)
+    switch field.value[field.valuelen - 1] {
+    case UInt8(ascii: "H"): return value * 3_600_000
+    case UInt8(ascii: "M"): return value * 60_000
+    case UInt8(ascii: "S"): return value * 1_000
+    case UInt8(ascii: "m"): return value
+    case UInt8(ascii: "u"): return (value + 999) / 1_000
+    case UInt8(ascii: "n"): return (value + 999_999) / 1_000_000
+    default: return nil
+    }
+}

@@ -1,0 +1,226 @@
+// One request and its response. Its phases stand in one enumeration, in the order in which they run, and one function
+// (`advance`) takes an exchange from one to the next; nothing about that order lives anywhere else. A trivial struct behind
+// a pointer, reused; it ends within a tick and is recycled at the tick's end, so that no callback holds a dead pointer.
+
+internal import CNghttp2
+internal import ConfigModel
+internal import Glibc
+internal import RouteMatching
+
+typealias ExchangePointer = UnsafeMutablePointer<Exchange>
+
+/// Phases in running order.
+enum Phase: UInt8 {
+    /// The request head is complete and checked for form.
+    case receive
+    /// Virtual host and route; connection reuse (421).
+    case route
+    /// What answers without an upstream: redirect to https, a handshake that the route refuses.
+    case filterRequest
+    /// Deadlines start.
+    case admit
+    /// A destination by weight, an endpoint by balance.
+    case pickEndpoint
+    /// A connection to it, new or pooled. Waits.
+    case connect
+    /// The request head goes upstream, and what has come of the body.
+    case send
+    /// Bytes go both ways. Waits; the only phase without a bound in time unless a setting gives one.
+    case relay
+    /// The response is complete or has failed: both sides are let go.
+    case finish
+    /// One line of the access log, and the counters.
+    case log
+}
+
+struct Exchange {
+    let loop: LoopPointer
+    let downstream: HalfPointer
+    let upstream: HalfPointer
+    var phase: Phase = .receive
+
+    /// The client's connection. Valid for the exchange's life: both are freed at the end of a tick.
+    var origin: ConnectionPointer?
+    var snapshot: LoopSnapshotPointer?
+    var route: UnsafeMutablePointer<LoopRoute>?
+    var cluster: ClusterPointer?
+    var endpoint: EndpointPointer?
+    /// The endpoint of the last try, for the log.
+    var lastEndpoint: EndpointPointer?
+    /// The endpoint that failed last: left out of the next pick where there is another.
+    var failedEndpoint: EndpointPointer?
+
+    /// The request head, serialised: method, scheme, authority, path, then the other fields.
+    var head = ByteQueue()
+    /// Request body bytes already sent upstream, kept until the first response byte so that they can be sent again.
+    var replay = ByteQueue()
+    var isReplayable = true
+
+    var isFinished = false
+    var isGRPC = false
+    var isHEAD = false
+    var isWebSocket = false
+    var isTunnel = false
+    var isIdempotent = false
+    var isSecure = false
+    var isHTTP10 = false
+    var expectsContinue = false
+    /// Where the HTTP/1.1 client asked for the connection to end, or must see it end.
+    var closesDownstream = false
+    var hasSessionCookie = false
+    var responseStarted = false
+    /// In `endpoint`'s queue, waiting for a connection.
+    var isWaiting = false
+    var tries: UInt8 = 0
+
+    var requestLength = -1
+    var requestReceived = 0
+    var responseLength = -1
+    var responseReceived = 0
+    var requestBytes = 0
+    var responseBytes = 0
+    var status: Int32 = 0
+    /// -1: none seen.
+    var grpcStatus: Int32 = -1
+    var error: ProxyError?
+    /// gRPC status in place of the one in the error's row; -1: the row's.
+    var grpcOverride: Int32 = -1
+
+    /// Nanoseconds of the loop's clock.
+    var startedAt: UInt64 = 0
+    var sentAt: UInt64 = 0
+    var answeredAt: UInt64 = 0
+
+    // Milliseconds of the loop's clock; 0: off.
+    var timer: TimerPointer?
+    var timerDeadline: UInt64 = 0
+    var deadline: UInt64 = 0
+    var deadlineIsCallers = false
+    var responseDeadline: UInt64 = 0
+    var connectDeadline: UInt64 = 0
+    var idleTimeout: UInt64 = 0
+    var progressTimeout: UInt64 = 0
+    var lastProgress: UInt64 = 0
+
+    /// SHA-1 of the client's WebSocket key, as the upstream must answer it (RFC 6455 §4.2.2).
+    var webSocketAccept: (UInt64, UInt64, UInt64, UInt32) = (0, 0, 0, 0)
+
+    var next: ExchangePointer?
+    var nextWaiting: ExchangePointer?
+    var previousWaiting: ExchangePointer?
+}
+
+extension ExchangePointer {
+    var loop: LoopPointer { pointee.loop }
+
+    /// Runs phases until one has to wait or the exchange is over.
+    func advance() {
+        while let next = step() { pointee.phase = next }
+    }
+
+    private func step() -> Phase? {
+        switch pointee.phase {
+        case .receive: .route
+        case .route: route()
+        case .filterRequest: filterRequest()
+        case .admit: admit()
+        case .pickEndpoint: pickEndpoint()
+        case .connect: connect()
+        case .send: send()
+        case .relay: nil
+        case .finish: finish()
+        case .log: log()
+        }
+    }
+
+    // MARK: - Phases
+
+    private func route() -> Phase? {
+        guard let snapshot = pointee.snapshot else { return failed(.noHealthyUpstream) }
+        guard let head = requestHead() else { return failed(.pathRejected) }
+        let shared = snapshot.pointee.shared.takeUnretainedValue()
+        if pointee.isSecure, isMisdirected(shared, head.authority) { return failed(.misdirected) }
+        if !pointee.isSecure, let host = shared.table.virtualHost(for: head.authority),
+            shared.table.virtualHosts[host].https == .force
+        {
+            return redirectToHTTPS(head)
+        }
+        guard let match = shared.table.match(head) else { return failed(.noRoute) }
+        pointee.route = snapshot.pointee.routes + match.route
+        return .filterRequest
+    }
+
+    private func filterRequest() -> Phase? {
+        guard let route = pointee.route else { return failed(.noRoute) }
+        if pointee.isWebSocket, route.pointee.isGRPC { return failed(.webSocketOnGRPCRoute) }
+        return .admit
+    }
+
+    private func admit() -> Phase? {
+        guard let route = pointee.route else { return failed(.noRoute) }
+        let now = loop.pointee.milliseconds
+        pointee.lastProgress = now
+        let quiet = route.pointee.isGRPC || pointee.isGRPC || pointee.isWebSocket
+        pointee.idleTimeout = UInt64(route.pointee.streamIdle ?? (quiet ? 0 : 300_000))
+        if let total = route.pointee.total, total > 0 {
+            pointee.deadline = now + UInt64(total)
+            armTimer()
+        }
+        admitCallersDeadline(now)
+        return pointee.isFinished ? nil : .pickEndpoint
+    }
+
+    private func pickEndpoint() -> Phase? {
+        guard let cluster = pickCluster() else { return failed(.noHealthyUpstream) }
+        pointee.cluster = cluster
+        guard let endpoint = cluster.pick(self) else {
+            return failed(cluster.pointee.hasUnresolvedNames ? .nameUnresolved : .noHealthyUpstream)
+        }
+        pointee.endpoint = endpoint
+        endpoint.pointee.active += 1
+        return .connect
+    }
+
+    private func connect() -> Phase? {
+        guard let endpoint = pointee.endpoint else { return failed(.noHealthyUpstream) }
+        let wantsHTTP1 = pointee.isWebSocket || endpoint.pointee.cluster.pointee.speaksHTTP1
+        return loop.acquireConnection(for: self, on: endpoint, http1: wantsHTTP1) ? .send : nil
+    }
+
+    private func send() -> Phase? {
+        sendRequestHead()
+        guard !pointee.isFinished else { return nil }
+        pointee.sentAt = loop.pointee.now
+        requestProgressed()
+        loop.pump(pointee.upstream)
+        return pointee.isFinished || pointee.phase != .send ? nil : .relay
+    }
+
+    private func finish() -> Phase? {
+        release()
+        return .log
+    }
+
+    private func log() -> Phase? {
+        record()
+        pointee.next = loop.pointee.deadExchanges
+        loop.pointee.deadExchanges = self
+        return nil
+    }
+
+    // MARK: - Ends
+
+    /// Fails within a phase: the reply is sent, nothing runs on.
+    private func failed(_ error: ProxyError) -> Phase? {
+        fail(error)
+        return nil
+    }
+
+    /// The exchange is over: lets go of both sides, logs. Idempotent.
+    func complete() {
+        guard !pointee.isFinished else { return }
+        pointee.isFinished = true
+        pointee.phase = .finish
+        advance()
+    }
+}

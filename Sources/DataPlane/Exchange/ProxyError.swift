@@ -1,0 +1,107 @@
+// Why an exchange ended other than by its upstream's answer: one table from kind to HTTP status, gRPC status, WebSocket
+// close code and response flag (Envoy's letters where they exist), with the words that the client and the log see.
+
+/// Whose fault an error is.
+enum ErrorSource: UInt8 {
+    case downstream
+    case upstream
+    case local
+}
+
+enum ProxyError: UInt8, CaseIterable, Error {
+    case badRequest = 1
+    case headersTooLarge
+    case requestTimeout
+    case pathRejected
+    case noRoute
+    case misdirected
+    case webSocketOnGRPCRoute
+    case webSocketVersion
+    case webSocketBadHandshake
+    case noHealthyUpstream
+    case nameUnresolved
+    case connectFailed
+    case connectTimeout
+    case upstreamTLS
+    case upstreamReset
+    case upstreamRefused
+    case upstreamClosed
+    case upstreamProtocol
+    case upstreamHandshake
+    case responseHeadersTooLarge
+    case notGRPC
+    case missingStatus
+    case responseTimeout
+    case streamIdle
+    case totalTimeout
+    case deadlineExceeded
+    case requestProgress
+    case downstreamClosed
+    case overload
+    case draining
+
+    /// One row of the table.
+    struct Row {
+        let source: ErrorSource
+        let http: Int
+        /// gRPC status codes (grpc.io, "Status codes and their use in gRPC").
+        let grpc: Int
+        /// RFC 6455 §7.4.1.
+        let webSocketClose: Int
+        let flag: StaticString
+        let reason: StaticString
+    }
+
+    var row: Row {
+        switch self {
+        case .badRequest: Row(.downstream, 400, 13, 1002, "DPE", "the request is malformed")
+        case .headersTooLarge: Row(.downstream, 431, 8, 1009, "DPE", "the request's header fields are too large")
+        case .requestTimeout: Row(.downstream, 408, 4, 1001, "DT", "the request did not arrive in time")
+        case .pathRejected: Row(.downstream, 400, 13, 1002, "DPE", "the path is not acceptable")
+        case .noRoute: Row(.local, 404, 12, 1011, "NR", "no route matches")
+        case .misdirected:
+            Row(.downstream, 421, 14, 1011, "MD", "misdirected: this connection was opened for another host")
+        case .webSocketOnGRPCRoute:
+            Row(.downstream, 400, 12, 1002, "NR", "a gRPC route does not take WebSocket handshakes")
+        case .webSocketVersion: Row(.downstream, 426, 12, 1002, "DPE", "WebSocket version 13 is required")
+        case .webSocketBadHandshake: Row(.downstream, 400, 13, 1002, "DPE", "the WebSocket handshake is malformed")
+        case .noHealthyUpstream: Row(.upstream, 503, 14, 1013, "UH", "no endpoint of the service is available")
+        case .nameUnresolved: Row(.upstream, 503, 14, 1013, "UH", "the service's host name has no address")
+        case .connectFailed: Row(.upstream, 503, 14, 1013, "UF", "the connection to the service failed")
+        case .connectTimeout: Row(.upstream, 503, 14, 1013, "UF", "the connection to the service timed out")
+        case .upstreamTLS: Row(.upstream, 503, 14, 1013, "UF", "TLS to the service failed")
+        case .upstreamReset: Row(.upstream, 502, 14, 1011, "UR", "the service reset the stream")
+        case .upstreamRefused: Row(.upstream, 503, 14, 1013, "UR", "the service refused the stream")
+        case .upstreamClosed: Row(.upstream, 502, 14, 1011, "UC", "the service closed the connection")
+        case .upstreamProtocol: Row(.upstream, 502, 13, 1011, "UPE", "the service broke the protocol")
+        case .upstreamHandshake: Row(.upstream, 502, 14, 1011, "UPE", "the service's WebSocket answer is wrong")
+        case .responseHeadersTooLarge: Row(.upstream, 502, 8, 1011, "UPE", "the response's header fields are too large")
+        case .notGRPC: Row(.upstream, 502, 2, 1011, "UPE", "the service did not answer in gRPC")
+        case .missingStatus: Row(.upstream, 502, 13, 1011, "UPE", "the service ended the call without a status")
+        case .responseTimeout: Row(.upstream, 504, 14, 1011, "UT", "the service did not answer in time")
+        case .streamIdle: Row(.local, 504, 14, 1001, "SI", "the stream was idle for too long")
+        case .totalTimeout: Row(.local, 504, 4, 1001, "UT", "the route's total timeout has passed")
+        case .deadlineExceeded: Row(.downstream, 504, 4, 1001, "DE", "the call's deadline has passed")
+        case .requestProgress: Row(.downstream, 408, 4, 1001, "DT", "the request body made no progress")
+        case .downstreamClosed: Row(.downstream, 499, 1, 1006, "DC", "the client went away")
+        case .overload: Row(.local, 503, 8, 1013, "UO", "the gateway is out of a resource")
+        case .draining: Row(.local, 503, 14, 1001, "DR", "the gateway is shutting down")
+        }
+    }
+
+    /// Whether the upstream provably has not processed the request, so that another endpoint may be tried.
+    var isRetryable: Bool {
+        switch self {
+        case .connectFailed, .connectTimeout, .upstreamTLS, .upstreamRefused: true
+        default: false
+        }
+    }
+}
+
+extension ProxyError.Row {
+    init(
+        _ source: ErrorSource, _ http: Int, _ grpc: Int, _ close: Int, _ flag: StaticString, _ reason: StaticString
+    ) {
+        self.init(source: source, http: http, grpc: grpc, webSocketClose: close, flag: flag, reason: reason)
+    }
+}

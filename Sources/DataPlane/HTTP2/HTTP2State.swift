@@ -1,0 +1,142 @@
+// What a connection keeps for HTTP/2 (RFC 9113): HPACK contexts, the stream table, windows, and the frame at hand.
+
+internal import CNghttp2
+internal import Glibc
+
+struct HTTP2State {
+    let isServer: Bool
+    var awaitsPreface: Bool
+    var settingsReceived = false
+
+    // HPACK. Made at first use: an idle connection has neither.
+    var inflater: OpaquePointer?
+    var deflater: OpaquePointer?
+
+    var streams = StreamTable()
+    /// Highest stream id that the peer opened.
+    var lastPeerStream: Int32 = 0
+    /// Next id for a stream of ours (client side: odd).
+    var nextStream: Int32 = 1
+    /// Streams that we reset lately: what the peer had sent before it knew is ignored.
+    var resetStreams = RecentStreams()
+
+    // The peer's settings (RFC 9113 §6.5.2), and what we may send.
+    var peerInitialWindow = 65_535
+    var peerMaxFrame = 16_384
+    var peerMaxStreams: UInt32 = 100
+    var peerTakesExtendedConnect = false
+    var sendWindow = 65_535
+
+    // What the peer may send.
+    var receiveWindow = 65_535
+    /// Body bytes received and not yet taken by the other side's kernel (downstream connections).
+    var undelivered = 0
+    /// Bytes by which stream windows have grown beyond their first size.
+    var grownWindows = 0
+
+    // A header block that goes on in CONTINUATION frames.
+    var block = ByteQueue()
+    var blockStream: Int32 = 0
+    var blockEndsStream = false
+    var continuations = 0
+
+    // A DATA frame whose payload is still coming.
+    var dataRemaining = 0
+    var dataPadding = 0
+    var dataStream: HalfPointer?
+    var dataEndsStream = false
+    var inData = false
+
+    // GOAWAY.
+    var goAwaySent = false
+    /// The last stream that our GOAWAY said would be processed.
+    var goAwayPromised = Int32.max
+    var goAwayReceived = false
+    var goAwayLastStream = Int32.max
+
+    // Streams with something to send that the connection could not take.
+    var blockedHead: HalfPointer?
+    var blockedTail: HalfPointer?
+
+    /// Cheap frames that an honest peer sends rarely: refilled by time, the connection ends when it is used up.
+    var allowance: Int = HTTP2State.allowanceLimit
+    var allowanceSince: UInt64 = 0
+
+    static let allowanceLimit = 2_000
+    static let streamWindow = 65_535
+    static let maxStreamWindow = 1 << 20
+    static let downstreamConnectionWindow = 1 << 20
+    static let downstreamWindowFloor = 256 * 1024
+    static let upstreamConnectionWindow = 16 << 20
+    static let growthBudget = 16 << 20
+    static let maxContinuations = 64
+    static let deflaterTable = 4_096
+
+    init(isServer: Bool) {
+        self.isServer = isServer
+        awaitsPreface = isServer
+    }
+
+    mutating func release() {
+        if let inflater { nghttp2_hd_inflate_del(inflater) }
+        if let deflater { nghttp2_hd_deflate_del(deflater) }
+        streams.release()
+        block.release()
+    }
+}
+
+/// Error codes (RFC 9113 §7).
+enum HTTP2Error: UInt32, Error {
+    case noError = 0x0
+    case protocolError = 0x1
+    case internalError = 0x2
+    case flowControlError = 0x3
+    case settingsTimeout = 0x4
+    case streamClosed = 0x5
+    case frameSizeError = 0x6
+    case refusedStream = 0x7
+    case cancel = 0x8
+    case compressionError = 0x9
+    case connectError = 0xa
+    case enhanceYourCalm = 0xb
+    case inadequateSecurity = 0xc
+    case http11Required = 0xd
+}
+
+/// Frame types (RFC 9113 §6).
+enum FrameType {
+    static let data: UInt8 = 0
+    static let headers: UInt8 = 1
+    static let priority: UInt8 = 2
+    static let resetStream: UInt8 = 3
+    static let settings: UInt8 = 4
+    static let pushPromise: UInt8 = 5
+    static let ping: UInt8 = 6
+    static let goAway: UInt8 = 7
+    static let windowUpdate: UInt8 = 8
+    static let continuation: UInt8 = 9
+}
+
+enum FrameFlag {
+    static let endStream: UInt8 = 0x1
+    static let ack: UInt8 = 0x1
+    static let endHeaders: UInt8 = 0x4
+    static let padded: UInt8 = 0x8
+    static let priority: UInt8 = 0x20
+}
+
+/// The last 32 streams that were reset here, oldest first out.
+struct RecentStreams {
+    private var low: SIMD16<Int32> = .zero
+    private var high: SIMD16<Int32> = .zero
+    private var position = 0
+
+    mutating func insert(_ stream: Int32) {
+        if position < 16 { low[position] = stream } else { high[position - 16] = stream }
+        position = (position + 1) & 31
+    }
+
+    func contains(_ stream: Int32) -> Bool {
+        any(low .== SIMD16(repeating: stream)) || any(high .== SIMD16(repeating: stream))
+    }
+}

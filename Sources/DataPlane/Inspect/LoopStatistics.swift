@@ -1,0 +1,166 @@
+// What the worker counts. Each loop writes cells of its own, without a lock and without sharing a cache line; whoever asks
+// adds them up (`MetricsPage`). Names are an interface: dashboards hold on to them.
+
+internal import Synchronization
+internal import Telemetry
+
+/// A cell that one loop writes and anyone reads.
+struct Counter {
+    let address: UnsafeMutablePointer<Atomic<UInt64>>
+
+    @inline(__always)
+    func add(_ amount: Int) {
+        let value = address.pointee.load(ordering: .relaxed)
+        address.pointee.store(value &+ UInt64(truncatingIfNeeded: amount), ordering: .relaxed)
+    }
+
+    @inline(__always)
+    func increment() { add(1) }
+}
+
+/// Counters of a loop as a whole.
+enum LoopMetric: Int, CaseIterable {
+    case connectionsOpened
+    case connectionsClosed
+    case connectionsRefused
+    case connectionErrors
+    case connectionsAbusive
+    case downstreamBytesReceived
+    case downstreamBytesSent
+    case requests
+    case requestsMalformed
+    case streamsReset
+    case streamsRefused
+    case headTimeouts
+    case tlsHandshakes
+    case tlsErrors
+    case webSocketsOpened
+    case upstreamConnections
+    case upstreamConnectFailures
+    case upstreamGoAways
+    case upstreamBytesReceived
+    case upstreamBytesSent
+    case retries
+    case resourceFailures
+    case accessLogDropped
+
+    /// Prometheus name and help.
+    var text: (name: String, help: String) {
+        switch self {
+        case .connectionsOpened: ("causeway_downstream_connections_opened_total", "Client connections accepted.")
+        case .connectionsClosed: ("causeway_downstream_connections_closed_total", "Client connections closed.")
+        case .connectionsRefused: ("causeway_downstream_connections_refused_total", "Client connections over a limit.")
+        case .connectionErrors: ("causeway_downstream_connection_errors_total", "HTTP/2 connections ended by an error.")
+        case .connectionsAbusive:
+            ("causeway_downstream_connections_abusive_total", "Connections ended with ENHANCE_YOUR_CALM.")
+        case .downstreamBytesReceived: ("causeway_downstream_received_bytes_total", "Plain bytes from clients.")
+        case .downstreamBytesSent: ("causeway_downstream_sent_bytes_total", "Plain bytes to clients.")
+        case .requests: ("causeway_downstream_requests_total", "Requests begun.")
+        case .requestsMalformed: ("causeway_downstream_requests_malformed_total", "Requests refused for their form.")
+        case .streamsReset: ("causeway_streams_reset_total", "RST_STREAM frames received.")
+        case .streamsRefused: ("causeway_downstream_streams_refused_total", "Streams over the limit.")
+        case .headTimeouts: ("causeway_downstream_head_timeouts_total", "Request heads that did not arrive in time.")
+        case .tlsHandshakes: ("causeway_tls_handshakes_total", "TLS handshakes completed.")
+        case .tlsErrors: ("causeway_tls_errors_total", "TLS handshakes and records that failed.")
+        case .webSocketsOpened: ("causeway_downstream_websockets_opened_total", "WebSockets opened.")
+        case .upstreamConnections: ("causeway_upstream_connections_opened_total", "Connections to endpoints.")
+        case .upstreamConnectFailures: ("causeway_upstream_connect_failures_total", "Connections that failed.")
+        case .upstreamGoAways: ("causeway_upstream_goaways_total", "GOAWAY frames from endpoints.")
+        case .upstreamBytesReceived: ("causeway_upstream_received_bytes_total", "Plain bytes from endpoints.")
+        case .upstreamBytesSent: ("causeway_upstream_sent_bytes_total", "Plain bytes to endpoints.")
+        case .retries: ("causeway_upstream_retries_total", "Exchanges tried again.")
+        case .resourceFailures: ("causeway_resource_failures_total", "Sockets or descriptors that the kernel refused.")
+        case .accessLogDropped:
+            ("causeway_access_log_dropped_total", "Records lost because the log could not be written.")
+        }
+    }
+}
+
+/// A loop's cells: one for each `LoopMetric`, then one for each `ProxyError`.
+struct LoopStatistics {
+    private let cells: UnsafeMutablePointer<Atomic<UInt64>>
+
+    static let cellCount = LoopMetric.allCases.count + 256
+
+    init(_ block: CellBlock) {
+        cells = block.counter(0).address
+    }
+
+    @inline(__always)
+    private subscript(metric: LoopMetric) -> Counter { Counter(address: cells + metric.rawValue) }
+
+    var connectionsOpened: Counter { self[.connectionsOpened] }
+    var connectionsClosed: Counter { self[.connectionsClosed] }
+    var connectionsRefused: Counter { self[.connectionsRefused] }
+    var connectionErrors: Counter { self[.connectionErrors] }
+    var connectionsAbusive: Counter { self[.connectionsAbusive] }
+    var requests: Counter { self[.requests] }
+    var requestsMalformed: Counter { self[.requestsMalformed] }
+    var streamsReset: Counter { self[.streamsReset] }
+    var streamsRefused: Counter { self[.streamsRefused] }
+    var headTimeouts: Counter { self[.headTimeouts] }
+    var tlsHandshakes: Counter { self[.tlsHandshakes] }
+    var tlsErrors: Counter { self[.tlsErrors] }
+    var webSocketsOpened: Counter { self[.webSocketsOpened] }
+    var upstreamConnections: Counter { self[.upstreamConnections] }
+    var upstreamConnectFailures: Counter { self[.upstreamConnectFailures] }
+    var upstreamGoAways: Counter { self[.upstreamGoAways] }
+    var retries: Counter { self[.retries] }
+    var resourceFailures: Counter { self[.resourceFailures] }
+    var accessLogDropped: Counter { self[.accessLogDropped] }
+
+    func bytesReceived(_ role: ConnectionRole) -> Counter {
+        self[role == .upstream ? .upstreamBytesReceived : .downstreamBytesReceived]
+    }
+
+    func bytesSent(_ role: ConnectionRole) -> Counter {
+        self[role == .upstream ? .upstreamBytesSent : .downstreamBytesSent]
+    }
+
+    func failures(_ error: ProxyError) -> Counter {
+        Counter(address: cells + LoopMetric.allCases.count + Int(error.rawValue))
+    }
+}
+
+/// What is counted for each route on each loop.
+struct RouteCounters {
+    private let cells: UnsafeMutablePointer<Atomic<UInt64>>
+    private let duration: Histogram
+
+    /// Responses by class (0: none sent, 1 to 5), then gRPC statuses 0 to 16, then bytes in and out, then the histogram.
+    static let classes = 6
+    static let grpcStatuses = 17
+    static let bytesIn = classes + grpcStatuses
+    static let bytesOut = bytesIn + 1
+    static let histogram = bytesOut + 1
+    static let cellCount = histogram + HistogramShape.microseconds.cellCount
+
+    init(_ block: CellBlock) {
+        cells = block.counter(0).address
+        duration = block.histogram(Self.histogram, shape: .microseconds)
+    }
+
+    /// One exchange; duration in nanoseconds.
+    @inline(__always)
+    func record(status: Int32, grpcStatus: Int32, bytesIn: Int, bytesOut: Int, duration nanoseconds: UInt64) {
+        Counter(address: cells + min(5, Int(status) / 100)).increment()
+        if grpcStatus >= 0 { Counter(address: cells + Self.classes + min(16, Int(grpcStatus))).increment() }
+        Counter(address: cells + Self.bytesIn).add(bytesIn)
+        Counter(address: cells + Self.bytesOut).add(bytesOut)
+        duration.record(nanoseconds / 1_000)
+    }
+}
+
+/// What is counted for each cluster on each loop.
+struct ClusterCounters {
+    private let cells: UnsafeMutablePointer<Atomic<UInt64>>
+
+    static let cellCount = 2
+
+    init(_ block: CellBlock) {
+        cells = block.counter(0).address
+    }
+
+    var exchanges: Counter { Counter(address: cells) }
+    var failures: Counter { Counter(address: cells + 1) }
+}

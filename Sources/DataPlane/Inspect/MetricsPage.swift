@@ -1,0 +1,91 @@
+// What the worker tells about itself in Prometheus text: the cells of all loops, added up.
+
+internal import Synchronization
+internal import Telemetry
+
+struct MetricsPage {
+    let registry: MetricsRegistry
+    let status: WorkerStatus
+
+    func text() -> [UInt8] {
+        var page = PrometheusText()
+        let status = status.read()
+        page.begin("causeway_config_version", .gauge, help: "Version of the snapshot that is served; 0: none.")
+        page.sample([], status.version)
+        page.begin("causeway_ready", .gauge, help: "1 while a snapshot is served.")
+        page.sample([], UInt64(status.isServing ? 1 : 0))
+        for metric in LoopMetric.allCases {
+            page.begin(metric.text.name, .counter, help: metric.text.help)
+            page.sample([], sum(registry.loops, metric.rawValue))
+        }
+        page.begin(
+            "causeway_downstream_connections_open", .gauge, help: "Client connections that are open.")
+        page.sample(
+            [],
+            sum(registry.loops, LoopMetric.connectionsOpened.rawValue)
+                &- sum(registry.loops, LoopMetric.connectionsClosed.rawValue))
+        page.begin("causeway_errors_total", .counter, help: "Exchanges that the gateway answered or ended, by flag.")
+        for error in ProxyError.allCases {
+            let value = sum(registry.loops, LoopMetric.allCases.count + Int(error.rawValue))
+            page.sample([("flag", "\(error.row.flag)"), ("kind", "\(error)")], value)
+        }
+        addRoutes(&page)
+        addClusters(&page)
+        return page.finish()
+    }
+
+    private func addRoutes(_ page: inout PrometheusText) {
+        let routes = registry.routes()
+        page.begin("causeway_route_responses_total", .counter, help: "Exchanges by route and class of HTTP status.")
+        for (name, blocks) in routes {
+            for statusClass in 0..<RouteCounters.classes {
+                let value = sum(blocks, statusClass)
+                if value > 0 { page.sample([("route", name), ("class", "\(statusClass)xx")], value) }
+            }
+        }
+        page.begin("causeway_route_grpc_responses_total", .counter, help: "gRPC calls by route and gRPC status.")
+        for (name, blocks) in routes {
+            for status in 0..<RouteCounters.grpcStatuses {
+                let value = sum(blocks, RouteCounters.classes + status)
+                if value > 0 { page.sample([("route", name), ("grpc_status", "\(status)")], value) }
+            }
+        }
+        page.begin("causeway_route_request_bytes_total", .counter, help: "Body bytes from clients by route.")
+        for (name, blocks) in routes { page.sample([("route", name)], sum(blocks, RouteCounters.bytesIn)) }
+        page.begin("causeway_route_response_bytes_total", .counter, help: "Body bytes to clients by route.")
+        for (name, blocks) in routes { page.sample([("route", name)], sum(blocks, RouteCounters.bytesOut)) }
+        page.begin("causeway_route_duration_seconds", .histogram, help: "From request head to the end of the exchange.")
+        for (name, blocks) in routes {
+            var values = HistogramValues(shape: .microseconds)
+            for block in blocks { values.add(block.histogram(RouteCounters.histogram, shape: .microseconds)) }
+            page.histogram([("route", name)], values, divisor: 1_000_000)
+        }
+    }
+
+    private func addClusters(_ page: inout PrometheusText) {
+        let clusters = registry.clusters()
+        page.begin("causeway_cluster_exchanges_total", .counter, help: "Exchanges by cluster.")
+        for (name, blocks) in clusters { page.sample([("cluster", name)], sum(blocks, 0)) }
+        page.begin("causeway_cluster_failures_total", .counter, help: "Exchanges that failed for the cluster's fault.")
+        for (name, blocks) in clusters { page.sample([("cluster", name)], sum(blocks, 1)) }
+    }
+
+    private func sum(_ blocks: [CellBlock], _ index: Int) -> UInt64 {
+        blocks.reduce(0) { $0 &+ $1.counter(index).value }
+    }
+}
+
+/// What the worker's own threads know of its state; loops do not touch it.
+final class WorkerStatus: Sendable {
+    struct Values: Sendable {
+        var isServing = false
+        var isDraining = false
+        var version: UInt64 = 0
+        var bound: [ListenerSocket] = []
+    }
+
+    private let values = Mutex<Values>(Values())
+
+    func read() -> Values { values.withLock { $0 } }
+    func update(_ body: (inout Values) -> Void) { values.withLock { body(&$0) } }
+}

@@ -1,0 +1,233 @@
+// Bytes between a connection and the kernel. Reading: at most four reads a tick, through TLS where there is one, into the
+// loop's buffers. Writing: everything that a tick has put into `output`, in as few system calls as the kernel allows.
+
+internal import COpenSSL
+internal import Glibc
+
+extension LoopPointer {
+    // MARK: - Reading
+
+    func readable(_ connection: ConnectionPointer) {
+        var rounds = 0
+        while rounds < 4 {
+            if connection.pointee.isReadPaused || connection.pointee.isClosed { return }
+            rounds += 1
+            let wasDrained: Bool
+            if connection.pointee.ssl != nil {
+                guard let drained = readTLS(connection) else { return }
+                wasDrained = drained
+            } else {
+                guard let drained = readClear(connection) else { return }
+                wasDrained = drained
+            }
+            if wasDrained { return }
+        }
+        markReady(connection)
+    }
+
+    /// One read of a clear connection. True: the kernel has no more; nil: stop reading (ended or closed).
+    private func readClear(_ connection: ConnectionPointer) -> Bool? {
+        let have = takeInbound(connection)
+        let count = recv(connection.pointee.fd, pointee.plainBuffer + have, Loop.readSize, 0)
+        if count <= 0 {
+            restoreInbound(connection, have)
+            return readFailed(connection, count)
+        }
+        deliver(connection, have, count)
+        return count < Loop.readSize
+    }
+
+    private func readTLS(_ connection: ConnectionPointer) -> Bool? {
+        let count = recv(connection.pointee.fd, pointee.cipherBuffer, Loop.readSize, 0)
+        if count <= 0 { return readFailed(connection, count) }
+        let bytes = pointee.tls
+        bytes.pointee.input = UnsafePointer(pointee.cipherBuffer)
+        bytes.pointee.input_length = count
+        if connection.pointee.isHandshaking {
+            guard handshake(connection) else { return nil }
+            if connection.pointee.isHandshaking { return count < Loop.readSize }
+        }
+        guard let ssl = connection.pointee.ssl else { return nil }
+        let have = takeInbound(connection)
+        var plain = 0
+        var ended = false
+        while true {
+            ERR_clear_error()
+            let space = Loop.plainSize - have - plain
+            let n = SSL_read(ssl, pointee.plainBuffer + have + plain, Int32(space))
+            if n > 0 {
+                plain &+= Int(n)
+                if bytes.pointee.input_length == 0, SSL_has_pending(ssl) == 0 { break }
+                continue
+            }
+            let error = SSL_get_error(ssl, n)
+            if error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE { break }
+            if error == SSL_ERROR_ZERO_RETURN {
+                ended = true
+                break
+            }
+            pointee.statistics.tlsErrors.increment()
+            restoreInbound(connection, have)
+            close(connection, because: .transport)
+            return nil
+        }
+        // A key update or an alert may have to be answered.
+        guard takeTLSOutput(connection) else { return nil }
+        if plain > 0 { deliver(connection, have, plain) } else { restoreInbound(connection, have) }
+        if ended, !connection.pointee.isClosed {
+            endOfInput(connection)
+            return nil
+        }
+        return count < Loop.readSize
+    }
+
+    /// Puts an unfinished head or frame in front of what comes.
+    @inline(__always)
+    private func takeInbound(_ connection: ConnectionPointer) -> Int {
+        let have = connection.pointee.inbound.count
+        if have > 0 {
+            memcpy(pointee.plainBuffer, connection.pointee.inbound.start, have)
+            connection.pointee.inbound.removeAll()
+        }
+        return have
+    }
+
+    private func restoreInbound(_ connection: ConnectionPointer, _ have: Int) {
+        if have > 0 { connection.pointee.inbound.append(pointee.plainBuffer, have) }
+    }
+
+    private func readFailed(_ connection: ConnectionPointer, _ count: Int) -> Bool? {
+        if count == 0 {
+            endOfInput(connection)
+            return nil
+        }
+        if errno == EAGAIN { return true }
+        if errno == EINTR { return false }
+        close(connection, because: .transport)
+        return nil
+    }
+
+    /// Hands `have + count` plain bytes to the protocol and keeps what it could not use.
+    private func deliver(_ connection: ConnectionPointer, _ have: Int, _ count: Int) {
+        let total = have &+ count
+        pointee.statistics.bytesReceived(connection.pointee.role).add(count)
+        let used = consume(connection, pointee.plainBuffer, total)
+        if !connection.pointee.isClosed, used < total {
+            connection.pointee.inbound.append(pointee.plainBuffer + used, total &- used)
+            if connection.pointee.inbound.count > Loop.plainSize - Loop.readSize - 32 * 1024 {
+                close(connection, because: .transport)
+            }
+        }
+    }
+
+    /// Gives bytes to the protocol; returns how many it used up.
+    func consume(_ connection: ConnectionPointer, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+        if connection.pointee.stage == .lingering { return count }
+        switch connection.pointee.wire {
+        case .http2: return receiveHTTP2(connection, bytes, count)
+        case .http1: return receiveHTTP1(connection, bytes, count)
+        case .unknown: return detectWire(connection, bytes, count)
+        }
+    }
+
+    /// Bytes that a paused protocol left in `inbound` are looked at again, and the socket is read on.
+    func resumeReading(_ connection: ConnectionPointer) {
+        guard connection.pointee.isReadPaused, !connection.pointee.isClosed else { return }
+        connection.pointee.isReadPaused = false
+        markReady(connection)
+    }
+
+    // MARK: - Writing
+
+    /// Writes `output`; closes the connection when the peer is gone.
+    func flush(_ connection: ConnectionPointer) {
+        if connection.pointee.isHandshaking || connection.pointee.isConnecting || connection.pointee.isBlocked {
+            return
+        }
+        let written = connection.pointee.ssl == nil ? flushClear(connection) : flushTLS(connection)
+        guard written, !connection.pointee.isClosed else { return }
+        if !connection.pointee.isBlocked { drained(connection) }
+    }
+
+    private func flushClear(_ connection: ConnectionPointer) -> Bool {
+        while !connection.pointee.output.isEmpty {
+            let count = send(
+                connection.pointee.fd, connection.pointee.output.start, connection.pointee.output.count,
+                Int32(MSG_NOSIGNAL))
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno == EAGAIN {
+                    connection.pointee.isBlocked = true
+                    return true
+                }
+                close(connection, because: .transport)
+                return false
+            }
+            pointee.statistics.bytesSent(connection.pointee.role).add(count)
+            connection.pointee.output.consume(count)
+        }
+        return true
+    }
+
+    private func flushTLS(_ connection: ConnectionPointer) -> Bool {
+        guard let ssl = connection.pointee.ssl else { return true }
+        while !connection.pointee.output.isEmpty {
+            let size = min(connection.pointee.output.count, 16_384)
+            ERR_clear_error()
+            let count = SSL_write(ssl, connection.pointee.output.start, Int32(size))
+            guard count > 0 else {
+                close(connection, because: .transport)
+                return false
+            }
+            pointee.statistics.bytesSent(connection.pointee.role).add(Int(count))
+            connection.pointee.output.consume(Int(count))
+            if pointee.tls.pointee.output_length >= Loop.readSize || connection.pointee.output.isEmpty {
+                guard takeTLSOutput(connection) else { return false }
+                if connection.pointee.isBlocked { return true }
+            }
+        }
+        return true
+    }
+
+    /// Sends what OpenSSL has produced; the kernel's leavings go to `unsent`. False: the connection is closed.
+    func takeTLSOutput(_ connection: ConnectionPointer) -> Bool {
+        let bytes = pointee.tls
+        let length = bytes.pointee.output_length
+        guard length > 0, let start = bytes.pointee.output else { return true }
+        bytes.pointee.output_length = 0
+        var offset = 0
+        while offset < length, connection.pointee.unsent.isEmpty {
+            let count = send(connection.pointee.fd, start + offset, length - offset, Int32(MSG_NOSIGNAL))
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno == EAGAIN { break }
+                close(connection, because: .transport)
+                return false
+            }
+            offset += count
+        }
+        if offset < length {
+            connection.pointee.unsent.append(start + offset, length - offset)
+            connection.pointee.isBlocked = true
+        }
+        return true
+    }
+
+    /// EPOLLOUT after the kernel was full.
+    func writeUnsent(_ connection: ConnectionPointer) {
+        while !connection.pointee.unsent.isEmpty {
+            let count = send(
+                connection.pointee.fd, connection.pointee.unsent.start, connection.pointee.unsent.count,
+                Int32(MSG_NOSIGNAL))
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno != EAGAIN { close(connection, because: .transport) }
+                return
+            }
+            connection.pointee.unsent.consume(count)
+        }
+        connection.pointee.isBlocked = false
+        progressed(connection)
+        markDirty(connection)
+    }
+}

@@ -1,0 +1,270 @@
+// The life of a connection: made, given a protocol, idle, ended by either side, closed, freed. One timer serves all its
+// stages; it looks at the stage when it fires.
+
+internal import CNghttp2
+internal import COpenSSL
+internal import ConfigModel
+internal import Glibc
+
+/// Why a connection was closed here; only the log and the counters tell them apart.
+enum CloseReason: UInt8 {
+    case transport
+    case tls
+    case ended
+    case timeout
+    case drained
+    case overload
+    case connectFailed
+    case retired
+    case released
+}
+
+extension LoopPointer {
+    func newConnection(_ fd: Int32, _ role: ConnectionRole) -> ConnectionPointer {
+        let connection = ConnectionPointer.allocate(capacity: 1)
+        connection.initialize(to: Connection(fd: fd, role: role))
+        connection.pointee.next = pointee.connections
+        pointee.connections?.pointee.previous = connection
+        pointee.connections = connection
+        return connection
+    }
+
+    /// ALPN, the first bytes or the pool have told the protocol.
+    func startWire(_ connection: ConnectionPointer, _ wire: Wire) {
+        expectHead(connection)
+        if wire == .http2 {
+            startHTTP2(connection, server: true)
+        } else {
+            startHTTP1(connection, server: true)
+        }
+    }
+
+    /// A clear connection: HTTP/2 with prior knowledge begins with its preface (RFC 9113 §3.3), HTTP/1.1 cannot.
+    func detectWire(_ connection: ConnectionPointer, _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+        let compared = min(count, 24)
+        if memcmp(bytes, HTTP2Preface.text.utf8Start, compared) == 0 {
+            guard count >= 24 else { return 0 }
+            startWire(connection, .http2)
+        } else {
+            startWire(connection, .http1)
+        }
+        return consume(connection, bytes, count)
+    }
+
+    /// The first SETTINGS have arrived.
+    func settingsReceived(_ connection: ConnectionPointer) {
+        if connection.pointee.role == .upstream {
+            upstreamCapacityChanged(connection)
+        } else if connection.pointee.stage == .waitingForHead {
+            becameIdle(connection)
+        }
+    }
+
+    // MARK: - Stages and deadlines
+
+    func setDeadline(_ connection: ConnectionPointer, after timeout: UInt64) {
+        guard timeout > 0 else {
+            connection.pointee.deadline = 0
+            return
+        }
+        connection.pointee.deadline = milliseconds + timeout
+        guard let timer = connection.pointee.timer else {
+            connection.pointee.timer = pointee.timers.arm(connection.pointee.deadline, .connection, connection)
+            return
+        }
+        // A timer that fires too early looks again; one that would fire too late is replaced.
+        if timer.pointee.deadline > connection.pointee.deadline {
+            pointee.timers.cancel(timer)
+            connection.pointee.timer = pointee.timers.arm(connection.pointee.deadline, .connection, connection)
+        }
+    }
+
+    /// A request head must be complete in time.
+    func expectHead(_ connection: ConnectionPointer) {
+        connection.pointee.stage = .waitingForHead
+        setDeadline(connection, after: UInt64(connection.pointee.listener?.pointee.limits.requestHeadersTimeout ?? 0))
+    }
+
+    /// No stream or exchange is left on it.
+    func becameIdle(_ connection: ConnectionPointer) {
+        guard !connection.pointee.isClosed else { return }
+        connection.pointee.stage = .idle
+        if connection.pointee.role == .downstream {
+            if connection.pointee.isDraining {
+                connection.pointee.closesAfterFlush = true
+                return markDirty(connection)
+            }
+            let limits = connection.pointee.listener?.pointee.limits
+            setDeadline(connection, after: UInt64(limits?.connectionIdleTimeout ?? 600_000))
+        } else if let endpoint = connection.pointee.endpoint {
+            let goes = connection.pointee.http2?.pointee.goAwayReceived ?? false
+            if goes || endpoint.pointee.isRetired {
+                connection.pointee.closesAfterFlush = true
+                return markDirty(connection)
+            }
+            setDeadline(connection, after: endpoint.pointee.cluster.pointee.idleTimeout)
+            upstreamCapacityChanged(connection)
+        }
+    }
+
+    func connectionTimer(_ connection: ConnectionPointer) {
+        connection.pointee.timer = nil
+        guard !connection.pointee.isClosed, connection.pointee.deadline > 0 else { return }
+        if connection.pointee.stage == .active { return }
+        guard connection.pointee.deadline <= milliseconds else {
+            connection.pointee.timer = pointee.timers.arm(connection.pointee.deadline, .connection, connection)
+            return
+        }
+        switch connection.pointee.stage {
+        case .connecting:
+            connectionFailed(connection, .connectTimeout)
+        case .waitingForHead:
+            pointee.statistics.headTimeouts.increment()
+            if let state = connection.pointee.http1, state.pointee.half == nil, !connection.pointee.inbound.isEmpty {
+                refuseHead(connection, state, .requestTimeout)
+            } else if connection.pointee.http2 != nil {
+                fail(connection, .settingsTimeout)
+            } else {
+                close(connection, because: .timeout)
+            }
+        case .idle:
+            if connection.pointee.http2 != nil {
+                fail(connection, .noError)
+            } else {
+                close(connection, because: .timeout)
+            }
+        case .handshake, .lingering, .active:
+            close(connection, because: .timeout)
+        }
+    }
+
+    /// The kernel took bytes after it had been full: that is progress for everything on the connection.
+    func progressed(_ connection: ConnectionPointer) {
+        if let half = connection.pointee.http1?.pointee.half {
+            half.pointee.exchange.pointee.lastProgress = milliseconds
+        } else if let state = connection.pointee.http2 {
+            let now = milliseconds
+            state.pointee.streams.forEach { $0.pointee.exchange.pointee.lastProgress = now }
+        }
+    }
+
+    // MARK: - Ends
+
+    /// The peer has sent its FIN or close_notify.
+    func endOfInput(_ connection: ConnectionPointer) {
+        connection.pointee.inputEnded = true
+        guard connection.pointee.stage != .lingering, let state = connection.pointee.http1,
+            let half = state.pointee.half
+        else { return close(connection, because: .ended) }
+        let exchange = half.pointee.exchange
+        switch state.pointee.receive {
+        case .tunnel:
+            exchange.receivedBody(on: half, pointee.plainBuffer, 0, end: true)
+        case .untilClose:
+            state.pointee.receive = .complete
+            exchange.receivedBody(on: half, pointee.plainBuffer, 0, end: true)
+        case .complete where state.pointee.isServer && half.pointee.endReceived:
+            // A client may half-close behind its request; the answer still goes out.
+            state.pointee.keepsAlive = false
+        default:
+            close(connection, because: .ended)
+        }
+    }
+
+    /// Everything is sent: says so to the peer, and waits for its end before the socket is closed.
+    func finishClose(_ connection: ConnectionPointer) {
+        guard !connection.pointee.isClosed else { return }
+        sendFinish(connection)
+        guard !connection.pointee.isClosed else { return }
+        // Unread input would turn close(2) into a reset that destroys our answer on its way.
+        if connection.pointee.inputEnded || connection.pointee.role == .upstream {
+            return close(connection, because: .ended)
+        }
+        connection.pointee.stage = .lingering
+        connection.pointee.isReadPaused = false
+        setDeadline(connection, after: 2_000)
+        markReady(connection)
+    }
+
+    /// close_notify, then FIN.
+    func sendFinish(_ connection: ConnectionPointer) {
+        connection.pointee.finishSent = true
+        if let ssl = connection.pointee.ssl {
+            ERR_clear_error()
+            SSL_shutdown(ssl)
+            guard takeTLSOutput(connection) else { return }
+        }
+        shutdown(connection.pointee.fd, Int32(SHUT_WR))
+    }
+
+    /// Closes the socket now. Streams and exchanges hear of it; memory is freed at the end of the tick.
+    func close(_ connection: ConnectionPointer, because reason: CloseReason) {
+        guard !connection.pointee.isClosed else { return }
+        if connection.pointee.isConnecting
+            || (connection.pointee.isHandshaking && connection.pointee.role == .upstream),
+            reason != .connectFailed
+        {
+            return connectionFailed(connection, reason == .tls ? .upstreamTLS : .connectFailed)
+        }
+        connection.pointee.isClosed = true
+        if let timer = connection.pointee.timer { pointee.timers.cancel(timer) }
+        connection.pointee.timer = nil
+        removeFromPool(connection)
+        if let endpoint = connection.pointee.endpoint { endpoint.pointee.connections -= 1 }
+        if let state = connection.pointee.http2 {
+            while let half = state.pointee.streams.any() {
+                detach(half)
+                half.pointee.exchange.connectionLost(half)
+            }
+        } else if let half = connection.pointee.http1?.pointee.half {
+            detach(half)
+            half.pointee.exchange.connectionLost(half)
+        }
+        Glibc.close(connection.pointee.fd)
+        if connection.pointee.role == .downstream {
+            pointee.downstreamCount -= 1
+            pointee.statistics.connectionsClosed.increment()
+            connection.pointee.listener?.pointee.open -= 1
+        }
+        if let previous = connection.pointee.previous {
+            previous.pointee.next = connection.pointee.next
+        } else {
+            pointee.connections = connection.pointee.next
+        }
+        connection.pointee.next?.pointee.previous = connection.pointee.previous
+        connection.pointee.nextDead = pointee.deadConnections
+        pointee.deadConnections = connection
+    }
+
+    /// Frees a closed connection. Only `bury` calls it.
+    func free(_ connection: ConnectionPointer) {
+        if let ssl = connection.pointee.ssl { SSL_free(ssl) }
+        connection.pointee.identity?.release()
+        if let state = connection.pointee.http2 {
+            state.pointee.release()
+            state.deallocate()
+        }
+        connection.pointee.http1?.deallocate()
+        connection.pointee.output.release()
+        connection.pointee.unsent.release()
+        connection.pointee.inbound.release()
+        connection.pointee.peerText.release()
+        connection.deallocate()
+    }
+}
+
+extension ConnectionPointer {
+    /// `x-forwarded-for` with the peer's address.
+    func forwardedFor() -> nghttp2_nv {
+        if pointee.peerText.isEmpty {
+            let length = pointee.peer.write(to: pointee.peerText.reserve(48))
+            pointee.peerText.commit(length)
+        }
+        var field = constant("x-forwarded-for", "")
+        if !pointee.peerText.isEmpty {
+            field.value = pointee.peerText.start
+            field.valuelen = pointee.peerText.count
+        }
+        return field
+    }
+}

@@ -1,0 +1,153 @@
+// One socket of a loop, on either side: its transport (TLS or clear), its buffers and the protocol spoken on it. A
+// trivial struct behind a pointer; the loop allocates it, and frees it at the end of the tick in which it was closed.
+
+internal import CNghttp2
+internal import COpenSSL
+internal import Glibc
+
+typealias ConnectionPointer = UnsafeMutablePointer<Connection>
+
+/// Which side of the proxy a connection belongs to.
+enum ConnectionRole: UInt8 {
+    /// Carries wake-ups from other threads (an eventfd).
+    case mailbox
+    case listener
+    case downstream
+    case upstream
+}
+
+/// The protocol on a connection, once it is known.
+enum Wire: UInt8 {
+    /// Clear downstream connections start here: the first bytes tell HTTP/2 (prior knowledge) from HTTP/1.1.
+    case unknown
+    case http1
+    case http2
+}
+
+/// Where a downstream connection stands with respect to its deadlines.
+enum ConnectionStage: UInt8 {
+    case handshake
+    case waitingForHead
+    case active
+    case idle
+    /// Everything is sent; input is thrown away until the peer closes (so that it reads our answer before a reset).
+    case lingering
+    case connecting
+}
+
+struct Connection {
+    var fd: Int32 = -1
+    var role: ConnectionRole
+    var wire: Wire = .unknown
+    var stage: ConnectionStage = .handshake
+
+    var isHandshaking = false
+    var isDirty = false
+    var isReady = false
+    var isClosed = false
+    /// The kernel's buffer is full: nothing is written before the next EPOLLOUT.
+    var isBlocked = false
+    /// A connect(2) is under way.
+    var isConnecting = false
+    /// Input stays in the kernel until the other side has taken what came before.
+    var isReadPaused = false
+    var closesAfterFlush = false
+    /// FIN (after close_notify) goes out when the output is drained.
+    var finishesAfterFlush = false
+    var finishSent = false
+    var inputEnded = false
+    var isDraining = false
+    /// Upstream: for HTTP/1.1 exchanges, whatever the cluster speaks otherwise.
+    var wantsHTTP1 = false
+    var hadServerName = false
+
+    var ssl: OpaquePointer?
+    /// Plain bytes to write.
+    var output = ByteQueue()
+    /// Ciphertext that the kernel did not take.
+    var unsent = ByteQueue()
+    /// Plain bytes that the protocol could not use yet: an incomplete frame or head, or pipelined requests.
+    var inbound = ByteQueue()
+
+    var http1: UnsafeMutablePointer<HTTP1State>?
+    var http2: UnsafeMutablePointer<HTTP2State>?
+
+    /// Streams whose senders get credit when `output` is with the kernel.
+    var awaiting: HalfPointer?
+
+    var listener: ListenerPointer?
+    var endpoint: EndpointPointer?
+    /// The certificate shown on this connection (downstream, TLS). Retained for the connection's life.
+    var identity: Unmanaged<LoadedIdentity>?
+    var peer = PeerAddress()
+
+    var timer: TimerPointer?
+    /// Milliseconds on the loop's clock at which the stage's time is over; 0: never.
+    var deadline: UInt64 = 0
+
+    /// In its endpoint's pool (HTTP/2: takes streams; HTTP/1.1: idle).
+    var isPooled = false
+    var nextPooled: ConnectionPointer?
+    var previousPooled: ConnectionPointer?
+
+    /// The peer's address as text, made at first use.
+    var peerText = ByteQueue()
+
+    var nextDirty: ConnectionPointer?
+    var nextReady: ConnectionPointer?
+    var nextDead: ConnectionPointer?
+    var next: ConnectionPointer?
+    var previous: ConnectionPointer?
+
+    init(fd: Int32, role: ConnectionRole) {
+        self.fd = fd
+        self.role = role
+    }
+
+    /// Whether body bytes may be handed over now: the rest waits in its stream (bounds memory per connection).
+    var takesBody: Bool { !isBlocked && !isHandshaking && output.count < Self.outputHighWater }
+
+    static let outputHighWater = 256 * 1024
+}
+
+/// The address of a peer, small enough to keep for each connection.
+struct PeerAddress {
+    /// IPv6, or IPv4 in the mapped form (RFC 4291 §2.5.5.2).
+    var address: (UInt64, UInt64) = (0, 0)
+    var port: UInt16 = 0
+
+    init() {}
+
+    init(_ storage: sockaddr_storage) {
+        withUnsafePointer(to: storage) { pointer in
+            let raw = UnsafeRawPointer(pointer)
+            switch Int32(storage.ss_family) {
+            case AF_INET:
+                let inet = raw.loadUnaligned(as: sockaddr_in.self)
+                port = UInt16(bigEndian: inet.sin_port)
+                // Bytes 8…11 are 0, 0, 0xff, 0xff and 12…15 the address, in network order.
+                address = (0, (UInt64(0xffff) << 32 | UInt64(UInt32(bigEndian: inet.sin_addr.s_addr))).bigEndian)
+            case AF_INET6:
+                let inet = raw.loadUnaligned(as: sockaddr_in6.self)
+                port = UInt16(bigEndian: inet.sin6_port)
+                address = withUnsafeBytes(of: inet.sin6_addr) { $0.loadUnaligned(as: (UInt64, UInt64).self) }
+            default:
+                break
+            }
+        }
+    }
+
+    /// Writes the address as text (no brackets) to `buffer` (46 bytes at least) and returns its length.
+    func write(to buffer: UnsafeMutablePointer<UInt8>) -> Int {
+        var copy = address
+        return withUnsafeBytes(of: &copy) { bytes in
+            let mapped = address.0 == 0 && bytes[8] == 0 && bytes[9] == 0 && bytes[10] == 0xff && bytes[11] == 0xff
+            let result = buffer.withMemoryRebound(to: CChar.self, capacity: 46) { text in
+                mapped
+                    ? inet_ntop(AF_INET, bytes.baseAddress.unsafelyUnwrapped + 12, text, 46)
+                    : inet_ntop(AF_INET6, bytes.baseAddress.unsafelyUnwrapped, text, 46)
+            }
+            return result == nil ? 0 : strlen(result.unsafelyUnwrapped)
+        }
+    }
+}

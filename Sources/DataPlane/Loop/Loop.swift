@@ -1,0 +1,167 @@
+// One thread's world: an epoll instance, its connections, exchanges, timers and scratch memory. Loops share nothing but
+// immutable snapshots; others reach a loop only through its mailbox.
+
+internal import CNghttp2
+internal import COpenSSL
+internal import Glibc
+internal import RouteMatching
+
+typealias LoopPointer = UnsafeMutablePointer<Loop>
+
+struct Loop {
+    let index: Int
+    let epoll: Int32
+    /// Nanoseconds of the monotonic clock at the start of the tick.
+    var now: UInt64
+    var timers: TimerWheel
+    let mailbox: Unmanaged<Mailbox>
+    let mailboxConnection: ConnectionPointer
+
+    // Work of the tick, as intrusive lists.
+    var dirty: ConnectionPointer?
+    var ready: ConnectionPointer?
+    var deadConnections: ConnectionPointer?
+    var deadExchanges: ExchangePointer?
+    var freeExchanges: ExchangePointer?
+
+    /// All open downstream and upstream connections.
+    var connections: ConnectionPointer?
+    var downstreamCount = 0
+    var exchangeCount = 0
+
+    // Scratch memory, valid within one call.
+    let tls: UnsafeMutablePointer<causeway_bytes>
+    let cipherBuffer: UnsafeMutablePointer<UInt8>
+    let plainBuffer: UnsafeMutablePointer<UInt8>
+    let arena: UnsafeMutablePointer<UInt8>
+    /// Decoded fields of the block at hand. Capacity `maxFields` + `extraFields`.
+    let fields: UnsafeMutablePointer<nghttp2_nv>
+    var fieldCount = 0
+    var facts = FieldFacts()
+    /// The exchange whose request head is in `fields`; nil once something else was written there.
+    var fieldsOwner: ExchangePointer?
+    /// What the HTTP/1.1 parser said of the request head at hand.
+    var pendingHead = HTTP1Head()
+    /// A reply that is put together here.
+    let reply: UnsafeMutablePointer<nghttp2_nv>
+    var replyCount = 0
+    var replyBytes = ByteQueue()
+    let rewriteBuffer: UnsafeMutablePointer<UInt8>
+    let cookieBuffer: UnsafeMutablePointer<UInt8>
+    let pathBuffer: UnsafeMutablePointer<UInt8>
+    /// Descriptors from this on are refused to clients, so that upstreams can still be reached.
+    var descriptorLimit: Int32 = .max
+    /// Clusters out of the configuration that something still uses.
+    var retiredClusters: [ClusterPointer] = []
+    var addresses: [String: [SocketAddress]] = [:]
+
+    let serverContext: OpaquePointer
+    let clientContext: OpaquePointer
+
+    var snapshot: LoopSnapshotPointer?
+    var listeners: ListenerPointer?
+    var clusters: [String: ClusterPointer] = [:]
+    let statistics: LoopStatistics
+    let accessLog: AccessLogBuffer?
+    var random: UInt64
+    var isDraining = false
+    var drainDeadline: UInt64 = 0
+    var drainSecondStep: UInt64 = 0
+    var isStopped = false
+
+    /// Milliseconds of the monotonic clock.
+    var milliseconds: UInt64 { now / 1_000_000 }
+
+    static let readSize = 128 * 1024
+    /// A whole read after decryption, behind an incomplete frame or head of the read before.
+    static let plainSize = readSize + 256 * 1024
+    static let arenaSize = 320 * 1024
+    static let maxFields = 256
+    static let rewriteSize = 64 * 1024
+    /// Room for the pseudo-header fields and those that the proxy adds.
+    static let extraFields = 24
+
+    init?(index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox) {
+        let epoll = epoll_create1(0x80000)
+        guard epoll >= 0, let server = causeway_context_new(1), let client = causeway_context_new(0) else { return nil }
+        self.index = index
+        self.epoll = epoll
+        now = Clock.monotonicNanoseconds()
+        timers = TimerWheel(now: now / 1_000_000)
+        self.mailbox = Unmanaged.passRetained(mailbox)
+        mailboxConnection = .allocate(capacity: 1)
+        mailboxConnection.initialize(to: Connection(fd: mailbox.descriptor, role: .mailbox))
+        tls = .allocate(capacity: 1)
+        tls.initialize(to: causeway_bytes())
+        cipherBuffer = .allocate(capacity: Self.readSize)
+        plainBuffer = .allocate(capacity: Self.plainSize)
+        arena = .allocate(capacity: Self.arenaSize)
+        fields = .allocate(capacity: Self.maxFields + Self.extraFields)
+        reply = .allocate(capacity: 16)
+        rewriteBuffer = .allocate(capacity: Self.rewriteSize)
+        cookieBuffer = .allocate(capacity: Self.rewriteSize)
+        pathBuffer = .allocate(capacity: Self.rewriteSize)
+        serverContext = server
+        clientContext = client
+        causeway_context_trust_system(client)
+        self.statistics = statistics
+        self.accessLog = accessLog
+        random = now | 1
+    }
+}
+
+extension LoopPointer {
+    /// Allocates a loop; nil when the kernel gives no epoll instance or OpenSSL no context.
+    static func make(
+        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox
+    ) -> LoopPointer? {
+        guard let loop = Loop(index: index, statistics: statistics, accessLog: accessLog, mailbox: mailbox) else {
+            return nil
+        }
+        let pointer = LoopPointer.allocate(capacity: 1)
+        pointer.initialize(to: loop)
+        pointer.configureServerContext()
+        pointer.configureClientContext()
+        guard causeway_epoll_add(loop.epoll, mailbox.descriptor, Event.input, loop.mailboxConnection) == 0 else {
+            return nil
+        }
+        return pointer
+    }
+
+    /// A pseudo-random number (xorshift64): for balancing, never for secrets.
+    @inline(__always)
+    func nextRandom() -> UInt64 {
+        var x = pointee.random
+        x ^= x << 13
+        x ^= x >> 7
+        x ^= x << 17
+        pointee.random = x
+        return x
+    }
+
+    @inline(__always)
+    func markDirty(_ connection: ConnectionPointer) {
+        guard !connection.pointee.isDirty else { return }
+        connection.pointee.isDirty = true
+        connection.pointee.nextDirty = pointee.dirty
+        pointee.dirty = connection
+    }
+
+    /// Reads on in the next tick without waiting for an event (the edge has passed).
+    func markReady(_ connection: ConnectionPointer) {
+        guard !connection.pointee.isReady else { return }
+        connection.pointee.isReady = true
+        connection.pointee.nextReady = pointee.ready
+        pointee.ready = connection
+    }
+}
+
+/// Bits of epoll, which Swift imports as an enumeration.
+enum Event {
+    static let input: UInt32 = 0x001
+    static let output: UInt32 = 0x004
+    static let error: UInt32 = 0x008
+    static let hangup: UInt32 = 0x010
+    static let readHangup: UInt32 = 0x2000
+    static let edge: UInt32 = 1 << 31
+}

@@ -1,0 +1,73 @@
+// How other threads speak to a loop: a locked list and an eventfd that wakes it.
+
+internal import COpenSSL
+internal import Glibc
+internal import Synchronization
+
+/// What a loop can be told.
+enum LoopMessage: Sendable {
+    /// Serve this snapshot from now on; `done` counts down when the loop has taken it.
+    case swap(ActiveSnapshot, listeners: [ListenerSocket], done: Latch)
+    /// Resolved addresses of a host name.
+    case resolved(host: String, addresses: [SocketAddress])
+    /// Accept nothing more, end what can be ended, stop at the deadline (milliseconds from now).
+    case drain(UInt64)
+    case stop
+}
+
+final class Mailbox: Sendable {
+    /// An eventfd in non-blocking mode.
+    let descriptor: Int32
+    private let messages = Mutex<[LoopMessage]>([])
+
+    init?() {
+        descriptor = causeway_eventfd(1)
+        guard descriptor >= 0 else { return nil }
+    }
+
+    deinit { close(descriptor) }
+
+    func post(_ message: LoopMessage) {
+        messages.withLock { $0.append(message) }
+        var one: UInt64 = 1
+        // A full counter (EAGAIN) means that the loop is about to wake up anyway.
+        _ = write(descriptor, &one, 8)
+    }
+
+    /// Everything posted since the last call. Called by the loop.
+    func take() -> [LoopMessage] {
+        var counter: UInt64 = 0
+        _ = read(descriptor, &counter, 8)
+        return messages.withLock { list in
+            let taken = list
+            list.removeAll(keepingCapacity: true)
+            return taken
+        }
+    }
+}
+
+/// Counts down to zero; one thread waits.
+final class Latch: Sendable {
+    private let remaining: Atomic<Int>
+    private let descriptor: Int32
+
+    init?(_ count: Int) {
+        remaining = Atomic(count)
+        descriptor = causeway_eventfd(0)
+        guard descriptor >= 0 else { return nil }
+    }
+
+    deinit { close(descriptor) }
+
+    func countDown() {
+        guard remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+        var one: UInt64 = 1
+        _ = write(descriptor, &one, 8)
+    }
+
+    /// Waits until the count is zero; false when `milliseconds` have passed before.
+    func wait(milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, milliseconds) == 1
+    }
+}

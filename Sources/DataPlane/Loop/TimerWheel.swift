@@ -1,0 +1,171 @@
+// Deadlines of one loop: a hierarchical wheel of 6 levels × 64 slots at 1 ms (Varghese and Lauck), so that arming and
+// cancelling cost the same with ten timers as with a hundred thousand. Owners that move their deadline later need not
+// touch the wheel: when the timer fires they look at the clock and arm again.
+
+typealias TimerPointer = UnsafeMutablePointer<Timer>
+
+/// An armed deadline. Memory belongs to the wheel.
+struct Timer {
+    var owner: UnsafeMutableRawPointer
+    var kind: TimerKind
+    /// Milliseconds on the loop's clock.
+    var deadline: UInt64
+    fileprivate var level: UInt8 = 0
+    fileprivate var slot: UInt8 = 0
+    fileprivate var next: TimerPointer?
+    fileprivate var previous: TimerPointer?
+}
+
+/// What fires: tells the loop how to read `Timer.owner`.
+enum TimerKind: UInt8 {
+    case connection
+    case exchange
+    /// A listener whose queue could not be taken.
+    case accept
+    /// Once a second.
+    case housekeeping
+}
+
+struct TimerWheel {
+    private static let levels = 6
+    private var slots: UnsafeMutablePointer<TimerPointer?>
+    private var occupied: UnsafeMutablePointer<UInt64>
+    private var free: TimerPointer?
+    private var count = 0
+    /// Everything with a deadline at or before this has fired.
+    private var elapsed: UInt64
+
+    init(now: UInt64) {
+        elapsed = now
+        slots = .allocate(capacity: Self.levels * 64)
+        slots.initialize(repeating: nil, count: Self.levels * 64)
+        occupied = .allocate(capacity: Self.levels)
+        occupied.initialize(repeating: 0, count: Self.levels)
+    }
+
+    func deallocate() {
+        slots.deallocate()
+        occupied.deallocate()
+    }
+
+    /// Arms a timer; a deadline in the past fires at the next call of `popExpired`.
+    mutating func arm(_ deadline: UInt64, _ kind: TimerKind, _ owner: UnsafeMutableRawPointer) -> TimerPointer {
+        let timer: TimerPointer
+        if let reused = free {
+            free = reused.pointee.next
+            timer = reused
+        } else {
+            timer = .allocate(capacity: 1)
+        }
+        timer.initialize(to: Timer(owner: owner, kind: kind, deadline: deadline))
+        insert(timer)
+        count &+= 1
+        return timer
+    }
+
+    /// Takes the timer out; the pointer is dead afterwards.
+    mutating func cancel(_ timer: TimerPointer) {
+        unlink(timer)
+        recycle(timer)
+    }
+
+    /// Milliseconds until the next deadline may fire (0: now), or nil when no timer is armed. Never later than the
+    /// deadline; may be earlier, when a far slot has to be spread first.
+    func delay(now: UInt64) -> Int32? {
+        guard count > 0 else { return nil }
+        for level in 0..<Self.levels where occupied[level] != 0 {
+            let due = start(of: nextSlot(level), level)
+            return due <= now ? 0 : Int32(clamping: due - now)
+        }
+        return nil
+    }
+
+    /// The next timer whose deadline is at or before `now`, taken out of the wheel: copy of its contents.
+    mutating func popExpired(now: UInt64) -> Timer? {
+        while count > 0 {
+            var spread = false
+            for level in 0..<Self.levels where occupied[level] != 0 {
+                let slot = nextSlot(level)
+                let due = start(of: slot, level)
+                guard due <= now else { break }
+                if due > elapsed { elapsed = due }
+                let index = level * 64 + slot
+                if level == 0 {
+                    guard let timer = slots[index] else { break }
+                    let fired = timer.pointee
+                    unlink(timer)
+                    recycle(timer)
+                    return fired
+                }
+                // Spread a coarse slot over the finer levels, now that its span has begun.
+                var timer = slots[index]
+                slots[index] = nil
+                occupied[level] &= ~(1 << UInt64(slot))
+                while let current = timer {
+                    timer = current.pointee.next
+                    insert(current)
+                }
+                spread = true
+                break
+            }
+            if !spread { break }
+        }
+        if now > elapsed { elapsed = now }
+        return nil
+    }
+
+    private mutating func insert(_ timer: TimerPointer) {
+        let deadline = max(timer.pointee.deadline, elapsed)
+        let differing = deadline ^ elapsed
+        let level = differing == 0 ? 0 : min(Self.levels - 1, (63 - differing.leadingZeroBitCount) / 6)
+        let slot: Int
+        if differing >> UInt64(6 * Self.levels) != 0 {
+            // Beyond the wheel's span (over two years): parked in the slot that comes last, spread again from there.
+            slot = Int((elapsed >> UInt64(6 * level)) &- 1) & 63
+        } else {
+            slot = Int(deadline >> UInt64(6 * level)) & 63
+        }
+        let index = level * 64 + slot
+        timer.pointee.level = UInt8(level)
+        timer.pointee.slot = UInt8(slot)
+        timer.pointee.previous = nil
+        timer.pointee.next = slots[index]
+        slots[index]?.pointee.previous = timer
+        slots[index] = timer
+        occupied[level] |= 1 << UInt64(slot)
+    }
+
+    private mutating func unlink(_ timer: TimerPointer) {
+        let index = Int(timer.pointee.level) * 64 + Int(timer.pointee.slot)
+        if let previous = timer.pointee.previous {
+            previous.pointee.next = timer.pointee.next
+        } else {
+            slots[index] = timer.pointee.next
+            if slots[index] == nil { occupied[Int(timer.pointee.level)] &= ~(1 << UInt64(timer.pointee.slot)) }
+        }
+        timer.pointee.next?.pointee.previous = timer.pointee.previous
+    }
+
+    private mutating func recycle(_ timer: TimerPointer) {
+        timer.pointee.next = free
+        free = timer
+        count &-= 1
+    }
+
+    /// The first occupied slot of a level at or after the current one, going round.
+    private func nextSlot(_ level: Int) -> Int {
+        let current = (elapsed >> UInt64(6 * level)) & 63
+        let bits = occupied[level]
+        let rotated = (bits >> current) | (bits << ((64 - current) & 63))
+        return (Int(current) + rotated.trailingZeroBitCount) & 63
+    }
+
+    /// When the span of a slot begins, on the turn of the wheel that `elapsed` is in or the next one.
+    private func start(of slot: Int, _ level: Int) -> UInt64 {
+        let shift = UInt64(6 * level)
+        let turn = (elapsed >> (shift + 6)) << (shift + 6)
+        let begin = turn | (UInt64(slot) << shift)
+        let current = (elapsed >> shift) << shift
+        return begin < current ? begin + (64 << shift) : begin
+    }
+}

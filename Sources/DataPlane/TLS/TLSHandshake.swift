@@ -1,0 +1,117 @@
+// TLS on a connection: the server's and the client's contexts, the handshake, and the choice of a certificate by SNI.
+// OpenSSL reads and writes the loop's buffers through the BIO of COpenSSL; it makes no system call.
+
+internal import CNghttp2
+internal import COpenSSL
+internal import Glibc
+
+extension LoopPointer {
+    func configureServerContext() {
+        let context = pointee.serverContext
+        let argument = UnsafeMutableRawPointer(self)
+        SSL_CTX_set_cert_cb(
+            context,
+            { ssl, argument in
+                guard let ssl, let loop = argument?.assumingMemoryBound(to: Loop.self) else { return 0 }
+                return loop.chooseCertificate(ssl) ? 1 : 0
+            }, argument)
+        SSL_CTX_set_alpn_select_cb(
+            context,
+            { _, chosen, length, offered, offeredLength, _ in
+                guard let chosen, let length, let offered else { return SSL_TLSEXT_ERR_NOACK }
+                return selectProtocol(chosen, length, offered, Int(offeredLength))
+            }, nil)
+    }
+
+    func configureClientContext() {
+        let protocols: [UInt8] = [2] + Array("h2".utf8)
+        // Clusters that speak HTTP/1.1 clear the list on their own connections.
+        SSL_CTX_set_alpn_protos(pointee.clientContext, protocols, UInt32(protocols.count))
+    }
+
+    /// Starts TLS on a fresh connection. False: out of memory.
+    func startTLS(_ connection: ConnectionPointer, server: Bool) -> Bool {
+        guard let ssl = SSL_new(server ? pointee.serverContext : pointee.clientContext) else { return false }
+        guard let bio = causeway_bio_new(pointee.tls) else {
+            SSL_free(ssl)
+            return false
+        }
+        SSL_set_bio(ssl, bio, bio)
+        if server { SSL_set_accept_state(ssl) } else { SSL_set_connect_state(ssl) }
+        connection.pointee.ssl = ssl
+        connection.pointee.isHandshaking = true
+        causeway_set_connection(ssl, connection)
+        return true
+    }
+
+    /// Goes on with the handshake on the bytes at hand. False: the connection is closed.
+    func handshake(_ connection: ConnectionPointer) -> Bool {
+        guard let ssl = connection.pointee.ssl else { return false }
+        ERR_clear_error()
+        let result = SSL_do_handshake(ssl)
+        guard takeTLSOutput(connection) else { return false }
+        if result == 1 {
+            connection.pointee.isHandshaking = false
+            pointee.statistics.tlsHandshakes.increment()
+            handshakeDone(connection, ssl)
+            return !connection.pointee.isClosed
+        }
+        let error = SSL_get_error(ssl, result)
+        if error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE { return true }
+        pointee.statistics.tlsErrors.increment()
+        close(connection, because: .tls)
+        return false
+    }
+
+    private func handshakeDone(_ connection: ConnectionPointer, _ ssl: OpaquePointer) {
+        var name: UnsafePointer<UInt8>?
+        let isHTTP2 = causeway_alpn(ssl, &name) == 2 && name?[0] == 0x68 && name?[1] == 0x32
+        switch connection.pointee.role {
+        case .downstream:
+            connection.pointee.hadServerName = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != nil
+            startWire(connection, isHTTP2 ? .http2 : .http1)
+        default:
+            upstreamHandshakeDone(connection, isHTTP2: isHTTP2)
+        }
+    }
+
+    /// The certificate callback: picks the identity by SNI from the loop's snapshot and remembers it on the connection.
+    private func chooseCertificate(_ ssl: OpaquePointer) -> Bool {
+        guard let connection = causeway_connection(ssl)?.assumingMemoryBound(to: Connection.self),
+            let snapshot = pointee.snapshot?.pointee.shared.takeUnretainedValue()
+        else { return false }
+        var name = UnsafeRawBufferPointer(start: nil, count: 0)
+        if let sent = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) {
+            name = UnsafeRawBufferPointer(start: sent, count: strlen(sent))
+        }
+        guard let identity = snapshot.identity(forServerName: name), identity.use(on: ssl) else { return false }
+        connection.pointee.identity?.release()
+        connection.pointee.identity = Unmanaged.passRetained(identity)
+        return true
+    }
+}
+
+/// ALPN (RFC 7301 §3.2): `h2` before `http/1.1`, whatever the client's order; no overlap ends the handshake.
+private func selectProtocol(
+    _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>, _ length: UnsafeMutablePointer<UInt8>,
+    _ offered: UnsafePointer<UInt8>, _ count: Int
+) -> Int32 {
+    var http1: UnsafePointer<UInt8>?
+    var i = 0
+    while i < count {
+        let size = Int(offered[i])
+        guard i + 1 + size <= count else { break }
+        let name = offered + i + 1
+        if size == 2, memcmp(name, "h2", 2) == 0 {
+            chosen.pointee = name
+            length.pointee = 2
+            return SSL_TLSEXT_ERR_OK
+        }
+        if size == 8, memcmp(name, "http/1.1", 8) == 0 { http1 = name }
+        i += 1 + size
+    }
+    guard let http1 else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+    chosen.pointee = http1
+    length.pointee = 8
+    return SSL_TLSEXT_ERR_OK
+}
