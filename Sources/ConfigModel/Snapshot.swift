@@ -3,16 +3,19 @@
 
 package import Seal
 
-/// An object with its hash, computed once.
-package struct SnapshotObject: Hashable, Sendable {
+/// An object with its key and hash, computed once.
+///
+/// A class, so that a new snapshot shares with the one before what did not change: a hundred thousand routes are neither
+/// copied nor kept twice.
+package final class SnapshotObject: Hashable, Sendable {
     package let object: ConfigObject
+    package let key: ObjectKey
     package let hash: Hash256
-
-    package var key: ObjectKey { object.key }
 
     package init(_ object: ConfigObject) {
         self.object = object
-        self.hash = object.hash
+        key = object.key
+        hash = object.hash
     }
 
     package static func == (a: SnapshotObject, b: SnapshotObject) -> Bool { a.hash == b.hash }

@@ -75,8 +75,10 @@ extension Route {
     }
 
     private static func literalPath(_ value: String) -> String? {
-        if !value.hasPrefix("/") { return "must begin with `/`" }
-        if value.contains("?") || value.contains("#") { return "must not contain `?` or `#`" }
+        if value.utf8.first != UInt8(ascii: "/") { return "must begin with `/`" }
+        if value.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) {
+            return "must not contain `?` or `#`"
+        }
         return breaksRequestLine(value) ? "must not contain spaces or control characters" : nil
     }
 

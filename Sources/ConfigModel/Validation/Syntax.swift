@@ -14,14 +14,16 @@ package enum Syntax {
     /// Host of a virtual host: exact, `*.suffix`, or `*`; lower case, no port, no dot at the end.
     package static func virtualHostName(_ host: String) -> String? {
         if host == "*" { return nil }
-        if host.hasPrefix("[") {
+        if host.utf8.first == UInt8(ascii: "[") {
             let inside = host.dropFirst().dropLast()
             guard host.hasSuffix("]"), isIPv6(String(inside)) else { return "is not an IPv6 address in brackets" }
             return host.lowercased() == host ? nil : "must be in lower case"
         }
         let wildcard = host.hasPrefix("*.")
         let name = wildcard ? String(host.dropFirst(2)) : host
-        if name.contains("*") { return "may have a star only as its whole first label (`*.example.com`)" }
+        if name.utf8.contains(UInt8(ascii: "*")) {
+            return "may have a star only as its whole first label (`*.example.com`)"
+        }
         if name.hasSuffix(".") { return "must not end in a dot" }
         if name.utf8.contains(where: isUpper) { return "must be in lower case" }
         if wildcard && isIPv4(name) { return "cannot put a star before an address" }
@@ -33,13 +35,12 @@ package enum Syntax {
         let name = name.hasSuffix(".") ? String(name.dropLast()) : name
         if name.isEmpty { return "must not be empty" }
         if name.utf8.count > 253 { return "must not be longer than 253 bytes" }
-        if isIPv4(name) { return nil }
         let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         for label in labels {
             if label.isEmpty { return "must not have an empty label" }
             if label.count > 63 { return "must not have a label longer than 63 bytes" }
             if !label.allSatisfy(isHostByte) {
-                return name.contains(":")
+                return name.utf8.contains(UInt8(ascii: ":"))
                     ? "must be a host name without a port"
                     : "must be made of letters, digits, hyphens, underscores and dots"
             }
@@ -48,7 +49,7 @@ package enum Syntax {
             }
         }
         // `1.2.3` and `0x7f.1` are addresses to some resolvers and names to others.
-        if let last = labels.last, last.allSatisfy(isDigit) {
+        if let last = labels.last, last.allSatisfy(isDigit), !isIPv4(name) {
             return "looks like an IPv4 address but is not one"
         }
         return nil
@@ -88,7 +89,13 @@ package enum Syntax {
 
     /// Control characters of ASCII and of the C1 block.
     package static func hasControl(_ text: String) -> Bool {
-        text.unicodeScalars.contains { $0.value < 0x20 || 0x7f...0x9f ~= $0.value }
+        // C1 controls are 0xC2 0x80 to 0xC2 0x9F in UTF-8: no other scalar has those two bytes in a row.
+        var last: UInt8 = 0
+        for byte in text.utf8 {
+            if byte < 0x20 || byte == 0x7f || (last == 0xc2 && byte < 0xa0) { return true }
+            last = byte
+        }
+        return false
     }
 
     static func isUpper(_ byte: UInt8) -> Bool { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte }
