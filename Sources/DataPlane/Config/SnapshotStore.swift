@@ -2,18 +2,18 @@
 // sealed by a key of the worker's own (private keys are in it), each written whole: temporary file, fsync, rename, fsync of
 // the folder. A damaged file is set aside, and the generation before it is used.
 
-internal import ConfigChannel
-internal import ConfigModel
+package import ConfigChannel
+package import ConfigModel
 internal import Glibc
-internal import Logging
-internal import Seal
+package import Logging
+package import Seal
 
 /// Why the store could not do what it was asked.
-struct StoreFailure: Error, CustomStringConvertible {
-    let description: String
+package struct StoreFailure: Error, CustomStringConvertible {
+    package let description: String
 }
 
-struct SnapshotStore {
+package struct SnapshotStore {
     let folder: String
     private let key: SealingKey
     private let logger: Logger
@@ -24,7 +24,7 @@ struct SnapshotStore {
     private var current: String { folder + "/snapshot.current" }
     private var previous: String { folder + "/snapshot.previous" }
 
-    init(folder: String, key: SealingKey, logger: Logger) {
+    package init(folder: String, key: SealingKey, logger: Logger) {
         self.folder = folder
         self.key = key
         self.logger = logger
@@ -33,7 +33,7 @@ struct SnapshotStore {
     // MARK: - Writing
 
     /// Makes the snapshot the current generation; durable when it returns.
-    func save(_ snapshot: Snapshot, served: ServedVersion) throws(StoreFailure) {
+    package func save(_ snapshot: Snapshot, served: ServedVersion) throws(StoreFailure) {
         let sealed: [UInt8]
         do {
             sealed = try key.seal(Self.encode(snapshot, served), context: Self.context)
@@ -78,7 +78,7 @@ struct SnapshotStore {
     // MARK: - Reading
 
     /// The newest generation that can be read, or nil when there is none.
-    func load() -> (snapshot: Snapshot, served: ServedVersion)? {
+    package func load() -> (snapshot: Snapshot, served: ServedVersion)? {
         for path in [current, previous] {
             guard let bytes = read(path) else { continue }
             do {

@@ -48,8 +48,7 @@ extension ExchangePointer {
 
     /// A pooled HTTP/1.1 connection that the upstream closed before any response byte: once, for idempotent methods.
     private var isReusedConnectionRace: Bool {
-        pointee.isIdempotent && pointee.tries == 0 && pointee.upstream.pointee.stream == 0
-            && pointee.upstreamWasReused
+        pointee.isIdempotent && pointee.tries == 0 && pointee.isOnReusedConnection
     }
 
     // MARK: - Answers made here
@@ -157,9 +156,6 @@ extension ExchangePointer {
 
 extension Exchange {
     static let maxTries: UInt8 = 3
-
-    /// Whether the upstream connection had served an exchange before this one.
-    var upstreamWasReused: Bool { upstream.pointee.connection?.pointee.http1?.pointee.served ?? 0 > 0 }
 }
 
 /// The host of an authority: without port, brackets kept.

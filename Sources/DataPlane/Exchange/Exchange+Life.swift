@@ -47,6 +47,7 @@ extension LoopPointer {
     private func allocateExchange() -> ExchangePointer {
         if let exchange = pointee.freeExchanges {
             pointee.freeExchanges = exchange.pointee.next
+            pointee.freeExchangeCount -= 1
             return exchange
         }
         let exchange = ExchangePointer.allocate(capacity: 1)
@@ -181,12 +182,26 @@ extension ExchangePointer {
         }
         var head = pointee.head
         var replay = pointee.replay
-        head.removeAll()
-        replay.removeAll()
+        if loop.pointee.freeExchangeCount >= Exchange.maxFree {
+            head.release()
+            replay.release()
+            downstream.deallocate()
+            deallocate()
+            return
+        }
+        loop.pointee.freeExchangeCount += 1
+        head.trim(to: Exchange.keptBuffer)
+        replay.trim(to: Exchange.keptBuffer)
         initialize(to: Exchange(loop: loop, downstream: downstream, upstream: upstream))
         pointee.head = head
         pointee.replay = replay
         pointee.next = loop.pointee.freeExchanges
         loop.pointee.freeExchanges = self
     }
+}
+
+extension Exchange {
+    /// Exchanges kept for the next ones by each loop, and bytes that each of their two buffers may keep.
+    static let maxFree = 4_096
+    static let keptBuffer = 2_048
 }

@@ -38,6 +38,9 @@ extension ExchangePointer {
             record.peer = origin.addressText(in: loop)
             if let ssl = origin.pointee.ssl, let version = SSL_get_version(ssl) {
                 record.tls = UnsafeRawBufferPointer(start: version, count: strlen(version))
+                if let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) {
+                    record.sni = UnsafeRawBufferPointer(start: name, count: strlen(name))
+                }
             }
             record.applicationProtocol =
                 pointee.isWebSocket ? .websocket : origin.pointee.wire == .http2 ? .http2 : .http1

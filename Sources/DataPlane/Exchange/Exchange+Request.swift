@@ -36,6 +36,8 @@ extension ExchangePointer {
         guard let state = connection.pointee.http2 else { return }
         half.pointee.stream = state.pointee.nextStream
         state.pointee.nextStream &+= 2
+        // Ids run out (RFC 9113 §5.1.1): the next exchange gets another connection.
+        if state.pointee.nextStream > Int32.max - 4 { loop.removeFromPool(connection) }
         half.pointee.sendWindow = state.pointee.peerInitialWindow
         half.pointee.receiveWindow = HTTP2State.streamWindow
         state.pointee.streams.insert(half)
@@ -204,6 +206,8 @@ extension ExchangePointer {
     func sendTrailers(to target: HalfPointer) {
         let first = FieldSlot.regular
         let count = loop.pointee.fieldCount - first
+        // Trailers are not kept for another try.
+        if target.pointee.isUpstream, count > 0 { pointee.isReplayable = false }
         if count == 0 {
             target.pointee.endQueued = true
             return loop.pump(target)
@@ -228,9 +232,10 @@ extension ExchangePointer {
         if half.pointee.isUpstream {
             pointee.progressTimeout = 0
             armResponseTimer()
-        } else if !pointee.isTunnel || pointee.upstream.pointee.endSent {
+        } else if !pointee.isTunnel {
             complete()
         }
+        if pointee.isTunnel, pointee.upstream.pointee.endSent, pointee.downstream.pointee.endSent { complete() }
     }
 }
 

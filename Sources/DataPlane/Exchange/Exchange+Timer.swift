@@ -10,7 +10,10 @@ extension ExchangePointer {
     func admitCallersDeadline(_ now: UInt64) {
         let index = loop.pointee.facts.grpcTimeout
         guard pointee.isGRPC, index > 0, loop.pointee.fieldsOwner == self else { return }
-        guard let timeout = parseGRPCTimeout(loop.pointee.fields[index]) else { return fail(.badRequest) }
+        let field = loop.pointee.fields[index]
+        guard let timeout = parseGRPCTimeout(UnsafeRawBufferPointer(start: field.value, count: field.valuelen)) else {
+            return fail(.badRequest)
+        }
         let deadline = now + timeout
         pointee.deadlineIsCallers = true
         if pointee.deadline == 0 || deadline < pointee.deadline { pointee.deadline = deadline }
@@ -85,22 +88,5 @@ extension ExchangePointer {
         if pointee.progressTimeout > 0 { next = min(next, pointee.lastProgress + pointee.progressTimeout) }
         if pointee.idleTimeout > 0 { next = min(next, pointee.lastProgress + pointee.idleTimeout) }
         return next == .max ? 0 : next
-    }
-}
-
-/// Milliseconds of a `grpc-timeout` (1 to 8 digits and a unit), rounded up; nil when malformed.
-func parseGRPCTimeout(_ field: nghttp2_nv) -> UInt64? {
-    guard field.valuelen >= 2, field.valuelen <= 9,
-        let amount = parseDecimal(field.value, field.valuelen - 1)
-    else { return nil }
-    let value = UInt64(amount)
-    switch field.value[field.valuelen - 1] {
-    case UInt8(ascii: "H"): return value * 3_600_000
-    case UInt8(ascii: "M"): return value * 60_000
-    case UInt8(ascii: "S"): return value * 1_000
-    case UInt8(ascii: "m"): return value
-    case UInt8(ascii: "u"): return (value + 999) / 1_000
-    case UInt8(ascii: "n"): return (value + 999_999) / 1_000_000
-    default: return nil
     }
 }

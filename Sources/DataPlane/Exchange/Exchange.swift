@@ -71,6 +71,8 @@ struct Exchange {
     var responseStarted = false
     /// In `endpoint`'s queue, waiting for a connection.
     var isWaiting = false
+    /// The upstream connection had served an exchange before this one.
+    var isOnReusedConnection = false
     var tries: UInt8 = 0
 
     var requestLength = -1

@@ -104,6 +104,7 @@ extension LoopPointer {
                 pump(half)
                 if half == last { break }
             }
+            if !state.pointee.isServer { upstreamCapacityChanged(connection) }
         } else if let half = connection.pointee.http1?.pointee.half, half.pointee.hasQueued {
             pump(half)
         }
@@ -168,6 +169,8 @@ extension LoopPointer {
             }
             state.pointee.grownWindows &-= half.pointee.windowSize &- HTTP2State.streamWindow
             if state.pointee.streams.count == 0 { becameIdle(connection) }
+            // Room for an exchange that waits: given at the flush, not inside this callback.
+            if connection.pointee.endpoint?.pointee.waitingHTTP2.head != nil { markDirty(connection) }
         } else if let state = connection.pointee.http1 {
             state.pointee.half = nil
         }

@@ -2,13 +2,13 @@
 // close code and response flag (Envoy's letters where they exist), with the words that the client and the log see.
 
 /// Whose fault an error is.
-enum ErrorSource: UInt8 {
+package enum ErrorSource: UInt8 {
     case downstream
     case upstream
     case local
 }
 
-enum ProxyError: UInt8, CaseIterable, Error {
+package enum ProxyError: UInt8, CaseIterable, Error {
     case badRequest = 1
     case headersTooLarge
     case requestTimeout
@@ -41,18 +41,18 @@ enum ProxyError: UInt8, CaseIterable, Error {
     case draining
 
     /// One row of the table.
-    struct Row {
-        let source: ErrorSource
-        let http: Int
+    package struct Row {
+        package let source: ErrorSource
+        package let http: Int
         /// gRPC status codes (grpc.io, "Status codes and their use in gRPC").
-        let grpc: Int
+        package let grpc: Int
         /// RFC 6455 §7.4.1.
-        let webSocketClose: Int
-        let flag: StaticString
-        let reason: StaticString
+        package let webSocketClose: Int
+        package let flag: StaticString
+        package let reason: StaticString
     }
 
-    var row: Row {
+    package var row: Row {
         switch self {
         case .badRequest: Row(.downstream, 400, 13, 1002, "DPE", "the request is malformed")
         case .headersTooLarge: Row(.downstream, 431, 8, 1009, "DPE", "the request's header fields are too large")
@@ -90,7 +90,7 @@ enum ProxyError: UInt8, CaseIterable, Error {
     }
 
     /// Whether the upstream provably has not processed the request, so that another endpoint may be tried.
-    var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .connectFailed, .connectTimeout, .upstreamTLS, .upstreamRefused: true
         default: false

@@ -144,6 +144,7 @@ extension LoopPointer {
         state.pointee.receive = .complete
         state.pointee.keepsAlive = false
         state.pointee.framing = .none
+        for slot in 0..<FieldSlot.regular { pointee.fields[slot] = nghttp2_nv() }
         pointee.fieldCount = FieldSlot.regular
         pointee.facts = FieldFacts()
         pointee.statistics.requestsMalformed.increment()

@@ -102,6 +102,11 @@ extension LoopPointer {
         case .tooLarge:
             beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: .headersTooLarge)
         case .fields:
+            guard requestIsWellFormed() else {
+                pointee.statistics.requestsMalformed.increment()
+                resetStream(connection, stream, .protocolError)
+                return nil
+            }
             let limit = Int(connection.pointee.listener?.pointee.limits.maxConcurrentStreams ?? 256)
             if stream > state.pointee.goAwayPromised {
                 // Our GOAWAY said so: the client takes it elsewhere (RFC 9113 §6.8).
@@ -145,6 +150,39 @@ extension LoopPointer {
             }
         }
         return nil
+    }
+
+    /// The pseudo-header fields that a request must have (RFC 9113 §8.3.1). `host` may stand in for `:authority`, and must
+    /// not contradict it. CONNECT and its extension (RFC 8441) were not offered.
+    private func requestIsWellFormed() -> Bool {
+        let fields = pointee.fields
+        let method = fields[FieldSlot.method]
+        guard method.valuelen > 0, nghttp2_check_method(method.value, method.valuelen) != 0,
+            fields[FieldSlot.scheme].valuelen > 0, fields[FieldSlot.path].valuelen > 0,
+            fields[FieldSlot.protocol].name == nil, pointee.facts.hosts <= 1,
+            !(method.valuelen == 7 && memcmp(method.value, "CONNECT", 7) == 0)
+        else { return false }
+        if pointee.facts.host > 0 {
+            let host = fields[pointee.facts.host]
+            let authority = fields[FieldSlot.authority]
+            if authority.name == nil {
+                var field = constant(":authority", "")
+                field.value = host.value
+                field.valuelen = host.valuelen
+                fields[FieldSlot.authority] = field
+            } else if !isSame(authority, host) {
+                return false
+            }
+        }
+        let authority = fields[FieldSlot.authority]
+        return authority.name != nil && isAcceptableAuthority(authority)
+    }
+
+    private func isSame(_ a: nghttp2_nv, _ b: nghttp2_nv) -> Bool {
+        guard a.valuelen == b.valuelen else { return false }
+        return a.value.withMemoryRebound(to: CChar.self, capacity: a.valuelen) { x in
+            b.value.withMemoryRebound(to: CChar.self, capacity: b.valuelen) { strncasecmp(x, $0, a.valuelen) == 0 }
+        }
     }
 
     @inline(__always)

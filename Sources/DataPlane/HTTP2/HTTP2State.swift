@@ -126,17 +126,19 @@ enum FrameFlag {
 }
 
 /// The last 32 streams that were reset here, oldest first out.
-struct RecentStreams {
+package struct RecentStreams {
+    package init() {}
+
     private var low: SIMD16<Int32> = .zero
     private var high: SIMD16<Int32> = .zero
     private var position = 0
 
-    mutating func insert(_ stream: Int32) {
+    package mutating func insert(_ stream: Int32) {
         if position < 16 { low[position] = stream } else { high[position - 16] = stream }
         position = (position + 1) & 31
     }
 
-    func contains(_ stream: Int32) -> Bool {
+    package func contains(_ stream: Int32) -> Bool {
         any(low .== SIMD16(repeating: stream)) || any(high .== SIMD16(repeating: stream))
     }
 }

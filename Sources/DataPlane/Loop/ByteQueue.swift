@@ -4,54 +4,56 @@
 internal import Glibc
 
 /// Bytes appended at the end and consumed at the front. Not a value type in spirit: copies share memory.
-struct ByteQueue {
+package struct ByteQueue {
+    package init() {}
+
     private var storage: UnsafeMutablePointer<UInt8>?
     private var head = 0
     private var tail = 0
     private var capacity = 0
 
     /// Memory that an empty queue may keep, so that a busy one does not allocate again each time.
-    static let keptWhenEmpty = 16 * 1024
+    package static let keptWhenEmpty = 16 * 1024
 
-    var count: Int { tail &- head }
-    var isEmpty: Bool { tail == head }
+    package var count: Int { tail &- head }
+    package var isEmpty: Bool { tail == head }
 
     /// The first byte; valid until the next mutation, and only where `count` is not 0.
-    var start: UnsafeMutablePointer<UInt8> { storage.unsafelyUnwrapped + head }
+    package var start: UnsafeMutablePointer<UInt8> { storage.unsafelyUnwrapped + head }
 
     /// Room for `count` more bytes; follow with `commit`.
     @inline(__always)
-    mutating func reserve(_ count: Int) -> UnsafeMutablePointer<UInt8> {
+    package mutating func reserve(_ count: Int) -> UnsafeMutablePointer<UInt8> {
         if tail &+ count > capacity { grow(count) }
         return storage.unsafelyUnwrapped + tail
     }
 
     @inline(__always)
-    mutating func commit(_ count: Int) { tail &+= count }
+    package mutating func commit(_ count: Int) { tail &+= count }
 
     @inline(__always)
-    mutating func append(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+    package mutating func append(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
         guard count > 0 else { return }
         memcpy(reserve(count), bytes, count)
         tail &+= count
     }
 
     @inline(__always)
-    mutating func append(_ byte: UInt8) {
+    package mutating func append(_ byte: UInt8) {
         reserve(1).pointee = byte
         tail &+= 1
     }
 
-    mutating func append(_ text: StaticString) {
+    package mutating func append(_ text: StaticString) {
         append(text.utf8Start, text.utf8CodeUnitCount)
     }
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         append(base.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
-    mutating func append(decimal value: Int) {
+    package mutating func append(decimal value: Int) {
         var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
         withUnsafeMutableBytes(of: &digits) { buffer in
             var i = buffer.count
@@ -66,18 +68,23 @@ struct ByteQueue {
     }
 
     @inline(__always)
-    mutating func consume(_ count: Int) {
+    package mutating func consume(_ count: Int) {
         head &+= count
         if head == tail { empty() }
     }
 
     @inline(__always)
-    mutating func removeAll() {
+    package mutating func removeAll() {
         head = tail
         empty()
     }
 
-    mutating func release() {
+    /// Empties it; memory over a bound is given back, whatever `keptWhenEmpty` says.
+    package mutating func trim(to bound: Int) {
+        if capacity > bound { release() } else { removeAll() }
+    }
+
+    package mutating func release() {
         free(storage)
         storage = nil
         head = 0

@@ -8,6 +8,7 @@ extension LoopPointer {
     // MARK: - Reading
 
     func readable(_ connection: ConnectionPointer) {
+        parseHeldBack(connection)
         var rounds = 0
         while rounds < 4 {
             if connection.pointee.isReadPaused || connection.pointee.isClosed { return }
@@ -23,6 +24,19 @@ extension LoopPointer {
             if wasDrained { return }
         }
         markReady(connection)
+    }
+
+    /// Bytes of the next message, or of a tunnel that has opened, that were kept in `inbound`.
+    private func parseHeldBack(_ connection: ConnectionPointer) {
+        guard let state = connection.pointee.http1, state.pointee.hasUnparsed, state.pointee.receive != .complete,
+            !connection.pointee.isClosed
+        else { return }
+        state.pointee.hasUnparsed = false
+        let have = takeInbound(connection)
+        let used = consume(connection, pointee.plainBuffer, have)
+        if !connection.pointee.isClosed, used < have {
+            connection.pointee.inbound.append(pointee.plainBuffer + used, have - used)
+        }
     }
 
     /// One read of a clear connection. True: the kernel has no more; nil: stop reading (ended or closed).

@@ -103,7 +103,6 @@ extension LoopPointer {
                 return markDirty(connection)
             }
             setDeadline(connection, after: endpoint.pointee.cluster.pointee.idleTimeout)
-            upstreamCapacityChanged(connection)
         }
     }
 
@@ -173,7 +172,7 @@ extension LoopPointer {
 
     /// Everything is sent: says so to the peer, and waits for its end before the socket is closed.
     func finishClose(_ connection: ConnectionPointer) {
-        guard !connection.pointee.isClosed else { return }
+        guard !connection.pointee.isClosed, connection.pointee.stage != .lingering else { return }
         sendFinish(connection)
         guard !connection.pointee.isClosed else { return }
         // Unread input would turn close(2) into a reset that destroys our answer on its way.

@@ -28,6 +28,7 @@ struct Loop {
     var connections: ConnectionPointer?
     var downstreamCount = 0
     var exchangeCount = 0
+    var freeExchangeCount = 0
 
     // Scratch memory, valid within one call.
     let tls: UnsafeMutablePointer<causeway_bytes>

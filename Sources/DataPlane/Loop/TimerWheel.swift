@@ -2,14 +2,14 @@
 // cancelling cost the same with ten timers as with a hundred thousand. Owners that move their deadline later need not
 // touch the wheel: when the timer fires they look at the clock and arm again.
 
-typealias TimerPointer = UnsafeMutablePointer<Timer>
+package typealias TimerPointer = UnsafeMutablePointer<Timer>
 
 /// An armed deadline. Memory belongs to the wheel.
-struct Timer {
-    var owner: UnsafeMutableRawPointer
-    var kind: TimerKind
+package struct Timer {
+    package var owner: UnsafeMutableRawPointer
+    package var kind: TimerKind
     /// Milliseconds on the loop's clock.
-    var deadline: UInt64
+    package var deadline: UInt64
     fileprivate var level: UInt8 = 0
     fileprivate var slot: UInt8 = 0
     fileprivate var next: TimerPointer?
@@ -17,7 +17,7 @@ struct Timer {
 }
 
 /// What fires: tells the loop how to read `Timer.owner`.
-enum TimerKind: UInt8 {
+package enum TimerKind: UInt8 {
     case connection
     case exchange
     /// A listener whose queue could not be taken.
@@ -26,7 +26,7 @@ enum TimerKind: UInt8 {
     case housekeeping
 }
 
-struct TimerWheel {
+package struct TimerWheel {
     private static let levels = 6
     private var slots: UnsafeMutablePointer<TimerPointer?>
     private var occupied: UnsafeMutablePointer<UInt64>
@@ -35,7 +35,7 @@ struct TimerWheel {
     /// Everything with a deadline at or before this has fired.
     private var elapsed: UInt64
 
-    init(now: UInt64) {
+    package init(now: UInt64) {
         elapsed = now
         slots = .allocate(capacity: Self.levels * 64)
         slots.initialize(repeating: nil, count: Self.levels * 64)
@@ -43,13 +43,13 @@ struct TimerWheel {
         occupied.initialize(repeating: 0, count: Self.levels)
     }
 
-    func deallocate() {
+    package func deallocate() {
         slots.deallocate()
         occupied.deallocate()
     }
 
     /// Arms a timer; a deadline in the past fires at the next call of `popExpired`.
-    mutating func arm(_ deadline: UInt64, _ kind: TimerKind, _ owner: UnsafeMutableRawPointer) -> TimerPointer {
+    package mutating func arm(_ deadline: UInt64, _ kind: TimerKind, _ owner: UnsafeMutableRawPointer) -> TimerPointer {
         let timer: TimerPointer
         if let reused = free {
             free = reused.pointee.next
@@ -64,14 +64,14 @@ struct TimerWheel {
     }
 
     /// Takes the timer out; the pointer is dead afterwards.
-    mutating func cancel(_ timer: TimerPointer) {
+    package mutating func cancel(_ timer: TimerPointer) {
         unlink(timer)
         recycle(timer)
     }
 
     /// Milliseconds until the next deadline may fire (0: now), or nil when no timer is armed. Never later than the
     /// deadline; may be earlier, when a far slot has to be spread first.
-    func delay(now: UInt64) -> Int32? {
+    package func delay(now: UInt64) -> Int32? {
         guard count > 0 else { return nil }
         for level in 0..<Self.levels where occupied[level] != 0 {
             let due = start(of: nextSlot(level), level)
@@ -81,7 +81,7 @@ struct TimerWheel {
     }
 
     /// The next timer whose deadline is at or before `now`, taken out of the wheel: copy of its contents.
-    mutating func popExpired(now: UInt64) -> Timer? {
+    package mutating func popExpired(now: UInt64) -> Timer? {
         while count > 0 {
             var spread = false
             for level in 0..<Self.levels where occupied[level] != 0 {

@@ -279,7 +279,7 @@ extension EndpointState {
 
 extension SocketAddress {
     /// The same host with another port; Unix sockets have none.
-    func with(port: UInt16) -> SocketAddress {
+    package func with(port: UInt16) -> SocketAddress {
         guard family != AF_UNIX else { return self }
         return withSockaddr { address, length in
             var copy = SocketAddress(address, length)

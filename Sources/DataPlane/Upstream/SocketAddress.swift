@@ -3,7 +3,7 @@
 internal import COpenSSL
 internal import Glibc
 
-struct SocketAddress: Sendable, Equatable {
+package struct SocketAddress: Sendable, Equatable {
     private(set) var storage = sockaddr_storage()
     private(set) var length: socklen_t = 0
 
@@ -17,7 +17,7 @@ struct SocketAddress: Sendable, Equatable {
     var family: Int32 { Int32(storage.ss_family) }
 
     /// An IPv4 or IPv6 address in text, or `unix:/path`. nil: a host name (to be resolved), or a path that is too long.
-    init?(literal host: String, port: UInt16) {
+    package init?(literal host: String, port: UInt16) {
         if host.hasPrefix("unix:") {
             let path = Array(host.dropFirst(5).utf8)
             var address = sockaddr_un()
@@ -70,7 +70,7 @@ struct SocketAddress: Sendable, Equatable {
     }
 
     /// `address:port` as logs show it.
-    var text: String {
+    package var text: String {
         if family == AF_UNIX {
             return withUnsafeBytes(of: storage) { raw in
                 "unix:" + String(decoding: raw.dropFirst(2).prefix { $0 != 0 }, as: UTF8.self)
@@ -84,7 +84,7 @@ struct SocketAddress: Sendable, Equatable {
         }
     }
 
-    static func == (a: SocketAddress, b: SocketAddress) -> Bool {
+    package static func == (a: SocketAddress, b: SocketAddress) -> Bool {
         guard a.length == b.length else { return false }
         return withUnsafeBytes(of: a.storage) { x in
             withUnsafeBytes(of: b.storage) { y in x.prefix(Int(a.length)).elementsEqual(y.prefix(Int(b.length))) }
