@@ -11,7 +11,7 @@ import sources from "./pages/sources.js";
 import workers from "./pages/workers.js";
 import { choose, language, languages, loadWords, t } from "./parts/i18n.js";
 import { select } from "./parts/form.js";
-import { noteError } from "./parts/notes.js";
+import { clearNotes, noteError } from "./parts/notes.js";
 
 const pages = { routes, domains, certificates, sources, workers };
 const app = document.getElementById("app");
@@ -85,6 +85,9 @@ whenLoginRequired(() => {
     alone(login);
   }
 });
-window.addEventListener("hashchange", () => user && shell());
+window.addEventListener("hashchange", () => {
+  clearNotes();
+  if (user) shell();
+});
 await loadWords();
 await show();

@@ -2,7 +2,6 @@
 
 import { fill, h } from "../dom.js";
 import { t } from "./i18n.js";
-import { noteError } from "./notes.js";
 
 let ids = 0;
 
@@ -52,7 +51,9 @@ export function boxes(chosen, options) {
 }
 
 function showErrors(form, error) {
-  for (const place of form.querySelectorAll(".error")) fill(place);
+  // The last one belongs to the form as a whole.
+  const places = [...form.querySelectorAll(".error")];
+  for (const place of places) fill(place);
   form.querySelectorAll(".wrong").forEach((each) => each.classList.remove("wrong"));
   if (!error) return;
   const left = [];
@@ -65,7 +66,7 @@ function showErrors(form, error) {
       element.querySelector(".error").append(`${path === element.dataset.path ? "" : `${path}: `}${message} `);
     } else left.push(message);
   }
-  if (!error.fields?.size || left.length) noteError(left.length ? new Error(left.join(" ")) : error);
+  if (left.length || !error.fields?.size) fill(places.at(-1), left.join(" ") || error.message);
   form.querySelector(".wrong input, .wrong select, .wrong textarea")?.focus();
 }
 
@@ -86,6 +87,6 @@ export function form(fields, { submit, label, cancel }) {
         button.disabled = false;
       }
     },
-  }, fields, h("div", { class: "buttons" }, button, cancel && h("button", { type: "button", onclick: cancel }, t("cancel"))));
+  }, fields, h("p", { class: "error", role: "alert" }), h("div", { class: "buttons" }, button, cancel && h("button", { type: "button", onclick: cancel }, t("cancel"))));
   return element;
 }

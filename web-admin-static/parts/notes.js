@@ -4,12 +4,19 @@ import { h } from "../dom.js";
 import { t } from "./i18n.js";
 
 const SHOWN_FOR = 6000;
+const MOST = 4;
+const place = document.getElementById("notes");
+
+export function clearNotes() {
+  place.replaceChildren();
+}
 
 export function note(text, kind = "good") {
   const element = h("div", { class: `note ${kind}` }, text, h("button", {
     type: "button", class: "plain", "aria-label": t("close"), onclick: () => element.remove(),
   }, "×"));
-  document.getElementById("notes").append(element);
+  place.append(element);
+  while (place.children.length > MOST) place.firstChild.remove();
   if (kind !== "bad") setTimeout(() => element.remove(), SHOWN_FOR);
 }
 
