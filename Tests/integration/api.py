@@ -18,13 +18,15 @@ class Api:
     def call(self, method, path, body=None, auth=True, **more):
         credentials = (self.user, self.password) if auth is True else auth or None
         return self.session.request(
-            method, self.base + path, json=body, auth=credentials, timeout=more.pop("timeout", 60), **more)
+            method, self.base + path, json=body, auth=credentials, timeout=more.pop("timeout", 60), **more
+        )
 
     def expect(self, status, method, path, body=None, **more):
         response = self.call(method, path, body, **more)
         allowed = status if isinstance(status, tuple) else (status,)
-        assert response.status_code in allowed, (
-            f"{method} {path}: {response.status_code}, expected {status}: {response.text[:2000]}")
+        assert (
+            response.status_code in allowed
+        ), f"{method} {path}: {response.status_code}, expected {status}: {response.text[:2000]}"
         return response
 
     def get(self, path, **more):
@@ -46,8 +48,13 @@ class Api:
     # ---- set-up
 
     def initialize(self):
-        self.expect(200, "POST", "/system/init", {
-            "adminUser": {"name": self.user, "displayName": self.user, "password": self.password}}, auth=False)
+        self.expect(
+            200,
+            "POST",
+            "/system/init",
+            {"adminUser": {"name": self.user, "displayName": self.user, "password": self.password}},
+            auth=False,
+        )
 
     # ---- resources; more fields by keyword
 
@@ -60,8 +67,10 @@ class Api:
     def create_static(self, name, *ports, protocol=None, **more):
         """Ports of this machine, or addresses with a port."""
         addresses = ",".join(f"127.0.0.1:{port}" if isinstance(port, int) else port for port in ports)
-        return self.post("/v1/service-sources", {
-            "name": name, "type": "static", "domain": addresses, "port": 80, "protocol": protocol, **more})
+        return self.post(
+            "/v1/service-sources",
+            {"name": name, "type": "static", "domain": addresses, "port": 80, "protocol": protocol, **more},
+        )
 
     def create_route(self, name, domains, service, path="/", match="PRE", live=True, **more):
         return self.post("/v1/routes", route(name, domains, service, path, match, **more), live=live)
@@ -73,8 +82,11 @@ def route(name, domains, service, path="/", match="PRE", **more):
     return {
         "name": name,
         "domains": domains,
-        "path": {"matchType": match, "matchValue": path, **({"caseSensitive": more.pop("case_sensitive")} if
-                                                            "case_sensitive" in more else {})},
+        "path": {
+            "matchType": match,
+            "matchValue": path,
+            **({"caseSensitive": more.pop("case_sensitive")} if "case_sensitive" in more else {}),
+        },
         "services": [{"name": each, "port": 80, "weight": weight} for each, weight in services],
         **more,
     }

@@ -48,13 +48,26 @@ class Authority:
             self.path.write_text(identity.cert)
             self.key_path.write_text(identity.key)
         else:
-            openssl("req", "-x509", *KEYS["ec"], "-nodes", "-keyout", self.key_path, "-out", self.path, "-days", 30, "-subj",
-                    f"/CN={name}")
+            openssl(
+                "req",
+                "-x509",
+                *KEYS["ec"],
+                "-nodes",
+                "-keyout",
+                self.key_path,
+                "-out",
+                self.path,
+                "-days",
+                30,
+                "-subj",
+                f"/CN={name}",
+            )
         self.cert = self.path.read_text()
         (self.folder / "index.txt").write_text("")
         (self.folder / "ca.cnf").write_text(
             "[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nnew_certs_dir=.\ndefault_md=sha256\npolicy=any\n"
-            "rand_serial=yes\nunique_subject=no\nemail_in_dn=no\n[any]\ncommonName=optional\n")
+            "rand_serial=yes\nunique_subject=no\nemail_in_dn=no\n[any]\ncommonName=optional\n"
+        )
 
     def issue(self, name, *more, cn=None, san="", key="ec", ca=False, start=None, end=None):
         """A leaf for `name` and `more`. san: None for no SAN at all. start, end: YYYYMMDDHHMMSSZ."""
@@ -69,8 +82,25 @@ class Authority:
             lines.append("subjectAltName=" + ",".join(f"DNS:{each}" for each in (name, *more)))
         extensions.write_text("\n".join(lines) + "\n")
         dates = ["-startdate", start or "20200101000000Z", "-enddate", end or "20490101000000Z"]
-        openssl("ca", "-batch", "-config", "ca.cnf", "-in", request.name, "-out", path.name, "-cert", "ca.pem", "-keyfile",
-                "ca.key", "-notext", "-extfile", extensions.name, *dates, cwd=self.folder)
+        openssl(
+            "ca",
+            "-batch",
+            "-config",
+            "ca.cnf",
+            "-in",
+            request.name,
+            "-out",
+            path.name,
+            "-cert",
+            "ca.pem",
+            "-keyfile",
+            "ca.key",
+            "-notext",
+            "-extfile",
+            extensions.name,
+            *dates,
+            cwd=self.folder,
+        )
         chain, above = path.read_text(), self
         while above.parent:
             chain, above = chain + above.cert, above.parent

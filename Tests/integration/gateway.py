@@ -16,8 +16,16 @@ BINARIES = ROOT / ".build/release"
 
 
 class Gateway:
-    def __init__(self, folder, loops=2, access_log="file", drain_timeout=5, log_level="info", worker_cores=None,
-                 control_cores=None):
+    def __init__(
+        self,
+        folder,
+        loops=2,
+        access_log="file",
+        drain_timeout=5,
+        log_level="info",
+        worker_cores=None,
+        control_cores=None,
+    ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.admin_port, self.http_port, self.https_port, self.metrics_port = (free_port() for _ in range(4))
@@ -27,16 +35,54 @@ class Gateway:
         self.data = self.folder / "control"
         self.state.mkdir(exist_ok=True)
         self.data.mkdir(exist_ok=True)
-        self.control = Process("control", [
-            BINARIES / "causeway-control", "--data", self.data, "--channel", self.channel, "--admin-port", self.admin_port,
-            "--gateway-address", "127.0.0.1", "--http-port", self.http_port, "--https-port", self.https_port,
-            "--static", ROOT / "web-admin-static", "--migrations", ROOT / "migrations", "--log-level", log_level,
-        ], self.folder / "control.log", control_cores)
-        self.worker = Process("worker", [
-            BINARIES / "causeway-worker", "--state", self.state, "--channel", self.channel, "--loops", loops,
-            "--metrics-port", self.metrics_port, "--drain-timeout", drain_timeout, "--log-level", log_level,
-            "--access-log", self.access_log_path if access_log == "file" else access_log,
-        ], self.folder / "worker.log", worker_cores)
+        self.control = Process(
+            "control",
+            [
+                BINARIES / "causeway-control",
+                "--data",
+                self.data,
+                "--channel",
+                self.channel,
+                "--admin-port",
+                self.admin_port,
+                "--gateway-address",
+                "127.0.0.1",
+                "--http-port",
+                self.http_port,
+                "--https-port",
+                self.https_port,
+                "--static",
+                ROOT / "web-admin-static",
+                "--migrations",
+                ROOT / "migrations",
+                "--log-level",
+                log_level,
+            ],
+            self.folder / "control.log",
+            control_cores,
+        )
+        self.worker = Process(
+            "worker",
+            [
+                BINARIES / "causeway-worker",
+                "--state",
+                self.state,
+                "--channel",
+                self.channel,
+                "--loops",
+                loops,
+                "--metrics-port",
+                self.metrics_port,
+                "--drain-timeout",
+                drain_timeout,
+                "--log-level",
+                log_level,
+                "--access-log",
+                self.access_log_path if access_log == "file" else access_log,
+            ],
+            self.folder / "worker.log",
+            worker_cores,
+        )
         self.api = Api(self.admin_port)
 
     # ---- life
@@ -119,6 +165,7 @@ class Gateway:
 
     def wait_log(self, seconds=5, **fields):
         """The newest access-log record with these fields."""
+
         def found():
             return next((r for r in reversed(self.access_log()) if all(r.get(k) == v for k, v in fields.items())), None)
 

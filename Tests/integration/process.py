@@ -25,8 +25,13 @@ class Process:
 
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*map(str, prefix), *self.command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=child,
-                env={**os.environ, "SWIFT_BACKTRACE": "enable=no", **environment})
+                [*map(str, prefix), *self.command],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=child,
+                env={**os.environ, "SWIFT_BACKTRACE": "enable=no", **environment},
+            )
         return self
 
     @property

@@ -33,8 +33,15 @@ class Site:
         name = f"{self.name}-{self.routes}"
         self.gateway.api.create_static(name, *ports)
         return self.gateway.api.create_route(
-            name, [self.host], f"{name}.static", path, match, live=live,
-            **({"protocol": protocol} if protocol else {}), **more)
+            name,
+            [self.host],
+            f"{name}.static",
+            path,
+            match,
+            live=live,
+            **({"protocol": protocol} if protocol else {}),
+            **more,
+        )
 
     def route(self, name, service, path="/", match="PRE", **more):
         return self.gateway.api.post("/v1/routes", route(name, [self.host], service, path, match, **more))
@@ -43,14 +50,23 @@ class Site:
 
     def channel(self, tls=True, **options):
         """A grpcio channel that names this host as SNI and authority."""
-        unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
-                     ("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1), *options.items()]
+        unlimited = [
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.use_local_subchannel_pool", 1),
+            *options.items(),
+        ]
         if tls:
             credentials = grpc.ssl_channel_credentials(self.authority.cert.encode())
-            return grpc.secure_channel(f"127.0.0.1:{self.gateway.https_port}", credentials,
-                                       [("grpc.ssl_target_name_override", self.host), *unlimited])
-        return grpc.insecure_channel(f"127.0.0.1:{self.gateway.http_port}",
-                                     [("grpc.default_authority", self.host), *unlimited])
+            return grpc.secure_channel(
+                f"127.0.0.1:{self.gateway.https_port}",
+                credentials,
+                [("grpc.ssl_target_name_override", self.host), *unlimited],
+            )
+        return grpc.insecure_channel(
+            f"127.0.0.1:{self.gateway.http_port}", [("grpc.default_authority", self.host), *unlimited]
+        )
 
     def http1(self, tls=True, **more):
         if tls:
@@ -69,6 +85,11 @@ class Site:
     def websocket(self, path="/", tls=True, **more):
         options = {"compression": None, "max_size": None, "proxy": None, "ping_interval": None, **more}
         if tls:
-            return connect(f"wss://{self.host}:{self.gateway.https_port}{path}", ssl=tls_context(), host="127.0.0.1",
-                           server_hostname=self.host, **options)
+            return connect(
+                f"wss://{self.host}:{self.gateway.https_port}{path}",
+                ssl=tls_context(),
+                host="127.0.0.1",
+                server_hostname=self.host,
+                **options,
+            )
         return connect(f"ws://{self.host}:{self.gateway.http_port}{path}", host="127.0.0.1", **options)

@@ -27,7 +27,9 @@ def test_set_up_happens_once(fresh):
     assert fresh.api.call("GET", "/v1/domains").status_code == 401
     fresh.api.initialize()
     assert fresh.api.call("GET", "/system/config", auth=False).json()["data"]["system.initialized"] is True
-    again = fresh.api.call("POST", "/system/init", {"adminUser": {"name": "x", "displayName": "x", "password": "yyyyyyyy"}}, auth=False)
+    again = fresh.api.call(
+        "POST", "/system/init", {"adminUser": {"name": "x", "displayName": "x", "password": "yyyyyyyy"}}, auth=False
+    )
     assert again.status_code == 409
     assert fresh.api.get("/user/info")["name"] == fresh.api.user
 
@@ -65,8 +67,10 @@ def test_login_by_cookie_and_logout(gateway):
 
 
 def test_auto_login_keeps_the_cookie(gateway):
-    answer = requests.post(gateway.api.base + "/session/login", json={
-        "username": gateway.api.user, "password": gateway.api.password, "autoLogin": True})
+    answer = requests.post(
+        gateway.api.base + "/session/login",
+        json={"username": gateway.api.user, "password": gateway.api.password, "autoLogin": True},
+    )
     assert "Max-Age=2592000" in answer.headers["Set-Cookie"]
 
 
@@ -84,14 +88,27 @@ def test_wrong_credentials(fresh):
 
 def test_guessing_is_throttled(fresh):
     fresh.api.initialize()
-    statuses = [fresh.api.call("POST", "/session/login", {"username": fresh.api.user, "password": f"guess {n}"},
-                               auth=False).status_code for n in range(40)]
+    statuses = [
+        fresh.api.call(
+            "POST", "/session/login", {"username": fresh.api.user, "password": f"guess {n}"}, auth=False
+        ).status_code
+        for n in range(40)
+    ]
     assert 429 in statuses, statuses
     assert set(statuses) <= {401, 429}
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic " + base64.b64encode(b"nocolon").decode(), "Bearer x", "",
-                                    "Basic " + base64.b64encode(b"\xff\xfe:\xff").decode()])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Basic",
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"nocolon").decode(),
+        "Bearer x",
+        "",
+        "Basic " + base64.b64encode(b"\xff\xfe:\xff").decode(),
+    ],
+)
 def test_odd_authorization_is_401_and_no_error(gateway, header):
     answer = requests.get(gateway.api.base + "/v1/domains", headers={"Authorization": header})
     assert answer.status_code == 401
@@ -103,7 +120,9 @@ def test_change_of_password_ends_sessions(fresh):
     session.post(fresh.api.base + "/session/login", json={"username": fresh.api.user, "password": fresh.api.password})
     wrong = fresh.api.call("POST", "/user/changePassword", {"oldPassword": "no", "newPassword": "another: one"})
     assert wrong.status_code == 400
-    fresh.api.expect(200, "POST", "/user/changePassword", {"oldPassword": fresh.api.password, "newPassword": "another: one"})
+    fresh.api.expect(
+        200, "POST", "/user/changePassword", {"oldPassword": fresh.api.password, "newPassword": "another: one"}
+    )
     assert session.get(fresh.api.base + "/user/info").status_code == 401
     assert fresh.api.call("GET", "/user/info").status_code == 401, "the old password still opens"
     assert Api(fresh.admin_port, fresh.api.user, "another: one").get("/user/info")["name"] == fresh.api.user
@@ -120,30 +139,46 @@ def test_accounts_and_configuration_survive_a_restart(fresh):
 # ---- protection
 
 
-@pytest.mark.parametrize("headers, status", [
-    ({}, 201),
-    ({"Sec-Fetch-Site": "same-origin"}, 201),
-    ({"Sec-Fetch-Site": "none"}, 201),
-    ({"Sec-Fetch-Site": "cross-site"}, 403),
-    ({"Sec-Fetch-Site": "same-site"}, 403),
-    ({"Origin": "http://evil.test"}, 403),
-    ({"Origin": "null"}, 403),
-    ({"Origin": "OURS"}, 201),
-    ({"Content-Type": "text/plain"}, 415),
-    ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
-    ({"Content-Type": "application/json; charset=utf-8"}, 201),
-])
+@pytest.mark.parametrize(
+    "headers, status",
+    [
+        ({}, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 201),
+        ({"Sec-Fetch-Site": "none"}, 201),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "OURS"}, 201),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8"}, 201),
+    ],
+)
 def test_writes_from_elsewhere_are_refused(gateway, headers, status):
     headers = {key: gateway.api.base if value == "OURS" else value for key, value in headers.items()}
     headers.setdefault("Content-Type", "application/json")
     name = f"csrf-{abs(hash(str(sorted(headers.items()))))}.test"
-    answer = requests.post(gateway.api.base + "/v1/domains", data=f'{{"name":"{name}"}}', headers=headers,
-                           auth=(gateway.api.user, gateway.api.password))
+    answer = requests.post(
+        gateway.api.base + "/v1/domains",
+        data=f'{{"name":"{name}"}}',
+        headers=headers,
+        auth=(gateway.api.user, gateway.api.password),
+    )
     assert answer.status_code == status, answer.text
 
 
-@pytest.mark.parametrize("host, status", [("127.0.0.1:{port}", 200), ("localhost:{port}", 200), ("[::1]:{port}", 200),
-                                          ("evil.test", 421), ("evil.test:{port}", 421), ("127.0.0.1.evil.test:{port}", 421)])
+@pytest.mark.parametrize(
+    "host, status",
+    [
+        ("127.0.0.1:{port}", 200),
+        ("localhost:{port}", 200),
+        ("[::1]:{port}", 200),
+        ("evil.test", 421),
+        ("evil.test:{port}", 421),
+        ("127.0.0.1.evil.test:{port}", 421),
+    ],
+)
 def test_only_our_own_names_reach_the_api(gateway, host, status):
     answer = requests.get(gateway.api.base + "/system/info", headers={"Host": host.format(port=gateway.admin_port)})
     assert answer.status_code == status
@@ -161,8 +196,17 @@ def test_the_page_is_served_with_a_strict_policy(gateway):
         assert answer.status_code == 200 and kind in answer.headers["Content-Type"], path
 
 
-@pytest.mark.parametrize("path", ["/../control/causeway.db", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "//etc/passwd",
-                                  "/css/../../control/key", "/css%00.css"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../control/causeway.db",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/..%2f..%2fetc/passwd",
+        "//etc/passwd",
+        "/css/../../control/key",
+        "/css%00.css",
+    ],
+)
 def test_no_file_outside_the_page_is_served(gateway, path):
     from peers.wire import Wire
 
@@ -229,8 +273,11 @@ def test_what_is_in_use_cannot_be_removed(gateway, authority):
     site = Site(gateway, authority, "in-use.test")
     gateway.api.create_static("in-use", 1)
     site.route("in-use", "in-use.static")
-    for path, by in [("/v1/tls-certificates/in-use-test", "in-use.test"), ("/v1/service-sources/in-use", "in-use"),
-                     ("/v1/domains/in-use.test", "in-use")]:
+    for path, by in [
+        ("/v1/tls-certificates/in-use-test", "in-use.test"),
+        ("/v1/service-sources/in-use", "in-use"),
+        ("/v1/domains/in-use.test", "in-use"),
+    ]:
         answer = gateway.api.call("DELETE", path)
         assert answer.status_code == 409 and by in answer.json()["message"], answer.text
     gateway.api.delete("/v1/routes/in-use")
@@ -279,8 +326,10 @@ def test_lower_case_match_types_are_understood(gateway):
 
 def test_unknown_annotations_are_reported(gateway):
     gateway.api.create_static("annotated", 1)
-    made = gateway.api.post("/v1/routes", route("annotated", [], "annotated.static", "/annotated", customConfigs={
-        "higress.io/websocket-enable": "true"}))
+    made = gateway.api.post(
+        "/v1/routes",
+        route("annotated", [], "annotated.static", "/annotated", customConfigs={"higress.io/websocket-enable": "true"}),
+    )
     assert any("higress.io/websocket-enable" in warning for warning in made["warnings"])
     assert made["customConfigs"] == {"higress.io/websocket-enable": "true"}
     gateway.api.delete("/v1/routes/annotated")
@@ -302,6 +351,7 @@ def test_concurrent_writers_lose_nothing(gateway):
     def write(number):
         api = Api(gateway.admin_port, gateway.api.user, gateway.api.password)
         for turn in range(5):
+
             def once():
                 shown = api.get("/v1/routes/busy")
                 shown["customLabels"][f"w{number}-{turn}"] = "x"

@@ -43,17 +43,46 @@ def refused(gateway, method, path, body, status=400, field=None):
 
 
 def raw(gateway, method, path, data, content_type="application/json"):
-    return requests.request(method, gateway.api.base + path, data=data, auth=(gateway.api.user, gateway.api.password),
-                            headers={"Content-Type": content_type}, timeout=30)
+    return requests.request(
+        method,
+        gateway.api.base + path,
+        data=data,
+        auth=(gateway.api.user, gateway.api.password),
+        headers={"Content-Type": content_type},
+        timeout=30,
+    )
 
 
 # ---- JSON
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"name":}', b"[]", b"null", b'"text"', b"\xff\xfe", b'{"name":"a.test"} trailing',
-                                  b"[" * 100_000, b'{"name":"\xc3\x28.test"}'],
-                         ids=["empty", "cut", "no value", "array", "null", "string", "not UTF-8", "trailing", "deep",
-                              "bad UTF-8 in a string"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"name":}',
+        b"[]",
+        b"null",
+        b'"text"',
+        b"\xff\xfe",
+        b'{"name":"a.test"} trailing',
+        b"[" * 100_000,
+        b'{"name":"\xc3\x28.test"}',
+    ],
+    ids=[
+        "empty",
+        "cut",
+        "no value",
+        "array",
+        "null",
+        "string",
+        "not UTF-8",
+        "trailing",
+        "deep",
+        "bad UTF-8 in a string",
+    ],
+)
 def test_malformed_json(gateway, body):
     answer = raw(gateway, "POST", "/v1/domains", body)
     assert answer.status_code == 400
@@ -61,26 +90,33 @@ def test_malformed_json(gateway, body):
 
 
 def test_unknown_fields_are_named_and_do_not_fail(gateway):
-    answer = gateway.api.post("/v1/domains", {"name": "unknown-fields.test", "enableHttps": "off", "colour": "red",
-                                              "nested": {"a": 1}})
+    answer = gateway.api.post(
+        "/v1/domains", {"name": "unknown-fields.test", "enableHttps": "off", "colour": "red", "nested": {"a": 1}}
+    )
     assert "colour" in json.dumps(answer["warnings"]) and "nested" in json.dumps(answer["warnings"])
     stored = gateway.api.get("/v1/domains/unknown-fields.test")
     assert "colour" not in stored
 
 
-@pytest.mark.parametrize("path, body, field", [
-    ("/v1/domains", {"name": 5}, "name"),
-    ("/v1/domains", {"name": ["a.test"]}, "name"),
-    ("/v1/domains", {"name": "a.test", "enableHttps": True}, "enableHttps"),
-    ("/v1/tls-certificates", {"name": "a", "cert": {}, "key": "x"}, "cert"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": "80"}, "port"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 1.5}, "port"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 1e400}, None),
-    ("/v1/routes", {"name": "a", "path": "/", "services": []}, "path"),
-    ("/v1/routes", {"name": "a", "path": {"matchType": "PRE", "matchValue": "/"}, "services": {}}, "services"),
-    ("/v1/routes", {"name": "a", "path": {"matchType": "PRE", "matchValue": "/"}, "services": [{"name": "x", "port": "y"}]},
-     "services[0].port"),
-])
+@pytest.mark.parametrize(
+    "path, body, field",
+    [
+        ("/v1/domains", {"name": 5}, "name"),
+        ("/v1/domains", {"name": ["a.test"]}, "name"),
+        ("/v1/domains", {"name": "a.test", "enableHttps": True}, "enableHttps"),
+        ("/v1/tls-certificates", {"name": "a", "cert": {}, "key": "x"}, "cert"),
+        ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": "80"}, "port"),
+        ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 1.5}, "port"),
+        ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 1e400}, None),
+        ("/v1/routes", {"name": "a", "path": "/", "services": []}, "path"),
+        ("/v1/routes", {"name": "a", "path": {"matchType": "PRE", "matchValue": "/"}, "services": {}}, "services"),
+        (
+            "/v1/routes",
+            {"name": "a", "path": {"matchType": "PRE", "matchValue": "/"}, "services": [{"name": "x", "port": "y"}]},
+            "services[0].port",
+        ),
+    ],
+)
 def test_wrong_types_name_the_field(gateway, path, body, field):
     text = json.dumps(body).replace("Infinity", "1e400")
     answer = raw(gateway, "POST", path, text)
@@ -89,50 +125,88 @@ def test_wrong_types_name_the_field(gateway, path, body, field):
         assert [each["field"] for each in answer.json()["errors"]] == [field]
 
 
-@pytest.mark.parametrize("path, body, field", [
-    ("/v1/domains", {"name": ""}, "name"),
-    ("/v1/domains", {"name": "UPPER.test"}, "name"),
-    ("/v1/domains", {"name": "a..test"}, "name"),
-    ("/v1/domains", {"name": "*.*.test"}, "name"),
-    ("/v1/domains", {"name": "a.test:80"}, "name"),
-    ("/v1/domains", {"name": "a" * 300 + ".test"}, "name"),
-    ("/v1/domains", {"name": "a.test", "enableHttps": "maybe"}, "enableHttps"),
-    ("/v1/domains", {"name": "a.test", "enableHttps": "on"}, "certIdentifier"),
-    ("/v1/domains", {"name": "a.test", "enableHttps": "on", "certIdentifier": "nobody"}, "certIdentifier"),
-    ("/v1/service-sources", {"name": "-a", "type": "static", "domain": "1.2.3.4:5", "port": 80}, "name"),
-    ("/v1/service-sources", {"name": "a", "type": "magic", "domain": "1.2.3.4:5", "port": 80}, "type"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "", "port": 80}, "domain"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4", "port": 80}, "domain"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:70000", "port": 80}, "domain"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 0}, "port"),
-    ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 80, "protocol": "gopher"}, "protocol"),
-    ("/v1/routes", route("", [], "x.static"), "name"),
-    ("/v1/routes", route("a.internal", [], "x.static"), "name"),
-    ("/v1/routes", route("a", ["nowhere.test"], "x.static"), "domains[0]"),
-    ("/v1/routes", route("a", [], "nobody.static"), "services[0].name"),
-    ("/v1/routes", route("a", [], "x.static", "no-slash"), "path.matchValue"),
-    ("/v1/routes", route("a", [], "x.static", "/", "EXACT"), "path.matchType"),
-    ("/v1/routes", route("a", [], "x.static", "(unclosed", "REGULAR"), "path.matchValue"),
-    ("/v1/routes", route("a", [], "x.static", "/(a+)+(b{1000}){1000}", "REGULAR"), "path.matchValue"),
-    ("/v1/routes", route("a", [], "x.static", methods=["FETCH"]), "methods[0]"),
-    ("/v1/routes", route("a", [], "x.static", protocol="SPDY"), "protocol"),
-    ("/v1/routes", {"name": "a", "services": [{"name": "x.static"}]}, "path"),
-    ("/v1/routes", {"name": "a", "path": {"matchType": "PRE", "matchValue": "/"}, "services": []}, "services"),
-])
+@pytest.mark.parametrize(
+    "path, body, field",
+    [
+        ("/v1/domains", {"name": ""}, "name"),
+        ("/v1/domains", {"name": "UPPER.test"}, "name"),
+        ("/v1/domains", {"name": "a..test"}, "name"),
+        ("/v1/domains", {"name": "*.*.test"}, "name"),
+        ("/v1/domains", {"name": "a.test:80"}, "name"),
+        ("/v1/domains", {"name": "a" * 300 + ".test"}, "name"),
+        ("/v1/domains", {"name": "a.test", "enableHttps": "maybe"}, "enableHttps"),
+        ("/v1/domains", {"name": "a.test", "enableHttps": "on"}, "certIdentifier"),
+        ("/v1/domains", {"name": "a.test", "enableHttps": "on", "certIdentifier": "nobody"}, "certIdentifier"),
+        ("/v1/service-sources", {"name": "-a", "type": "static", "domain": "1.2.3.4:5", "port": 80}, "name"),
+        ("/v1/service-sources", {"name": "a", "type": "magic", "domain": "1.2.3.4:5", "port": 80}, "type"),
+        ("/v1/service-sources", {"name": "a", "type": "static", "domain": "", "port": 80}, "domain"),
+        ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4", "port": 80}, "domain"),
+        ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:70000", "port": 80}, "domain"),
+        ("/v1/service-sources", {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 0}, "port"),
+        (
+            "/v1/service-sources",
+            {"name": "a", "type": "static", "domain": "1.2.3.4:5", "port": 80, "protocol": "gopher"},
+            "protocol",
+        ),
+        ("/v1/routes", route("", [], "x.static"), "name"),
+        ("/v1/routes", route("a.internal", [], "x.static"), "name"),
+        ("/v1/routes", route("a", ["nowhere.test"], "x.static"), "domains[0]"),
+        ("/v1/routes", route("a", [], "nobody.static"), "services[0].name"),
+        ("/v1/routes", route("a", [], "x.static", "no-slash"), "path.matchValue"),
+        ("/v1/routes", route("a", [], "x.static", "/", "EXACT"), "path.matchType"),
+        ("/v1/routes", route("a", [], "x.static", "(unclosed", "REGULAR"), "path.matchValue"),
+        ("/v1/routes", route("a", [], "x.static", "/(a+)+(b{1000}){1000}", "REGULAR"), "path.matchValue"),
+        ("/v1/routes", route("a", [], "x.static", methods=["FETCH"]), "methods[0]"),
+        ("/v1/routes", route("a", [], "x.static", protocol="SPDY"), "protocol"),
+        ("/v1/routes", {"name": "a", "services": [{"name": "x.static"}]}, "path"),
+        ("/v1/routes", {"name": "a", "path": {"matchType": "PRE", "matchValue": "/"}, "services": []}, "services"),
+    ],
+)
 def test_bad_values_name_the_field(gateway, path, body, field):
     refused(gateway, "POST", path, body, field=field)
 
 
 @pytest.mark.parametrize("path", ["/v1/domains", "/v1/tls-certificates", "/v1/service-sources", "/v1/routes"])
-@pytest.mark.parametrize("name", ["a\nb", "a\0b", "a\x1bb", "a\x7fb", "a\u0085b", "a\u202eb.test", "../../etc/passwd", "a/b",
-                                  "a b", "'; DROP TABLE resource; --", "<script>", "%2e%2e"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\nb",
+        "a\0b",
+        "a\x1bb",
+        "a\x7fb",
+        "a\u0085b",
+        "a\u202eb.test",
+        "../../etc/passwd",
+        "a/b",
+        "a b",
+        "'; DROP TABLE resource; --",
+        "<script>",
+        "%2e%2e",
+    ],
+)
 def test_names_with_what_no_name_holds(gateway, path, name):
-    refused(gateway, "POST", path, {
-        "name": name, "type": "static", "domain": "1.2.3.4:5", "port": 80, "enableHttps": "off",
-        "path": {"matchType": "PRE", "matchValue": "/"}, "services": [{"name": "x.static"}], "cert": "x", "key": "y"}, field="name")
+    refused(
+        gateway,
+        "POST",
+        path,
+        {
+            "name": name,
+            "type": "static",
+            "domain": "1.2.3.4:5",
+            "port": 80,
+            "enableHttps": "off",
+            "path": {"matchType": "PRE", "matchValue": "/"},
+            "services": [{"name": "x.static"}],
+            "cert": "x",
+            "key": "y",
+        },
+        field="name",
+    )
 
 
-@pytest.mark.parametrize("path", ["/v1/domains", "/v1/tls-certificates", "/v1/routes", "/session/login", "/system/init"])
+@pytest.mark.parametrize(
+    "path", ["/v1/domains", "/v1/tls-certificates", "/v1/routes", "/session/login", "/system/init"]
+)
 def test_a_body_of_10_mib_is_refused(gateway, path):
     try:
         answer = raw(gateway, "POST", path, b'{"name":"' + b"x" * (10 << 20) + b'"}')
@@ -171,8 +245,16 @@ def test_a_key_of_another_certificate(gateway, authority, pair):
     assert "match" in json.dumps(told)
 
 
-@pytest.mark.parametrize("cert", ["garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-                                  "-----BEGIN CERTIFICATE-----\n", "\0" * 100], ids=["text", "bad base64", "cut", "zeros"])
+@pytest.mark.parametrize(
+    "cert",
+    [
+        "garbage",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\n",
+        "\0" * 100,
+    ],
+    ids=["text", "bad base64", "cut", "zeros"],
+)
 def test_a_certificate_that_is_none(gateway, pair, cert):
     upload(gateway, cert, pair.key, "cert")
 
@@ -205,28 +287,38 @@ def test_an_encrypted_key_needs_its_passphrase(gateway, pair, tmp_path):
     upload(gateway, pair.cert, encrypted, passphrase="wrong")
     gateway.api.create_certificate("encrypted", pair.cert, encrypted, passphrase="open sesame")
     Site(gateway, None, "uses-encrypted.test", https="off")
-    gateway.api.put("/v1/domains/uses-encrypted.test", {"name": "uses-encrypted.test", "enableHttps": "on",
-                                                        "certIdentifier": "encrypted"})
+    gateway.api.put(
+        "/v1/domains/uses-encrypted.test",
+        {"name": "uses-encrypted.test", "enableHttps": "on", "certIdentifier": "encrypted"},
+    )
     with Wire.connect(gateway.https_port, tls=True, sni="uses-encrypted.test") as wire:
         assert wire.sock.version()
 
 
-@pytest.mark.parametrize("dates, words", [
-    ({"start": "20200101000000Z", "end": "20210101000000Z"}, "expired"),
-    ({"start": "20480101000000Z", "end": "20490101000000Z"}, "not yet valid"),
-    ({"san": None}, "SAN"),
-], ids=["expired", "not yet valid", "no SAN"])
+@pytest.mark.parametrize(
+    "dates, words",
+    [
+        ({"start": "20200101000000Z", "end": "20210101000000Z"}, "expired"),
+        ({"start": "20480101000000Z", "end": "20490101000000Z"}, "not yet valid"),
+        ({"san": None}, "SAN"),
+    ],
+    ids=["expired", "not yet valid", "no SAN"],
+)
 def test_what_is_unwise_but_possible_is_a_warning(gateway, authority, dates, words):
     name = words.lower().replace(" ", "-")
     identity = authority.issue(f"{name}.test", **dates)
     made = gateway.api.create_certificate(f"warned-{name}", identity.cert, identity.key)
-    assert words.lower() in json.dumps(made["warnings"]).lower() or (words == "SAN" and "alternative" in json.dumps(
-        made["warnings"]).lower()), made
+    assert words.lower() in json.dumps(made["warnings"]).lower() or (
+        words == "SAN" and "alternative" in json.dumps(made["warnings"]).lower()
+    ), made
 
 
 def test_keys_never_come_back(gateway, pair):
     made = gateway.api.create_certificate("secret", pair.cert, pair.key)
-    shown = gateway.api.call("GET", "/v1/tls-certificates").text + gateway.api.call("GET", "/v1/tls-certificates/secret").text
+    shown = (
+        gateway.api.call("GET", "/v1/tls-certificates").text
+        + gateway.api.call("GET", "/v1/tls-certificates/secret").text
+    )
     assert made["key"] is None and made["cert"] is None
     assert "PRIVATE" not in shown and "BEGIN" not in shown
 
@@ -264,8 +356,9 @@ def test_garbage_at_the_ports(gateway, site, door, seed):
     port = {"clear": gateway.http_port, "admin": gateway.admin_port}.get(door, gateway.https_port)
     if door == "h2":
         data = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + data
-    with Wire.connect(port, tls=door in ("in tls", "h2"), sni=site.host, alpn=("h2",) if door == "h2" else ("http/1.1",),
-                      timeout=15) as wire:
+    with Wire.connect(
+        port, tls=door in ("in tls", "h2"), sni=site.host, alpn=("h2",) if door == "h2" else ("http/1.1",), timeout=15
+    ) as wire:
         try:
             wire.send(data)
             if door != "h2":
@@ -293,9 +386,17 @@ def test_garbage_on_the_unix_socket(gateway, seed):
             pass
 
 
-@pytest.mark.parametrize("head", [b"\xff\xff\xff\xff\x01", b"\x7f\xff\xff\xff\x04", b"\0\0\0\0\x63", b"\0\0\0\2\x01\0\x63",
-                                  channel.frame(channel.ACK, os.urandom(36))],
-                         ids=["4 GiB", "2 GiB of objects", "unknown type", "another protocol", "an answer before hello"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\xff\xff\xff\xff\x01",
+        b"\x7f\xff\xff\xff\x04",
+        b"\0\0\0\0\x63",
+        b"\0\0\0\2\x01\0\x63",
+        channel.frame(channel.ACK, os.urandom(36)),
+    ],
+    ids=["4 GiB", "2 GiB of objects", "unknown type", "another protocol", "an answer before hello"],
+)
 def test_frames_that_no_worker_sends(gateway, head):
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(15)
@@ -333,7 +434,9 @@ def test_many_silent_connections_at_every_door(gateway, site, echo):
             silent.append(sock)
         assert site.get("/").status == 200
         assert gateway.api.get("/v1/domains") is not None
-        gateway.api.put(f"/v1/routes/{site.name}-1", route(f"{site.name}-1", [site.host], f"{site.name}-1.static", "/moved"))
+        gateway.api.put(
+            f"/v1/routes/{site.name}-1", route(f"{site.name}-1", [site.host], f"{site.name}-1.static", "/moved")
+        )
         wait_until(lambda: site.get("/moved").status == 200, 10)
     finally:
         for sock in silent:
@@ -355,8 +458,13 @@ def test_a_control_plane_that_talks_nonsense_does_not_harm_the_worker(new_gatewa
         for turn in range(3):
             connection, _ = listener.accept()
             with connection:
-                connection.sendall([b"\xff" * 100, bytes(rng.randrange(256) for _ in range(5000)),
-                                    channel.frame(channel.PUBLISH_END, b"\0" * 8)][turn])
+                connection.sendall(
+                    [
+                        b"\xff" * 100,
+                        bytes(rng.randrange(256) for _ in range(5000)),
+                        channel.frame(channel.PUBLISH_END, b"\0" * 8),
+                    ][turn]
+                )
                 connection.settimeout(10)
                 try:
                     while connection.recv(65536):

@@ -31,9 +31,29 @@ class Load:
 
     def __init__(self, tools, site, seconds, rate=400, streams=10):
         self.process = subprocess.Popen(
-            [tools / "grpc-load", "-t", "-p", str(site.gateway.https_port), "-a", site.host, "-c", "8", "-T", str(seconds),
-             "-r", str(rate), "-S", str(streams), "-P", "/demo.Echo/Unary", "-g"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [
+                tools / "grpc-load",
+                "-t",
+                "-p",
+                str(site.gateway.https_port),
+                "-a",
+                site.host,
+                "-c",
+                "8",
+                "-T",
+                str(seconds),
+                "-r",
+                str(rate),
+                "-S",
+                str(streams),
+                "-P",
+                "/demo.Echo/Unary",
+                "-g",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout.readline() == "ready\n"
         self.process.stdin.write("go\n")
         self.process.stdin.flush()

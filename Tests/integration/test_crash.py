@@ -126,8 +126,13 @@ def test_a_worker_killed_between_publishes_starts_with_a_whole_snapshot(one, ech
         def publish():
             count = 0
             while not stop.is_set():
-                gateway.api.put("/v1/routes/crash-test-1", route(
-                    "crash-test-1", [site.host], "crash-test-1.static", "/", methods=["GET"] if count % 2 else None), live=False)
+                gateway.api.put(
+                    "/v1/routes/crash-test-1",
+                    route(
+                        "crash-test-1", [site.host], "crash-test-1.static", "/", methods=["GET"] if count % 2 else None
+                    ),
+                    live=False,
+                )
                 count += 1
 
         publisher = threading.Thread(target=publish)
@@ -142,8 +147,11 @@ def test_a_worker_killed_between_publishes_starts_with_a_whole_snapshot(one, ech
 
 
 def state_files(gateway):
-    return sorted((path for path in gateway.state.rglob("*") if path.is_file() and "snapshot" in path.name),
-                  key=lambda path: path.stat().st_mtime, reverse=True)
+    return sorted(
+        (path for path in gateway.state.rglob("*") if path.is_file() and "snapshot" in path.name),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "garbage"])
@@ -155,8 +163,14 @@ def test_a_damaged_snapshot_file_is_set_aside(one, damage):
     gateway.worker.kill9()
     newest = state_files(gateway)[0]
     data = newest.read_bytes()
-    newest.write_bytes({"cut": data[:len(data) // 2], "flipped": data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) +
-                        data[len(data) // 2 + 1:], "empty": b"", "garbage": b"\xff" * 5000}[damage])
+    newest.write_bytes(
+        {
+            "cut": data[: len(data) // 2],
+            "flipped": data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+            "empty": b"",
+            "garbage": b"\xff" * 5000,
+        }[damage]
+    )
     before = gateway.worker.log.stat().st_size
     gateway.start_worker()
     assert answers(site), "the snapshot before it should serve"
@@ -223,7 +237,9 @@ def test_one_bad_object_is_nacked_with_its_reason_and_holds_up_nothing_else(new_
         return data[:-1] if damaging.is_set() and (kind, name) == (channel.ROUTE, "bad") and data else data
 
     real, gateway.worker.command = gateway.channel, [
-        str(gateway.folder / "tampered.sock") if part == str(gateway.channel) else part for part in gateway.worker.command]
+        str(gateway.folder / "tampered.sock") if part == str(gateway.channel) else part
+        for part in gateway.worker.command
+    ]
     with channel.Tamper(gateway.folder / "tampered.sock", real, change), EchoServer("a") as a, EchoServer("b") as b:
         gateway.start()
         site = Site(gateway, authority, "nack.test", https="off")
@@ -234,7 +250,9 @@ def test_one_bad_object_is_nacked_with_its_reason_and_holds_up_nothing_else(new_
         assert [site.get(path).get("x-backend") for path in ("/bad", "/good")] == ["a", "a"]
 
         damaging.set()
-        saved = gateway.api.expect(200, "PUT", "/v1/routes/bad?wait=live", route("bad", [site.host], "b.static", "/bad"))
+        saved = gateway.api.expect(
+            200, "PUT", "/v1/routes/bad?wait=live", route("bad", [site.host], "b.static", "/bad")
+        )
         assert saved.headers["Causeway-Live"] in ("rejected", "true")
         worker = wait_until(lambda: next((w for w in gateway.workers() if w["heldBack"]), None), 10, "held back")
         shown = json.dumps(worker)
@@ -257,8 +275,12 @@ def test_a_worker_that_refuses_everything_is_shown_with_its_reasons(one):
         shown = wait_until(lambda: next((w for w in gateway.workers() if "mood" in json.dumps(w)), None), 10)
         assert "stubborn" in json.dumps(shown)
         # It does not stand in the way of the other worker.
-        gateway.api.expect(200, "PUT", "/v1/routes/crash-test-1?wait=live&timeout=5s",
-                           route("crash-test-1", [site.host], "crash-test-1.static", "/fine"))
+        gateway.api.expect(
+            200,
+            "PUT",
+            "/v1/routes/crash-test-1?wait=live&timeout=5s",
+            route("crash-test-1", [site.host], "crash-test-1.static", "/fine"),
+        )
         wait_until(lambda: site.get("/fine").status == 200, 10)
 
 
@@ -267,8 +289,11 @@ def test_a_stuck_worker_does_not_block_the_api(one):
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(str(gateway.channel))
         for turn in range(20):
-            gateway.api.put("/v1/routes/crash-test-1", route("crash-test-1", [site.host], "crash-test-1.static", f"/s{turn}"),
-                            live=False)
+            gateway.api.put(
+                "/v1/routes/crash-test-1",
+                route("crash-test-1", [site.host], "crash-test-1.static", f"/s{turn}"),
+                live=False,
+            )
         wait_until(lambda: site.get("/s19").status == 200, 10)
 
 
@@ -276,8 +301,11 @@ def test_a_second_control_plane_on_the_same_folder_is_refused(one):
     from integration.process import Process
 
     gateway, _ = one
-    second = Process("second", [part if part != str(gateway.admin_port) else "0" for part in gateway.control.command],
-                     gateway.folder / "second.log")
+    second = Process(
+        "second",
+        [part if part != str(gateway.admin_port) else "0" for part in gateway.control.command],
+        gateway.folder / "second.log",
+    )
     second.start()
     assert second.wait_exit(10) != 0
     assert str(gateway.control.pid) in second.log_text(), "it should name the process that holds the folder"

@@ -10,8 +10,10 @@ from integration.waiting import wait_until
 class Trace:
     """The system calls of a process, in order, as (name, text); paths stand behind descriptors."""
 
-    CALLS = ("openat,creat,read,write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,rename,renameat,renameat2,"
-             "unlink,close,ftruncate,accept4,recvfrom,recvmsg")
+    CALLS = (
+        "openat,creat,read,write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,rename,renameat,renameat2,"
+        "unlink,close,ftruncate,accept4,recvfrom,recvmsg"
+    )
 
     def __init__(self, path):
         self.path = path
@@ -28,7 +30,7 @@ class Trace:
                 continue
             thread, text = match.groups()
             if text.endswith("<unfinished ...>"):
-                begun[thread] = text[:-len("<unfinished ...>")]
+                begun[thread] = text[: -len("<unfinished ...>")]
                 continue
             resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", text)
             if resumed:
@@ -48,8 +50,14 @@ def position(calls, name, pattern, after=-1):
 
 
 def last_position(calls, name, pattern, before):
-    return max((index for index, (called, text) in enumerate(calls[:before])
-                if re.fullmatch(name, called) and re.search(pattern, text)), default=None)
+    return max(
+        (
+            index
+            for index, (called, text) in enumerate(calls[:before])
+            if re.fullmatch(name, called) and re.search(pattern, text)
+        ),
+        default=None,
+    )
 
 
 SENDS = "write|writev|sendto|sendmsg"
@@ -71,8 +79,9 @@ def test_the_write_ahead_log_is_synced_before_the_answer_leaves(new_gateway, tmp
         written = last_position(calls, "pwrite64|pwritev|write", r"-wal>", answered)
         synced = last_position(calls, "fdatasync|fsync", r"-wal>.*= 0", answered)
         assert None not in (asked, answered, written, synced), (asked, answered, written, synced)
-        assert asked < written < synced < answered, (
-            f"{name}: read at {asked}, WAL written at {written}, synced at {synced}, answered at {answered}")
+        assert (
+            asked < written < synced < answered
+        ), f"{name}: read at {asked}, WAL written at {written}, synced at {synced}, answered at {answered}"
 
 
 def test_the_snapshot_is_on_disk_before_the_ack_leaves(new_gateway, authority, echo, tmp_path):
@@ -88,8 +97,11 @@ def test_the_snapshot_is_on_disk_before_the_ack_leaves(new_gateway, authority, e
     folder = re.escape(str(gateway.state))
 
     # ACK frames: type 6 behind a length of four bytes.
-    acks = [index for index, (name, text) in enumerate(calls)
-            if re.fullmatch(SENDS, name) and re.search(r'"\\0\\0\\0[^"]{1,4}\\6', text) and "sock" in text]
+    acks = [
+        index
+        for index, (name, text) in enumerate(calls)
+        if re.fullmatch(SENDS, name) and re.search(r'"\\0\\0\\0[^"]{1,4}\\6', text) and "sock" in text
+    ]
     assert acks, "no ACK was seen"
     for ack in acks:
         renamed = last_position(calls, "rename|renameat|renameat2", folder, ack)
@@ -99,5 +111,6 @@ def test_the_snapshot_is_on_disk_before_the_ack_leaves(new_gateway, authority, e
         file_synced = last_position(calls, "fsync|fdatasync", re.escape(temporary) + r">.*= 0", renamed)
         folder_synced = position(calls, "fsync", folder + r"(/[\w-]+)?>\) += 0", after=renamed)
         assert None not in (written, file_synced, folder_synced), (written, file_synced, folder_synced)
-        assert written < file_synced < renamed < folder_synced < ack, (
-            f"written at {written}, synced at {file_synced}, renamed at {renamed}, folder synced at {folder_synced}, ACK at {ack}")
+        assert (
+            written < file_synced < renamed < folder_synced < ack
+        ), f"written at {written}, synced at {file_synced}, renamed at {renamed}, folder synced at {folder_synced}, ACK at {ack}"

@@ -140,10 +140,13 @@ def test_an_idle_stream_ends_only_where_a_timeout_says_so(site, gateway):
     assert gateway.wait_log(authority=site.host, path="/idle")["flag"] == "SI"
 
 
-@pytest.mark.parametrize("status, code", [(400, 13), (401, 16), (403, 7), (404, 12), (429, 14), (502, 14), (503, 14), (504, 14),
-                                          (418, 2), (200, 2)])
+@pytest.mark.parametrize(
+    "status, code",
+    [(400, 13), (401, 16), (403, 7), (404, 12), (429, 14), (502, 14), (503, 14), (504, 14), (418, 2), (200, 2)],
+)
 def test_an_http_answer_to_a_grpc_call_is_translated(site, status, code):
     """gRPC over HTTP/2, "HTTP to gRPC Status Code Mapping": an HTML page must never reach a gRPC client."""
+
     def script(connection, id, headers):
         connection.respond(id, status, ("content-type", "text/html"))
         connection.data(id, b"<html>", end=True)
@@ -169,8 +172,14 @@ def test_a_call_that_ends_without_a_status_gets_one(site):
 
 def test_trailers_only_answers_pass(site):
     def script(connection, id, headers):
-        connection.respond(id, 200, ("content-type", "application/grpc"), ("grpc-status", "5"),
-                           ("grpc-message", "not%20here"), end=True)
+        connection.respond(
+            id,
+            200,
+            ("content-type", "application/grpc"),
+            ("grpc-status", "5"),
+            ("grpc-message", "not%20here"),
+            end=True,
+        )
 
     with http2.Server(script) as server:
         site.serve(server.port, protocol="GRPC")
@@ -181,6 +190,7 @@ def test_trailers_only_answers_pass(site):
 
 def test_long_trailers_pass(site):
     """Trailers of 16 KiB: proxies that cut them replace the status."""
+
     def script(connection, id, headers):
         connection.respond(id, 200, ("content-type", "application/grpc"))
         connection.trail(id, ("grpc-status", "3"), ("x-detail-bin", "A" * 16_384))

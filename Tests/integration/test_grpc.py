@@ -74,7 +74,13 @@ def test_bidi_answers_arrive_before_the_next_question(kinds):
 
 def test_metadata_goes_both_ways_and_comes_back_in_front_and_behind(kinds):
     every_byte = bytes(range(256))
-    sent = [("x-text", "a value; with=signs"), ("x-data-bin", every_byte), ("x-empty", ""), ("x-twice", "1"), ("x-twice", "2")]
+    sent = [
+        ("x-text", "a value; with=signs"),
+        ("x-data-bin", every_byte),
+        ("x-empty", ""),
+        ("x-twice", "1"),
+        ("x-twice", "2"),
+    ]
     _, call = kinds.Unary.with_call(Ask(payload=b"m"), metadata=sent, timeout=10)
     initial, trailing = call.initial_metadata(), call.trailing_metadata()
     for key, value in sent:
@@ -117,8 +123,15 @@ def test_cancellation_reaches_the_server(kinds, direct):
 def test_a_vanished_client_cancels_its_calls(grpc_site, direct):
     before = seen(direct)
     with grpc_site.http2() as client:
-        client.open("POST", grpc_site.host, "/causeway.test.Kinds/Bidi", ("content-type", "application/grpc"),
-                    ("te", "trailers"), body=b"\0\0\0\0\0", end=False)
+        client.open(
+            "POST",
+            grpc_site.host,
+            "/causeway.test.Kinds/Bidi",
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            body=b"\0\0\0\0\0",
+            end=False,
+        )
         wait_until(lambda: seen(direct).active == before.active + 1, 5, "the call has reached the server")
         client.wire.reset()
     wait_until(lambda: seen(direct).active == before.active, 5, "the server notices that the client is gone")

@@ -23,7 +23,9 @@ BAD_REQUESTS = {
     "unknown coding": "POST / HTTP/1.1\r\nHost: {h}\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
     "chunked not last": "POST / HTTP/1.1\r\nHost: {h}\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
     "chunked twice": "POST / HTTP/1.1\r\nHost: {h}\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-    "two codings fields": "POST / HTTP/1.1\r\nHost: {h}\r\n" + CHUNKED + "\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "two codings fields": "POST / HTTP/1.1\r\nHost: {h}\r\n"
+    + CHUNKED
+    + "\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
     "coding with a tab inside": "POST / HTTP/1.1\r\nHost: {h}\r\nTransfer-Encoding: chu\tnked\r\n\r\n0\r\n\r\n",
     "blank before the colon": "POST / HTTP/1.1\r\nHost: {h}\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
     "blank in a name": "GET / HTTP/1.1\r\nHost: {h}\r\nBad Name: 1\r\n\r\n",
@@ -100,7 +102,9 @@ def seen(response):
 def test_ambiguous_requests_are_refused(echo_site, name):
     with echo_site.http1(tls=False) as wire:
         # A second request rides behind: it must not be taken for a request of its own.
-        wire.send(BAD_REQUESTS[name].format(h=echo_site.host) + f"GET /smuggled HTTP/1.1\r\nHost: {echo_site.host}\r\n\r\n")
+        wire.send(
+            BAD_REQUESTS[name].format(h=echo_site.host) + f"GET /smuggled HTTP/1.1\r\nHost: {echo_site.host}\r\n\r\n"
+        )
         answer = wire.read_response()
         assert 400 <= answer.status < 500 or answer.status == 505, answer.line
         assert wire.read_to_end() == b"", "the connection went on"
@@ -140,11 +144,23 @@ def test_many_small_fields_are_refused_too(echo_site):
 
 @pytest.mark.parametrize("tls", [True, False], ids=["tls", "clear"])
 def test_a_request_arrives_as_it_was_sent(echo_site, tls):
-    answer = echo_site.get("/a/b?c=d&e=%20f", ("X-Mixed-Case", "Value  with  blanks"), ("X-Twice", "1"), ("X-Twice", "2"),
-                           ("X-High", "\xe4\xf6"), tls=tls, method="POST", body=b"body")
+    answer = echo_site.get(
+        "/a/b?c=d&e=%20f",
+        ("X-Mixed-Case", "Value  with  blanks"),
+        ("X-Twice", "1"),
+        ("X-Twice", "2"),
+        ("X-High", "\xe4\xf6"),
+        tls=tls,
+        method="POST",
+        body=b"body",
+    )
     request = seen(answer)
     assert (request["method"], request["target"], request["host"], request["body"]) == (
-        "POST", "/a/b?c=d&e=%20f", echo_site.host, "body")
+        "POST",
+        "/a/b?c=d&e=%20f",
+        echo_site.host,
+        "body",
+    )
     headers = [(name.lower(), value) for name, value in request["headers"]]
     for field in [("x-mixed-case", "Value  with  blanks"), ("x-twice", "1"), ("x-twice", "2"), ("x-high", "\xe4\xf6")]:
         assert field in headers
@@ -152,23 +168,34 @@ def test_a_request_arrives_as_it_was_sent(echo_site, tls):
 
 
 def test_connection_fields_stay_on_their_connection(echo_site):
-    answer = echo_site.get("/", ("Connection", "keep-alive, X-Private"), ("X-Private", "secret"), ("Keep-Alive", "timeout=5"),
-                           ("Proxy-Connection", "keep-alive"), ("TE", "trailers"), ("X-Kept", "1"))
+    answer = echo_site.get(
+        "/",
+        ("Connection", "keep-alive, X-Private"),
+        ("X-Private", "secret"),
+        ("Keep-Alive", "timeout=5"),
+        ("Proxy-Connection", "keep-alive"),
+        ("TE", "trailers"),
+        ("X-Kept", "1"),
+    )
     names = {name.lower() for name, _ in seen(answer)["headers"]}
     assert "x-kept" in names
     assert not names & {"x-private", "keep-alive", "proxy-connection"}
 
 
 def test_h2c_upgrade_is_never_honoured(echo_site):
-    answer = echo_site.get("/", ("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABk"))
+    answer = echo_site.get(
+        "/", ("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABk")
+    )
     names = {name.lower() for name, _ in seen(answer)["headers"]}
     assert not names & {"upgrade", "http2-settings"}
 
 
 def test_chunked_requests_pass_with_trailers(echo_site):
     with echo_site.http1(tls=False) as wire:
-        wire.send(f"POST / HTTP/1.1\r\nHost: {echo_site.host}\r\n{CHUNKED}\r\nTrailer: X-Sum\r\n\r\n"
-                  "3;ext=1\r\nabc\r\n0005\r\ndefgh\r\n0\r\nX-Sum: 8\r\n\r\n")
+        wire.send(
+            f"POST / HTTP/1.1\r\nHost: {echo_site.host}\r\n{CHUNKED}\r\nTrailer: X-Sum\r\n\r\n"
+            "3;ext=1\r\nabc\r\n0005\r\ndefgh\r\n0\r\nX-Sum: 8\r\n\r\n"
+        )
         request = seen(wire.read_response())
     assert request["body"] == "abcdefgh"
     assert ["X-Sum", "8"] in [[name.title(), value] for name, value in request["trailers"]]
@@ -182,7 +209,11 @@ def test_pipelined_requests_are_answered_in_order(echo_site):
 
 def test_pipelined_bodies_do_not_run_together(echo_site):
     with echo_site.http1(tls=False) as wire:
-        wire.send("".join(f"POST /{n} HTTP/1.1\r\nHost: {echo_site.host}\r\nContent-Length: 5\r\n\r\nbody{n}" for n in range(5)))
+        wire.send(
+            "".join(
+                f"POST /{n} HTTP/1.1\r\nHost: {echo_site.host}\r\nContent-Length: 5\r\n\r\nbody{n}" for n in range(5)
+            )
+        )
         assert [seen(wire.read_response())["body"] for _ in range(5)] == [f"body{n}" for n in range(5)]
 
 
@@ -275,7 +306,7 @@ def test_responses_that_have_no_body_end_at_their_head(site, status):
     def respond(wire):
         while True:
             wire.read_request()
-            wire.send(f"HTTP/1.1 {status} None\r\nETag: \"x\"\r\n\r\n")
+            wire.send(f'HTTP/1.1 {status} None\r\nETag: "x"\r\n\r\n')
 
     with RawServer(respond) as server, site.http1(tls=False) as wire:
         site.serve(server.port)
@@ -360,6 +391,7 @@ def test_what_is_no_response_becomes_502(site, name):
 
 def test_a_reused_connection_that_the_back_end_has_closed_is_no_error(site):
     """Keep-alive race: each answer is followed by a close without notice, and no request fails."""
+
     def respond(wire):
         wire.read_request()
         wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

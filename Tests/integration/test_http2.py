@@ -56,8 +56,10 @@ def scripted(site):
 # ---- which protocol, which connection
 
 
-@pytest.mark.parametrize("offer, chosen", [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), (("h2",), "h2"),
-                                           (("http/1.1", "h2"), "h2"), ((), None)])
+@pytest.mark.parametrize(
+    "offer, chosen",
+    [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), (("h2",), "h2"), (("http/1.1", "h2"), "h2"), ((), None)],
+)
 def test_alpn(h2_site, gateway, offer, chosen):
     with Wire.connect(gateway.https_port, tls=True, sni=h2_site.host, alpn=offer) as wire:
         assert wire.sock.selected_alpn_protocol() == chosen
@@ -95,8 +97,17 @@ def test_a_host_that_the_certificate_covers_may_share_the_connection(gateway, au
 
 def test_many_streams_at_once(h2_site):
     with h2_site.http2() as client:
-        streams = [client.open("POST", h2_site.host, "/a.B/C", ("content-type", "application/grpc"), ("te", "trailers"),
-                               body=b"\0\0\0\0\0") for _ in range(100)]
+        streams = [
+            client.open(
+                "POST",
+                h2_site.host,
+                "/a.B/C",
+                ("content-type", "application/grpc"),
+                ("te", "trailers"),
+                body=b"\0\0\0\0\0",
+            )
+            for _ in range(100)
+        ]
         for stream in streams:
             assert client.finish(stream).grpc_status == 0
 
@@ -110,7 +121,9 @@ def test_request_trailers_and_bodies_reach_the_back_end(site, scripted):
 
     scripted(script)
     with site.http2() as client:
-        stream = client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), ("te", "trailers"), end=False)
+        stream = client.open(
+            "POST", site.host, "/a.B/C", ("content-type", "application/grpc"), ("te", "trailers"), end=False
+        )
         client.data(stream.id, b"x" * 100_000)
         client.h2.send_headers(stream.id, [("x-sum", "100000")], end_stream=True)
         client.flush()
@@ -139,6 +152,7 @@ def test_ping_is_answered(h2_site):
 
 def test_a_response_before_the_request_s_end_is_delivered_whole(site, scripted):
     """RFC 9113 §8.1: trailers, then RST_STREAM(NO_ERROR); the client must get everything."""
+
     def script(connection, id, headers):
         connection.respond(id, 200, ("content-type", "application/grpc"))
         connection.data(id, b"\0\0\0\0\x03abc")
@@ -147,7 +161,9 @@ def test_a_response_before_the_request_s_end_is_delivered_whole(site, scripted):
 
     scripted(script, wait_for_end=False)
     with site.http2() as client:
-        stream = client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), ("te", "trailers"), end=False)
+        stream = client.open(
+            "POST", site.host, "/a.B/C", ("content-type", "application/grpc"), ("te", "trailers"), end=False
+        )
         client.data(stream.id, b"\0\0\0\0\x01x")
         client.until(lambda: stream.done)
         assert (stream.body, stream.grpc_status, stream.grpc_message) == (b"\0\0\0\0\x03abc", 8, "enough")
@@ -159,6 +175,7 @@ def test_a_response_before_the_request_s_end_is_delivered_whole(site, scripted):
 
 def stream_of(size):
     """A script that sends as much as the windows let it, until all is sent."""
+
     def script(connection, id, headers):
         connection.respond(id, 200, ("content-type", "application/grpc"))
 
@@ -328,9 +345,15 @@ def test_rapid_reset_is_stopped(h2_site, gateway):
         assert client.grpc(h2_site.host, "/a.B/C").grpc_status == 0
 
 
-@pytest.mark.parametrize("name, flood", [
-    ("PING", frame(PING, 0, 0, b"12345678")), ("SETTINGS", frame(SETTINGS, 0, 0)),
-    ("empty DATA", None), ("CONTINUATION", None)])
+@pytest.mark.parametrize(
+    "name, flood",
+    [
+        ("PING", frame(PING, 0, 0, b"12345678")),
+        ("SETTINGS", frame(SETTINGS, 0, 0)),
+        ("empty DATA", None),
+        ("CONTINUATION", None),
+    ],
+)
 def test_floods_are_stopped(h2_site, name, flood):
     with h2_site.http2() as client:
         client.until(lambda: client.settings)
@@ -423,8 +446,10 @@ def test_the_back_end_s_limit_of_streams_is_kept_and_not_in_the_way(site, script
     with site.http2() as client:
         # One call first, so that the gateway knows the limit.
         assert client.grpc(site.host, "/a.B/C").grpc_status == 0
-        streams = [client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), body=b"\0\0\0\0\0")
-                   for _ in range(12)]
+        streams = [
+            client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), body=b"\0\0\0\0\0")
+            for _ in range(12)
+        ]
         for stream in streams:
             assert client.finish(stream).grpc_status == 0
     assert most[0] <= 2
@@ -433,10 +458,17 @@ def test_the_back_end_s_limit_of_streams_is_kept_and_not_in_the_way(site, script
 def test_http2_to_an_http1_back_end_and_back(site, echo):
     site.serve(echo.port)
     with site.http2() as client:
-        stream = client.request("POST", site.host, "/x?y=1", ("x-a", "1"), ("cookie", "a=1"), ("cookie", "b=2"), body=b"body")
+        stream = client.request(
+            "POST", site.host, "/x?y=1", ("x-a", "1"), ("cookie", "a=1"), ("cookie", "b=2"), body=b"body"
+        )
     assert stream.status == 200 and stream.headers["x-backend"] == "b1"
     request = echo.seen[0]
-    assert (request.target, request.get("host"), request.get("x-a"), request.body) == ("/x?y=1", site.host, "1", b"body")
+    assert (request.target, request.get("host"), request.get("x-a"), request.body) == (
+        "/x?y=1",
+        site.host,
+        "1",
+        b"body",
+    )
     assert request.get("cookie") == "a=1; b=2"  # RFC 9113 §8.2.3
 
 

@@ -65,8 +65,12 @@ def test_sni_exact_beats_wildcard_beats_shorter_wildcard(gateway, authority):
     identities = {name: authority.issue(name) for name in names}
     for name, identity in identities.items():
         Site(gateway, authority, name, identity=identity)
-    for sni, name in [("exact.w.test", "exact.w.test"), ("any.w.test", "*.w.test"), ("x.a.w.test", "*.a.w.test"),
-                      ("EXACT.w.TEST", "exact.w.test")]:
+    for sni, name in [
+        ("exact.w.test", "exact.w.test"),
+        ("any.w.test", "*.w.test"),
+        ("x.a.w.test", "*.a.w.test"),
+        ("EXACT.w.TEST", "exact.w.test"),
+    ]:
         assert shown(gateway, sni) == fingerprint(identities[name]), sni
 
 

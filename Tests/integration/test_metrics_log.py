@@ -73,8 +73,11 @@ def test_requests_are_counted_by_route_and_class(gateway, site, echo):
         site.get("/")
 
     def seven():
-        return [name for name, value in counters_of(gateway, f'route="{made["name"]}"').items()
-                if value == 7 and "_total" in name]
+        return [
+            name
+            for name, value in counters_of(gateway, f'route="{made["name"]}"').items()
+            if value == 7 and "_total" in name
+        ]
 
     assert wait_until(seven, 5, "a counter of the route that says 7")
 
@@ -89,7 +92,9 @@ def test_grpc_statuses_are_counted(gateway, site, grpc_server):
                 Kinds(channel).Unary(Ask(fail_code=5), timeout=10)
 
     def counted():
-        mine = {name: value for name, value in counters_of(gateway, f'route="{made["name"]}"').items() if "grpc" in name}
+        mine = {
+            name: value for name, value in counters_of(gateway, f'route="{made["name"]}"').items() if "grpc" in name
+        }
         return sorted(value for value in mine.values() if value) == [2, 3] and mine
 
     statuses = wait_until(counted, 5, "three OK and two NOT_FOUND")
@@ -119,8 +124,9 @@ def test_open_connections_return_to_zero(gateway, site, grpc_server):
     site.serve(grpc_server.port, protocol="GRPC")
 
     def open_now():
-        return (gateway.metric("causeway_downstream_connections_opened_total")
-                - gateway.metric("causeway_downstream_connections_closed_total"))
+        return gateway.metric("causeway_downstream_connections_opened_total") - gateway.metric(
+            "causeway_downstream_connections_closed_total"
+        )
 
     before = open_now()
     with site.channel() as channel:
@@ -133,7 +139,9 @@ def test_ready_and_listeners(gateway):
     assert fetch(gateway, "/ready")[1].strip()
     listeners = [json.loads(line) for line in fetch(gateway, "/listeners")[1].splitlines()]
     assert {(each["address"], each["port"]) for each in listeners} == {
-        ("127.0.0.1", gateway.http_port), ("127.0.0.1", gateway.https_port)}
+        ("127.0.0.1", gateway.http_port),
+        ("127.0.0.1", gateway.https_port),
+    }
     assert len({each["name"] for each in listeners}) == 2
 
 
@@ -147,7 +155,12 @@ def test_a_record_tells_the_exchange(gateway, site, echo):
     made = site.serve(echo.port)
     site.get("/log/me?q=1", method="POST", body=b"12345", tls=True)
     record = gateway.wait_log(authority=site.host, path="/log/me?q=1")
-    assert (record["method"], record["status"], record["protocol"], record["route"]) == ("POST", 200, "http/1.1", made["name"])
+    assert (record["method"], record["status"], record["protocol"], record["route"]) == (
+        "POST",
+        200,
+        "http/1.1",
+        made["name"],
+    )
     assert record["flag"] == "-" and record["grpc_status"] is None
     assert record["bytes_in"] == 5 and record["bytes_out"] > 0
     assert record["endpoint"] == f"127.0.0.1:{echo.port}"

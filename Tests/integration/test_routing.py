@@ -36,7 +36,9 @@ def table(gateway, backends):
                     gateway.api.create_domain(host)
                     domains.append(host)
             name = f"row-{number}"
-            gateway.api.post("/v1/routes", route(name, hosts, f"{backend}.static", path, kind, **(more[0] if more else {})))
+            gateway.api.post(
+                "/v1/routes", route(name, hosts, f"{backend}.static", path, kind, **(more[0] if more else {}))
+            )
             made.append(name)
 
     yield make
@@ -111,21 +113,38 @@ def test_paths(gateway, table):
         (["foo.com"], "PRE", "/bar", "v2"),
         (["foo.com"], "PRE", "/cat/", "v3"),
     )
-    for target, backend in [("/foo", "v1"), ("/foo/", "v2"), ("/foo?q=1", "v1"), ("/bar", "v2"), ("/bard", 404),
-                            ("/cat", "v3"), ("/cat/ok", "v3"), ("/cats", 404)]:
+    for target, backend in [
+        ("/foo", "v1"),
+        ("/foo/", "v2"),
+        ("/foo?q=1", "v1"),
+        ("/bar", "v2"),
+        ("/bard", 404),
+        ("/cat", "v3"),
+        ("/cat/ok", "v3"),
+        ("/cats", 404),
+    ]:
         assert who(gateway, "foo.com", target) == backend, target
 
 
 def test_paths_without_case(gateway, table):
     loose = {"case_sensitive": False}
-    table((["foo.com"], "EQUAL", "/foo", "v1", loose), (["foo.com"], "PRE", "/bar", "v2", loose),
-          (["foo.com"], "PRE", "/cat/", "v3", loose))
+    table(
+        (["foo.com"], "EQUAL", "/foo", "v1", loose),
+        (["foo.com"], "PRE", "/bar", "v2", loose),
+        (["foo.com"], "PRE", "/cat/", "v3", loose),
+    )
     assert [who(gateway, "foo.com", target) for target in ("/fOO", "/BAR", "/CAT/ok")] == ["v1", "v2", "v3"]
 
 
 def test_regular_expressions(gateway, table):
     table((["foo.com"], "REGULAR", "/foo/[A-Z0-9]{3}", "v1"), (["foo.com"], "REGULAR", "/bar/[A-Z0-9]{3}$", "v2"))
-    for target, backend in [("/foo/1234", "v1"), ("/foo/12", 404), ("/x/foo/123", 404), ("/bar/123", "v2"), ("/bar/1234", 404)]:
+    for target, backend in [
+        ("/foo/1234", "v1"),
+        ("/foo/12", 404),
+        ("/x/foo/123", 404),
+        ("/bar/123", "v2"),
+        ("/bar/1234", 404),
+    ]:
         assert who(gateway, "foo.com", target) == backend, target
 
 
@@ -139,8 +158,15 @@ TRIO = [("abc", "EQUAL", "123"), ("content-type", "REGULAR", "application/(json|
 
 
 def test_headers(gateway, table):
-    table((["foo.com"], "PRE", "/", "v1", {
-        "headers": [{"key": key, "matchType": kind, "matchValue": value} for key, kind, value in TRIO]}))
+    table(
+        (
+            ["foo.com"],
+            "PRE",
+            "/",
+            "v1",
+            {"headers": [{"key": key, "matchType": kind, "matchValue": value} for key, kind, value in TRIO]},
+        )
+    )
     good = [("abc", "123"), ("content-type", "application/json"), ("user-id", "10086-123")]
     assert who(gateway, "foo.com", "/", *good) == "v1"
     assert who(gateway, "foo.com", "/", ("ABC", "123"), *good[1:]) == "v1", "names have no case"
@@ -151,8 +177,15 @@ def test_headers(gateway, table):
 
 
 def test_query_parameters(gateway, table):
-    table((["foo.com"], "PRE", "/", "v1", {
-        "urlParams": [{"key": key, "matchType": kind, "matchValue": value} for key, kind, value in TRIO]}))
+    table(
+        (
+            ["foo.com"],
+            "PRE",
+            "/",
+            "v1",
+            {"urlParams": [{"key": key, "matchType": kind, "matchValue": value} for key, kind, value in TRIO]},
+        )
+    )
     assert who(gateway, "foo.com", "/?abc=123&content-type=application%2Fxml&user-id=10086-1") == "v1"
     assert who(gateway, "foo.com", "/?user-id=10086-199&content-type=application/json&abc=123") == "v1"
     assert who(gateway, "foo.com", "/?abc=12&content-type=application/xml&user-id=10086-1") == 404
@@ -162,16 +195,36 @@ def test_query_parameters(gateway, table):
 def test_pseudo_headers(gateway, table):
     authority = ":authority"
     table(
-        (["*.foo.com"], "PRE", "/v1", "v1", {"headers": [
-            {"key": authority, "matchType": "EQUAL", "matchValue": "test.foo.com"}]}),
-        (["*.foo.com"], "PRE", "/v2", "v2", {"headers": [
-            {"key": authority, "matchType": "REGULAR", "matchValue": r"test.+\.foo\.com"}]}),
-        (["*.foo.com"], "PRE", "/v3", "v3", {"headers": [
-            {"key": ":path", "matchType": "PRE", "matchValue": "/v3/bar"}]}),
+        (
+            ["*.foo.com"],
+            "PRE",
+            "/v1",
+            "v1",
+            {"headers": [{"key": authority, "matchType": "EQUAL", "matchValue": "test.foo.com"}]},
+        ),
+        (
+            ["*.foo.com"],
+            "PRE",
+            "/v2",
+            "v2",
+            {"headers": [{"key": authority, "matchType": "REGULAR", "matchValue": r"test.+\.foo\.com"}]},
+        ),
+        (
+            ["*.foo.com"],
+            "PRE",
+            "/v3",
+            "v3",
+            {"headers": [{"key": ":path", "matchType": "PRE", "matchValue": "/v3/bar"}]},
+        ),
     )
     for host, target, backend in [
-            ("test.foo.com", "/v1", "v1"), ("test2.foo.com", "/v1", 404), ("test.foo.com", "/v2", 404),
-            ("test2.foo.com", "/v2", "v2"), ("test.foo.com", "/v3", 404), ("test.foo.com", "/v3/bar/x", "v3")]:
+        ("test.foo.com", "/v1", "v1"),
+        ("test2.foo.com", "/v1", 404),
+        ("test.foo.com", "/v2", 404),
+        ("test2.foo.com", "/v2", "v2"),
+        ("test.foo.com", "/v3", 404),
+        ("test.foo.com", "/v3/bar/x", "v3"),
+    ]:
         assert who(gateway, host, target) == backend, (host, target)
 
 
@@ -217,8 +270,12 @@ def test_rewriting_the_path(gateway, table):
         (["foo.com"], "PRE", "/old", "v2", {"rewrite": {"path": "/new"}}),
         (["foo.com"], "EQUAL", "/one", "v3", {"rewrite": {"path": "/two"}}),
     )
-    for target, backend, seen in [("/svc/foo?q=1", "v1", "/foo?q=1"), ("/old/a", "v2", "/new/a"), ("/old", "v2", "/new"),
-                                  ("/one?x", "v3", "/two?x")]:
+    for target, backend, seen in [
+        ("/svc/foo?q=1", "v1", "/foo?q=1"),
+        ("/old/a", "v2", "/new/a"),
+        ("/old", "v2", "/new"),
+        ("/one?x", "v3", "/two?x"),
+    ]:
         name, saw = ask(gateway, "foo.com", target)
         assert (name, saw["target"]) == (backend, seen), target
 
@@ -236,7 +293,9 @@ def test_dots_in_a_path_cannot_reach_another_route(gateway, table):
         name, saw = ask(gateway, "foo.com", target)
         # Whatever the rule of normalisation: the back end must be the one whose route covers the path that it sees.
         if name == "v1":
-            assert saw["target"].startswith("/public") and ".." not in saw["target"].replace("%2e", ".").replace("%2E", ".")
+            assert saw["target"].startswith("/public") and ".." not in saw["target"].replace("%2e", ".").replace(
+                "%2E", "."
+            )
         else:
             assert name in ("v2", 400, 404), target
             if name == "v2":

@@ -31,8 +31,15 @@ def tls(request):
 
 def handshake(host, path="/", key=None, **fields):
     key = key or base64.b64encode(os.urandom(16)).decode()
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
-             f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *(f"{k}: {v}" for k, v in fields.items())]
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        *(f"{k}: {v}" for k, v in fields.items()),
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode(), key
 
 
@@ -43,13 +50,18 @@ def accept_for(key):
 def accepting(wire, extra=b""):
     """Reads a handshake and answers it rightly; gives the request."""
     request = wire.read_head()
-    wire.send(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-              f"Sec-WebSocket-Accept: {accept_for(request.get('sec-websocket-key'))}\r\n\r\n".encode() + extra)
+    wire.send(
+        f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_for(request.get('sec-websocket-key'))}\r\n\r\n".encode() + extra
+    )
     return request
 
 
-@pytest.mark.parametrize("message", ["hello", "Grüße, 世界", "", b"", b"\x00\xff" * 100, "x" * MIB, b"\xa5" * MIB],
-                         ids=["text", "unicode", "empty", "empty binary", "binary", "1 MiB text", "1 MiB binary"])
+@pytest.mark.parametrize(
+    "message",
+    ["hello", "Grüße, 世界", "", b"", b"\x00\xff" * 100, "x" * MIB, b"\xa5" * MIB],
+    ids=["text", "unicode", "empty", "empty binary", "binary", "1 MiB text", "1 MiB binary"],
+)
 def test_messages_come_back_as_they_were(ws_site, tls, message):
     with ws_site.websocket(tls=tls) as ws:
         ws.send(message)
@@ -98,6 +110,7 @@ def test_subprotocol_is_the_server_s_choice(ws_site):
 
 def test_a_slow_reader_does_not_grow_the_gateway(ws_site, gateway):
     """96 MiB wait at the back end while the client does not read; the gateway must hold only what its buffers may."""
+
     def resident():
         with open(f"/proc/{gateway.worker.pid}/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -110,6 +123,7 @@ def test_a_slow_reader_does_not_grow_the_gateway(ws_site, gateway):
         total = len(wire.input)
         # Read a little, then wait until the back end cannot get rid of more: the gateway's counters stand still.
         last, still = -1, 0
+
         def stalled():
             nonlocal last, still
             now = resident()
@@ -129,16 +143,26 @@ def test_the_handshake_reaches_the_server_unchanged(site):
     seen = []
     with RawServer(lambda wire: (seen.append(accepting(wire)), wire.read_to_end())) as server:
         site.serve(server.port)
-        request, key = handshake(site.host, "/chat?room=1", Origin="https://page.test",
-                                 **{"Sec-WebSocket-Extensions": "permessage-deflate", "Cookie": "a=1"})
+        request, key = handshake(
+            site.host,
+            "/chat?room=1",
+            Origin="https://page.test",
+            **{"Sec-WebSocket-Extensions": "permessage-deflate", "Cookie": "a=1"},
+        )
         with site.http1() as wire:
             wire.send(request)
             answer = wire.read_head()
             assert answer.status == 101 and answer.get("sec-websocket-accept") == accept_for(key)
         assert seen[0].target == "/chat?room=1"
-        for name, value in [("Host", site.host), ("Origin", "https://page.test"), ("Sec-WebSocket-Key", key),
-                            ("Sec-WebSocket-Version", "13"), ("Cookie", "a=1"),
-                            ("Sec-WebSocket-Extensions", "permessage-deflate"), ("Upgrade", "websocket")]:
+        for name, value in [
+            ("Host", site.host),
+            ("Origin", "https://page.test"),
+            ("Sec-WebSocket-Key", key),
+            ("Sec-WebSocket-Version", "13"),
+            ("Cookie", "a=1"),
+            ("Sec-WebSocket-Extensions", "permessage-deflate"),
+            ("Upgrade", "websocket"),
+        ]:
             assert seen[0].get(name) == value, name
 
 
@@ -154,8 +178,10 @@ def test_bytes_after_the_handshake_wait_for_the_101(site):
         except TimeoutError:
             pass
         wire.sock.settimeout(10)
-        wire.send(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                  f"Sec-WebSocket-Accept: {accept_for(request.get('sec-websocket-key'))}\r\n\r\n")
+        wire.send(
+            f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept_for(request.get('sec-websocket-key'))}\r\n\r\n"
+        )
         wire.send(wire.read(5))
 
     with RawServer(server_side) as server, site.http1() as wire:
@@ -194,7 +220,9 @@ def test_an_answer_that_is_no_101_passes_as_a_response(site, status):
 def test_a_101_with_a_bad_accept_opens_no_tunnel(site, accept):
     def pretend(wire):
         wire.read_head()
-        wire.send(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{accept}\r\nsecret")
+        wire.send(
+            f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{accept}\r\nsecret"
+        )
         wire.read_to_end()
 
     with RawServer(pretend) as server, site.http1() as wire:
@@ -265,6 +293,7 @@ def test_the_client_s_end_reaches_the_server(site):
 
 def test_bytes_of_the_server_arrive_after_the_client_has_finished_sending(site):
     """Half-close: a FIN from the client must not swallow what the server still says."""
+
     def server_side(wire):
         accepting(wire)
         wire.read_to_end()

@@ -27,7 +27,7 @@ class Reader:
         self.payload, self.at = payload, 0
 
     def take(self, count):
-        data = self.payload[self.at:self.at + count]
+        data = self.payload[self.at : self.at + count]
         assert len(data) == count, "payload ends too early"
         self.at += count
         return data
@@ -71,7 +71,8 @@ def read_objects(payload):
 def write_objects(entries):
     return b"".join(
         bytes([kind]) + text(name) + (b"\0" if data is None else b"\1" + struct.pack(">I", len(data)) + data)
-        for kind, name, data in entries)
+        for kind, name, data in entries
+    )
 
 
 class FakeWorker:
@@ -86,8 +87,16 @@ class FakeWorker:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
         self.sock.connect(str(path))
-        self.sock.sendall(frame(HELLO, struct.pack(">H", 1) + text(name) + os.urandom(8) + text("test") +
-                                struct.pack(">IBB", os.getpid(), SERVING, 0)))
+        self.sock.sendall(
+            frame(
+                HELLO,
+                struct.pack(">H", 1)
+                + text(name)
+                + os.urandom(8)
+                + text("test")
+                + struct.pack(">IBB", os.getpid(), SERVING, 0),
+            )
+        )
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -112,10 +121,12 @@ class FakeWorker:
         names = {(kind, name) for kind, name, _ in objects}
         reasons = self.answer(version, names)
         self.publishes.append((version, names))
-        reports = b"".join(bytes([kind]) + text(name) + text(field) + text(reason)
-                           for kind, name, field, reason in reasons or [])
-        self.sock.sendall(frame(ACK if reasons is None else NACK,
-                                head + struct.pack(">I", len(reasons or [])) + reports))
+        reports = b"".join(
+            bytes([kind]) + text(name) + text(field) + text(reason) for kind, name, field, reason in reasons or []
+        )
+        self.sock.sendall(
+            frame(ACK if reasons is None else NACK, head + struct.pack(">I", len(reasons or [])) + reports)
+        )
 
     def close(self):
         self.sock.close()

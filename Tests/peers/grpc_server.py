@@ -53,8 +53,15 @@ class KindsService:
             return
         detail = any_pb2.Any()
         detail.Pack(error_details_pb2.ErrorInfo(reason="TESTED", domain="causeway.test", metadata={"who": self.name}))
-        await context.abort_with_status(rpc_status.to_status(status_pb2.Status(
-            code=request.fail_code, message=request.fail_message or code_pb2.Code.Name(request.fail_code), details=[detail])))
+        await context.abort_with_status(
+            rpc_status.to_status(
+                status_pb2.Status(
+                    code=request.fail_code,
+                    message=request.fail_message or code_pb2.Code.Name(request.fail_code),
+                    details=[detail],
+                )
+            )
+        )
 
     def answer(self, request, index=0, total=0):
         payload = b"z" * request.size if request.size else request.payload
@@ -116,23 +123,51 @@ class KindsService:
 
 
 def handlers(service, kinds):
-    shapes = {"uu": grpc.unary_unary_rpc_method_handler, "us": grpc.unary_stream_rpc_method_handler,
-              "su": grpc.stream_unary_rpc_method_handler, "ss": grpc.stream_stream_rpc_method_handler}
-    return {name: shapes[shape](getattr(service, name), request_deserializer=request.FromString,
-                                response_serializer=response.SerializeToString)
-            for name, (shape, request, response) in kinds.items()}
+    shapes = {
+        "uu": grpc.unary_unary_rpc_method_handler,
+        "us": grpc.unary_stream_rpc_method_handler,
+        "su": grpc.stream_unary_rpc_method_handler,
+        "ss": grpc.stream_stream_rpc_method_handler,
+    }
+    return {
+        name: shapes[shape](
+            getattr(service, name),
+            request_deserializer=request.FromString,
+            response_serializer=response.SerializeToString,
+        )
+        for name, (shape, request, response) in kinds.items()
+    }
 
 
 async def serve(options):
     server = grpc.aio.server(options=UNLIMITED)
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("helloworld.Greeter", handlers(
-        GreeterService(options.name), {"SayHello": ("uu", protos.HelloRequest, protos.HelloReply)}))])
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(
+                "helloworld.Greeter",
+                handlers(GreeterService(options.name), {"SayHello": ("uu", protos.HelloRequest, protos.HelloReply)}),
+            )
+        ]
+    )
     if options.kinds:
         ask, tell = protos.Ask, protos.Tell
-        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("causeway.test.Kinds", handlers(
-            KindsService(options.name), {
-                "Unary": ("uu", ask, tell), "ServerStream": ("us", ask, tell), "ClientStream": ("su", ask, tell),
-                "Bidi": ("ss", ask, tell), "Seen": ("uu", protos.Nothing, protos.Notes)}))])
+        server.add_generic_rpc_handlers(
+            [
+                grpc.method_handlers_generic_handler(
+                    "causeway.test.Kinds",
+                    handlers(
+                        KindsService(options.name),
+                        {
+                            "Unary": ("uu", ask, tell),
+                            "ServerStream": ("us", ask, tell),
+                            "ClientStream": ("su", ask, tell),
+                            "Bidi": ("ss", ask, tell),
+                            "Seen": ("uu", protos.Nothing, protos.Notes),
+                        },
+                    ),
+                )
+            ]
+        )
     reflection.enable_server_reflection(("helloworld.Greeter", reflection.SERVICE_NAME), server)
     port = server.add_insecure_port(f"127.0.0.1:{options.port}")
     if port == 0:

@@ -77,11 +77,20 @@ class EchoServer(RawServer):
             elif request.get("content-length"):
                 request.body = wire.read(int(request.get("content-length")))
             self.seen.append(request)
-            body = json.dumps({
-                "backend": self.name, "method": request.method, "target": request.target, "host": request.get("host"),
-                "headers": request.fields, "trailers": request.trailers, "body_length": len(request.body),
-                "body": request.body[:4096].decode("latin-1"),
-            }).encode()
-            head = (f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Backend: {self.name}\r\n"
-                    f"Content-Length: {len(body)}\r\n\r\n").encode()
+            body = json.dumps(
+                {
+                    "backend": self.name,
+                    "method": request.method,
+                    "target": request.target,
+                    "host": request.get("host"),
+                    "headers": request.fields,
+                    "trailers": request.trailers,
+                    "body_length": len(request.body),
+                    "body": request.body[:4096].decode("latin-1"),
+                }
+            ).encode()
+            head = (
+                f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Backend: {self.name}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
+            ).encode()
             wire.send(head if request.method == "HEAD" else head + body)

@@ -51,9 +51,15 @@ class Client:
         self.scheme = "https" if tls else "http"
         self.credit = credit  # give window back for what was read
         # Without validation a test may send what the library would refuse to send.
-        self.h2 = h2.connection.H2Connection(config=h2.config.H2Configuration(
-            client_side=True, header_encoding="utf-8", validate_outbound_headers=validate,
-            normalize_outbound_headers=validate, validate_inbound_headers=True))
+        self.h2 = h2.connection.H2Connection(
+            config=h2.config.H2Configuration(
+                client_side=True,
+                header_encoding="utf-8",
+                validate_outbound_headers=validate,
+                normalize_outbound_headers=validate,
+                validate_inbound_headers=True,
+            )
+        )
         self.streams, self.goaway, self.pings, self.settings = {}, None, [], 0
         self.closed = False
         self.h2.initiate_connection()
@@ -73,8 +79,11 @@ class Client:
     def open(self, method, authority, path, *fields, body=None, end=True):
         """Begins a request; with `end=False` more body may follow through `data`."""
         id = self.h2.get_next_available_stream_id()
-        self.h2.send_headers(id, [(":method", method), (":scheme", self.scheme), (":authority", authority), (":path", path),
-                                  *fields], end_stream=end and not body)
+        self.h2.send_headers(
+            id,
+            [(":method", method), (":scheme", self.scheme), (":authority", authority), (":path", path), *fields],
+            end_stream=end and not body,
+        )
         self.streams[id] = Stream(id)
         self.flush()
         if body:
@@ -144,8 +153,9 @@ class Client:
     def grpc(self, authority, path, message=b"", *fields):
         """A unary gRPC call with bytes for a message."""
         body = b"\0" + len(message).to_bytes(4, "big") + message
-        return self.request("POST", authority, path, ("content-type", "application/grpc"), ("te", "trailers"), *fields,
-                            body=body)
+        return self.request(
+            "POST", authority, path, ("content-type", "application/grpc"), ("te", "trailers"), *fields, body=body
+        )
 
     def read_to_end(self):
         """Reads until the server closes; what it said stays in the fields."""
@@ -176,7 +186,9 @@ class ServerConnection:
     def __init__(self, server, wire):
         self.server, self.wire = server, wire
         self.lock = threading.RLock()
-        self.h2 = h2.connection.H2Connection(config=h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        self.h2 = h2.connection.H2Connection(
+            config=h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
+        )
         self.headers, self.body, self.trailers = {}, {}, {}
         self.credit = True
 

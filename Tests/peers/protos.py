@@ -19,8 +19,12 @@ def _file(name, package, messages, services):
         entry = file.service.add(name=service)
         for method, (request, response, client_streams, server_streams) in methods.items():
             entry.method.add(
-                name=method, input_type=f".{package}.{request}", output_type=f".{package}.{response}",
-                client_streaming=client_streams, server_streaming=server_streams)
+                name=method,
+                input_type=f".{package}.{request}",
+                output_type=f".{package}.{response}",
+                client_streaming=client_streams,
+                server_streaming=server_streams,
+            )
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 
 
@@ -28,26 +32,46 @@ def _message(name):
     return message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(name))
 
 
-_file("helloworld.proto", "helloworld",
-      {"HelloRequest": {"name": "string"}, "HelloReply": {"message": "string"}},
-      {"Greeter": {"SayHello": ("HelloRequest", "HelloReply", False, False)}})
+_file(
+    "helloworld.proto",
+    "helloworld",
+    {"HelloRequest": {"name": "string"}, "HelloReply": {"message": "string"}},
+    {"Greeter": {"SayHello": ("HelloRequest", "HelloReply", False, False)}},
+)
 
-_file("kinds.proto", "causeway.test", {
-    # `size` asks for so many bytes back instead of `payload`; `count` for so many messages; `fail_code` for an error.
-    "Ask": {"payload": "bytes", "count": "int32", "size": "int32", "delay_ms": "int32", "fail_code": "int32",
-            "fail_message": "string"},
-    "Tell": {"payload": "bytes", "index": "int32", "total": "int64"},
-    "Nothing": {},
-    "Notes": {"active": "int32", "started": "int32", "cancelled": "int32", "deadline_ms": "int64", "metadata": "string"},
-}, {
-    "Kinds": {
-        "Unary": ("Ask", "Tell", False, False),
-        "ServerStream": ("Ask", "Tell", False, True),
-        "ClientStream": ("Ask", "Tell", True, False),
-        "Bidi": ("Ask", "Tell", True, True),
-        "Seen": ("Nothing", "Notes", False, False),
+_file(
+    "kinds.proto",
+    "causeway.test",
+    {
+        # `size` asks for so many bytes back instead of `payload`; `count` for so many messages; `fail_code` for an error.
+        "Ask": {
+            "payload": "bytes",
+            "count": "int32",
+            "size": "int32",
+            "delay_ms": "int32",
+            "fail_code": "int32",
+            "fail_message": "string",
+        },
+        "Tell": {"payload": "bytes", "index": "int32", "total": "int64"},
+        "Nothing": {},
+        "Notes": {
+            "active": "int32",
+            "started": "int32",
+            "cancelled": "int32",
+            "deadline_ms": "int64",
+            "metadata": "string",
+        },
     },
-})
+    {
+        "Kinds": {
+            "Unary": ("Ask", "Tell", False, False),
+            "ServerStream": ("Ask", "Tell", False, True),
+            "ClientStream": ("Ask", "Tell", True, False),
+            "Bidi": ("Ask", "Tell", True, True),
+            "Seen": ("Nothing", "Notes", False, False),
+        },
+    },
+)
 
 HelloRequest, HelloReply = _message("helloworld.HelloRequest"), _message("helloworld.HelloReply")
 Ask, Tell = _message("causeway.test.Ask"), _message("causeway.test.Tell")
@@ -59,8 +83,10 @@ class Greeter:
 
     def __init__(self, channel):
         self.SayHello = channel.unary_unary(
-            "/helloworld.Greeter/SayHello", request_serializer=HelloRequest.SerializeToString,
-            response_deserializer=HelloReply.FromString)
+            "/helloworld.Greeter/SayHello",
+            request_serializer=HelloRequest.SerializeToString,
+            response_deserializer=HelloReply.FromString,
+        )
 
 
 class Kinds:
@@ -69,8 +95,10 @@ class Kinds:
     def __init__(self, channel):
         def method(kind, name, request=Ask, response=Tell):
             return getattr(channel, kind)(
-                f"/causeway.test.Kinds/{name}", request_serializer=request.SerializeToString,
-                response_deserializer=response.FromString)
+                f"/causeway.test.Kinds/{name}",
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
 
         self.Unary = method("unary_unary", "Unary")
         self.ServerStream = method("unary_stream", "ServerStream")

@@ -12,7 +12,8 @@ class RunningPeer:
 
     def __init__(self, script, *arguments, port=0):
         self.process = subprocess.Popen(
-            [sys.executable, HERE / script, str(port), *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+            [sys.executable, HERE / script, str(port), *map(str, arguments)], stdout=subprocess.PIPE, text=True
+        )
         line = self.process.stdout.readline().split()
         if line[:1] != ["listening"]:
             self.stop()

@@ -16,10 +16,22 @@ from peers.wire import tls_context  # noqa: E402
 
 
 def main(host, port, path):
-    with connect(f"wss://{host}:{port}{path}", ssl=tls_context(), server_hostname=host, host="127.0.0.1", port=int(port),
-                 compression=None, max_size=None, proxy=None) as ws:
-        for what, message in [("text", "Grüße, 世界"), ("binary", bytes(range(256))), ("1 MiB of text", "x" * (1 << 20)),
-                              ("1 MiB of binary", b"\xa5" * (1 << 20))]:
+    with connect(
+        f"wss://{host}:{port}{path}",
+        ssl=tls_context(),
+        server_hostname=host,
+        host="127.0.0.1",
+        port=int(port),
+        compression=None,
+        max_size=None,
+        proxy=None,
+    ) as ws:
+        for what, message in [
+            ("text", "Grüße, 世界"),
+            ("binary", bytes(range(256))),
+            ("1 MiB of text", "x" * (1 << 20)),
+            ("1 MiB of binary", b"\xa5" * (1 << 20)),
+        ]:
             ws.send(message)
             answer = ws.recv(timeout=10)
             assert answer == message, f"{what} came back changed"

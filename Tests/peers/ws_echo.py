@@ -33,8 +33,9 @@ async def main(port):
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(handle, "127.0.0.1", port, max_size=None, compression=None, subprotocols=["echo", "other"],
-                     ping_interval=None) as server:
+    async with serve(
+        handle, "127.0.0.1", port, max_size=None, compression=None, subprotocols=["echo", "other"], ping_interval=None
+    ) as server:
         print(f"listening {server.sockets[0].getsockname()[1]}", flush=True)
         await stop.wait()
 
