@@ -1,0 +1,77 @@
+// What is wrong with a snapshot, said in the words of the console: whose fault it is, and the field that a person sees.
+
+package import ConfigModel
+package import ConsoleModel
+package import Persistence
+
+/// A problem of a compiled object, as one of the resource that it was made from.
+package struct ResourceProblem: Hashable, Sendable, Error {
+    /// `nil`: of the process's own settings (a listener).
+    package var kind: ResourceKind?
+    package var name: String
+    package var error: FieldError
+
+    package init(_ problem: ObjectProblem, in configuration: StoredConfiguration) {
+        name = problem.key.name
+        let field: String
+        switch problem.key.kind {
+        case .listener: (kind, field) = (nil, problem.field)
+        case .tlsIdentity: (kind, field) = (.certificate, problem.field == "privateKey" ? "key" : "cert")
+        case .virtualHost: (kind, field) = (.domain, Self.domainField(problem.field))
+        case .route: (kind, field) = (.route, Self.routeField(problem.field))
+        case .cluster:
+            (kind, field) = (.serviceSource, Self.sourceField(problem.field))
+            name = Self.source(ofCluster: problem.key.name, in: configuration) ?? problem.key.name
+        }
+        let words = Self.inConsoleWords(problem.reason)
+        let reason = words.prefix(1).uppercased() + words.dropFirst()
+        error = FieldError(field, reason.hasSuffix(".") ? reason : reason + ".")
+    }
+
+    /// Snapshots know clusters, virtual hosts and TLS identities; people edit services, domains and certificates.
+    private static func inConsoleWords(_ reason: String) -> String {
+        for (ours, theirs) in [("virtual host ", "domain "), ("TLS identity ", "certificate ")]
+        where reason.hasPrefix(ours) {
+            return theirs + reason.dropFirst(ours.count)
+        }
+        guard reason.hasPrefix("cluster ") else { return reason }
+        let words = reason.split(separator: " ", omittingEmptySubsequences: false)
+        let service = words[1].lastIndex(of: "/").map { words[1][..<$0] } ?? words[1]
+        return (["service", service] + words.dropFirst(2)).joined(separator: " ")
+    }
+
+    private static func source(ofCluster name: String, in configuration: StoredConfiguration) -> String? {
+        guard let slash = name.lastIndex(of: "/") else { return nil }
+        return configuration.serviceSource(offering: String(name[..<slash]))?.name
+    }
+
+    private static func domainField(_ field: String) -> String {
+        if field == "tlsIdentity" { return "certIdentifier" }
+        return field.hasPrefix("hosts") ? "name" : field
+    }
+
+    private static func sourceField(_ field: String) -> String {
+        if field.hasPrefix("endpoints") { return "domain" }
+        return field == "tls.serverName" ? "sni" : field
+    }
+
+    /// Renames the parts of a path such as `headers[1].value`; the numbers are the same in both models.
+    private static func routeField(_ field: String) -> String {
+        let parts = field.split(separator: ".", maxSplits: 1)
+        guard let first = parts.first else { return field }
+        let name = first.prefix { $0 != "[" }
+        let index = first.dropFirst(name.count)
+        let member = parts.count > 1 ? parts[1] : ""
+        switch (name, member) {
+        case ("path", "value"), ("headers", "value"): return "\(first).matchValue"
+        case ("queryParameters", "value"): return "urlParams\(index).matchValue"
+        case ("queryParameters", _): return "urlParams\(index)\(member.isEmpty ? "" : ".\(member)")"
+        case ("virtualHosts", _): return "domains\(index)"
+        case ("destinations", "cluster"): return "services\(index).name"
+        case ("destinations", _): return "services\(index)\(member.isEmpty ? "" : ".\(member)")"
+        case ("rewrite", "authority"): return "rewrite.host"
+        case ("streamPolicy", _): return "streamPolicy.after"
+        default: return field
+        }
+    }
+}

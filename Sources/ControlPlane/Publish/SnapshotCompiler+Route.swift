@@ -1,0 +1,73 @@
+// Routes and the clusters that they need.
+
+import ConfigModel
+import ConsoleModel
+import Persistence
+
+extension SnapshotCompiler {
+    /// The route, and its clusters added to those of the routes before it.
+    static func route(
+        _ stored: Stored<Console.Route>, _ configuration: StoredConfiguration, _ clusters: inout [String: Cluster]
+    ) -> Route {
+        let route = stored.value
+        var isGRPC = false
+        let destinations = route.services.map { service in
+            let source = configuration.serviceSource(offering: service.name)
+            let spoken = route.backendProtocol(towards: source)
+            isGRPC = isGRPC || spoken.isGRPC
+            let name = clusterName(service.name, spoken)
+            if let source, clusters[name] == nil { clusters[name] = cluster(name, source, spoken) }
+            return Destination(cluster: name, weight: UInt32(clamping: service.weight ?? 100))
+        }
+        let timeouts = route.effectiveTimeouts
+        return Route(
+            name: route.name, virtualHosts: route.domains, order: UInt64(clamping: stored.id),
+            path: path(route.path), methods: route.methods ?? [],
+            headers: (route.headers ?? []).map { predicate($0, key: $0.key.lowercased()) },
+            queryParameters: (route.urlParams ?? []).map { predicate($0, key: $0.key) }, destinations: destinations,
+            kind: isGRPC ? .grpc : .http,
+            timeouts: RouteTimeouts(
+                responseHeaders: timeouts.responseHeaders.map { UInt32(clamping: $0) },
+                streamIdle: timeouts.streamIdle.map { UInt32(clamping: $0) },
+                total: timeouts.total.map { UInt32(clamping: $0) }),
+            streamPolicy: streamPolicy(route.streamPolicy),
+            rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) })
+    }
+
+    /// The service's own port stays out of the name: routes go on working when their source moves to another one.
+    static func clusterName(_ service: String, _ spoken: BackendProtocol) -> String {
+        "\(service)/\(spoken.rawValue)"
+    }
+
+    private static func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
+        Cluster(
+            name: name, endpoints: source.endpoints.map { Endpoint(host: $0.host, port: $0.port) },
+            protocol: spoken.usesHTTP2 ? .http2 : .http1,
+            tls: spoken.usesTLS ? UpstreamTLS(serverName: source.sni, verify: source.verifiesTLS) : nil)
+    }
+
+    private static func path(_ path: Console.PathPredicate?) -> PathPredicate {
+        guard let path, let kind = path.kind else { return PathPredicate(kind: .prefix, value: "") }
+        return PathPredicate(kind: matchKind(kind), value: path.matchValue, caseSensitive: path.caseSensitive ?? true)
+    }
+
+    private static func predicate(_ predicate: Console.KeyedPredicate, key: String) -> KeyedPredicate {
+        KeyedPredicate(key: key, kind: matchKind(predicate.kind ?? .equal), value: predicate.matchValue)
+    }
+
+    private static func matchKind(_ type: Console.MatchType) -> MatchKind {
+        switch type {
+        case .equal: .exact
+        case .prefix: .prefix
+        case .regular: .regex
+        }
+    }
+
+    private static func streamPolicy(_ policy: Console.StreamPolicy?) -> StreamPolicy {
+        switch policy.flatMap({ Console.StreamPolicy.Mode(rawValue: $0.mode) }) {
+        case .drain: .drain(UInt32(clamping: policy?.after ?? 0))
+        case .close: .close
+        case .keep, nil: .keep
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// Console objects to a snapshot. It stands between the store and the publisher: an edit is compiled before it is written,
+// so that what no worker could serve is refused while somebody can still mend it.
+//
+// domain -> VirtualHost (`higress-default-domain` -> host `*`)     certificate -> TLSIdentity
+// route  -> Route, and one Cluster for each pair of service and protocol that routes use; its endpoints are the source's
+// listeners come from the settings of the process.
+
+import ConfigChannel
+package import ConfigModel
+import ConsoleModel
+package import Persistence
+import RouteMatching
+
+/// A configuration as workers get it, with what is wrong with it.
+package struct CompiledConfiguration: Sendable {
+    package let snapshot: Snapshot
+    /// Empty: fit to be published. A save that has any is refused.
+    package let problems: [ResourceProblem]
+}
+
+/// Turns stored configurations into snapshots.
+package struct SnapshotCompiler: Sendable {
+    private let listeners: [Listener]
+
+    package init(listeners: [Listener]) {
+        self.listeners = listeners
+    }
+
+    /// `previous` saves work: what has not changed since keeps its hash and is not judged by the engines again.
+    package func compile(
+        _ configuration: StoredConfiguration, history: HistoryID, after previous: Snapshot? = nil
+    ) throws(DuplicateObject) -> CompiledConfiguration {
+        var clusters: [String: Cluster] = [:]
+        var objects = listeners.map(ConfigObject.listener)
+        objects += configuration.certificates.values.map { .tlsIdentity(Self.identity($0.value)) }
+        objects += configuration.domains.values.map { .virtualHost(Self.virtualHost($0.value)) }
+        for route in configuration.routes.values {
+            objects.append(.route(Self.route(route, configuration, &clusters)))
+        }
+        objects += clusters.values.map(ConfigObject.cluster)
+        objects.sort { $0.key < $1.key }
+
+        var changed: [SnapshotObject] = []
+        var all: [SnapshotObject] = []
+        all.reserveCapacity(objects.count)
+        for object in objects {
+            if let before = previous?[object.key], before.object == object {
+                all.append(before)
+            } else {
+                all.append(SnapshotObject(object))
+                changed.append(all[all.count - 1])
+            }
+        }
+        let snapshot = try Snapshot(historyID: history, version: configuration.version, objects: all)
+        let problems = snapshot.validate() + Self.problems(ofChanged: changed)
+        return CompiledConfiguration(
+            snapshot: snapshot, problems: problems.map { ResourceProblem($0, in: configuration) }.uniqued())
+    }
+
+    /// What is not judged from values alone: patterns, and sizes on the wire.
+    private static func problems(ofChanged changed: [SnapshotObject]) -> [ObjectProblem] {
+        var routes: [ConfigModel.Route] = []
+        var problems: [ObjectProblem] = []
+        for object in changed {
+            if case .route(let route) = object.object { routes.append(route) }
+            let size = object.object.canonicalBytes().count
+            if size > ChannelLimits.objectBytes {
+                problems.append(
+                    ObjectProblem(
+                        key: object.key, field: "", reason: "has \(size) bytes, at most \(ChannelLimits.objectBytes)"))
+            }
+        }
+        return problems + RouteTable(virtualHosts: [], routes: routes).problems
+    }
+
+    // MARK: Domains and certificates
+
+    private static func virtualHost(_ domain: Console.Domain) -> VirtualHost {
+        VirtualHost(
+            name: domain.name, hosts: [domain.name == Console.Domain.anyHost ? "*" : domain.name],
+            https: httpsMode(domain.https), tlsIdentity: domain.certIdentifier)
+    }
+
+    private static func httpsMode(_ mode: Console.Domain.HTTPS) -> HTTPSMode {
+        switch mode {
+        case .off: .off
+        case .on: .on
+        case .force: .force
+        }
+    }
+
+    private static func identity(_ certificate: StoredCertificate) -> TLSIdentity {
+        TLSIdentity(
+            name: certificate.name, certificateChain: certificate.chain, privateKey: certificate.privateKey)
+    }
+}
+
+extension Array where Element: Hashable {
+    fileprivate func uniqued() -> [Element] {
+        var seen: Set<Element> = []
+        return filter { seen.insert($0).inserted }
+    }
+}
