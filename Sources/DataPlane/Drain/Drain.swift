@@ -59,12 +59,34 @@ extension LoopPointer {
             }
         }
         if now >= pointee.drainDeadline {
-            forEachDownstream { self.close($0, because: .drained) }
+            forEachDownstream { connection in
+                if !self.closeTunnel(connection, code: 1001) { self.close(connection, because: .drained) }
+            }
         }
         if pointee.downstreamCount == 0, now >= pointee.drainSecondStep || pointee.connections == nil {
             if let log = pointee.accessLog { _ = log.handOver() }
             pointee.isStopped = true
         }
+    }
+
+    /// Ends a WebSocket with a close frame to both sides, where one fits between two frames. False: it is none, or stands
+    /// within a frame.
+    private func closeTunnel(_ connection: ConnectionPointer, code: UInt16) -> Bool {
+        guard let client = connection.pointee.http1, client.pointee.receive == .tunnel, let half = client.pointee.half,
+            !connection.pointee.closesAfterFlush, connection.pointee.stage != .lingering,
+            let upstream = half.peer.pointee.connection, let server = upstream.pointee.http1,
+            server.pointee.frames.isBetweenFrames, half.pointee.pending.isEmpty
+        else { return false }
+        let close = WebSocketFrames.close(code: code, masked: false)
+        if !server.pointee.frames.sawClose { connection.pointee.output.append(close, close.count) }
+        if client.pointee.frames.isBetweenFrames, half.peer.pointee.pending.isEmpty, !client.pointee.frames.sawClose {
+            let masked = WebSocketFrames.close(code: code, masked: true)
+            upstream.pointee.output.append(masked, masked.count)
+            markDirty(upstream)
+        }
+        half.pointee.exchange.complete()
+        markDirty(connection)
+        return true
     }
 
     private func forEachDownstream(_ body: (ConnectionPointer) -> Void) {

@@ -198,6 +198,9 @@ extension LoopPointer {
                 }
             }
         }
+        if state.pointee.receive == .tunnel {
+            state.pointee.frames.consume(UnsafeRawBufferPointer(start: bytes, count: count))
+        }
         guard let half = state.pointee.half else { return }
         half.pointee.outstanding &+= count
         half.pointee.exchange.receivedBody(on: half, bytes, count, end: ends)
