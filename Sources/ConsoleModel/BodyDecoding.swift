@@ -20,6 +20,9 @@ package enum ConsoleJSON {
         let tree: JSONValue
         do {
             tree = try JSONDecoder().decode(JSONValue.self, from: data)
+        } catch DecodingError.typeMismatch(_, let context) where !context.codingPath.isEmpty {
+            // Of all JSON only a number beyond every type of ours ends here.
+            throw .wrongType(FieldError(Self.path(context.codingPath), "Must be a number in range."))
         } catch {
             throw .malformed(Self.syntaxMessage(of: error, isEmpty: bytes.isEmpty))
         }
@@ -61,8 +64,12 @@ package enum ConsoleJSON {
         case .keyNotFound(let key, let context):
             return FieldError(path(context.codingPath + [key]), "Is missing.")
         case .dataCorrupted(let context):
-            // The document is well-formed here, so this is a number that its type cannot hold.
-            return FieldError(path(context.codingPath), "Must be a whole number in range.")
+            // The document is well-formed here, so this is a number that its type cannot hold. Foundation names the
+            // number, not the place.
+            let reason = (context.underlyingError as? NSError)?.userInfo[NSDebugDescriptionErrorKey] as? String ?? ""
+            let numbers = tree.fractions()
+            let culprit = numbers.first { reason.contains("\($0.value)") } ?? numbers.first
+            return FieldError(culprit?.path ?? "", "Must be a whole number in range.")
         default:
             return FieldError("", "The body cannot be read.")
         }
@@ -90,6 +97,19 @@ package enum ConsoleJSON {
 }
 
 extension JSONValue {
+    /// Numbers that are not whole, or too large to be, with their paths.
+    fileprivate func fractions(path: String = "") -> [(path: String, value: Double)] {
+        switch self {
+        case .number(let value): [(path, value)]
+        case .array(let values): values.enumerated().flatMap { $1.fractions(path: "\(path)[\($0)]") }
+        case .object(let members):
+            members.keys.sorted().flatMap { key in
+                members[key]?.fractions(path: path.isEmpty ? key : "\(path).\(key)") ?? []
+            }
+        default: []
+        }
+    }
+
     fileprivate func value(at path: [any CodingKey]) -> JSONValue? {
         path.reduce(Optional(self)) { value, key in
             switch value {

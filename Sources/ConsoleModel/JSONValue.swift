@@ -28,7 +28,7 @@ package enum JSONValue: Hashable, Sendable {
     }
 
     /// Paths of the members that `self` has and `echo` has not: with `echo` the re-encoded form of a model decoded from
-    /// `self`, these are the fields that the model does not know. Members with the value `null` say nothing: they are left out.
+    /// `self`, these are fields that the model does not know. Members with the value `null` say nothing: they are left out.
     package func members(missingFrom echo: JSONValue, path: String = "") -> [String] {
         switch (self, echo) {
         case (.object(let own), .object(let known)):

@@ -28,8 +28,10 @@ extension Console.Route {
             return
         }
         if mode == .drain {
-            if !(1...Int(UInt32.max)).contains(policy.after ?? 0) {
-                findings.refuse("streamPolicy.after", "Must be the milliseconds until streams are ended, at least 1.")
+            if !(1...Syntax.longestTime).contains(policy.after ?? 0) {
+                findings.refuse(
+                    "streamPolicy.after",
+                    "Must be the milliseconds until streams are ended, between 1 and \(Syntax.longestTime).")
             }
         } else if policy.after != nil {
             findings.refuse("streamPolicy.after", "Has a meaning only with the mode drain.")

@@ -20,6 +20,8 @@ extension Console.Route {
         if rewrite?.path?.isEmpty == true { rewrite?.path = nil }
         if rewrite?.host?.isEmpty == true { rewrite?.host = nil }
         if let mode = streamPolicy?.mode { streamPolicy?.mode = mode.lowercased() }
+        // What reads show where nothing is set.
+        if authConfig == Console.Auth(enabled: false) { authConfig = nil }
         readonly = false
     }
 
@@ -60,7 +62,7 @@ extension Console.Route {
             return findings.refuse("path.matchType", Self.matchTypeMessage(path.matchType))
         }
         if path.matchValue.isEmpty { return findings.refuse("path.matchValue", "Is required.") }
-        if let problem = Syntax.problem(withText: path.matchValue) {
+        if let problem = Syntax.problem(withValue: path.matchValue) {
             return findings.refuse("path.matchValue", problem)
         }
         if kind == .regular { return }
@@ -81,6 +83,9 @@ extension Console.Route {
     private func checkKeyed(
         _ predicates: [Console.KeyedPredicate], _ field: String, areHeaders: Bool, _ findings: inout Findings
     ) {
+        if predicates.count > Syntax.longestList {
+            return findings.refuse(field, "Must have at most \(Syntax.longestList) entries.")
+        }
         for (index, predicate) in predicates.enumerated() {
             let field = "\(field)[\(index)]"
             if predicate.key.isEmpty {
@@ -98,7 +103,10 @@ extension Console.Route {
                 findings.refuse("\(field).matchType", Self.matchTypeMessage(predicate.matchType))
                 continue
             }
-            if !Syntax.isPrintableASCII(predicate.matchValue) {
+            if let problem = Syntax.problem(withValue: predicate.key) { findings.refuse("\(field).key", problem) }
+            if let problem = Syntax.problem(withValue: predicate.matchValue) {
+                findings.refuse("\(field).matchValue", problem)
+            } else if !Syntax.isPrintableASCII(predicate.matchValue) {
                 findings.refuse("\(field).matchValue", "Must be printable ASCII.")
             } else if predicate.matchValue.isEmpty, kind != .equal {
                 findings.refuse("\(field).matchValue", "Is required.")
@@ -131,7 +139,9 @@ extension Console.Route {
     private func checkRewrite(_ findings: inout Findings) {
         guard let rewrite else { return }
         if let path = rewrite.path {
-            if !Syntax.isPrintableASCII(path) || path.contains(" ") {
+            if let problem = Syntax.problem(withValue: path) {
+                findings.refuse("rewrite.path", problem)
+            } else if !Syntax.isPrintableASCII(path) || path.contains(" ") {
                 findings.refuse("rewrite.path", "Must be in ASCII without blanks: percent-encode other characters.")
             } else if !path.hasPrefix("/"), self.path?.kind != .regular || !path.hasPrefix("$") {
                 findings.refuse("rewrite.path", "Must begin with '/'.")
@@ -160,8 +170,8 @@ extension Console.Route {
             ("total", timeouts?.total),
         ]
         for (name, value) in times {
-            if let value, !(0...Int(UInt32.max)).contains(value) {
-                findings.refuse("timeouts.\(name)", "Must be milliseconds between 0 (off) and \(UInt32.max).")
+            if let value, !(0...Syntax.longestTime).contains(value) {
+                findings.refuse("timeouts.\(name)", "Must be milliseconds between 0 (off) and \(Syntax.longestTime).")
             }
         }
         if let timeout {

@@ -94,7 +94,7 @@ extension Console.Route {
 
 /// Times as people write them in routes and annotations.
 enum TimeText {
-    /// `30`, `30s`, `1500ms`, `5m`, `2h`; a bare number is seconds. `nil`: not a time, or longer than 49 days.
+    /// `30`, `30s`, `1500ms`, `5m`, `2h`; a bare number is seconds. `nil`: not a time, or longer than seven days.
     static func milliseconds(_ text: String) -> Int? {
         let digits = text.prefix(while: { $0.isASCII && $0.isNumber })
         guard let value = Int(digits) else { return nil }
@@ -107,6 +107,6 @@ enum TimeText {
         default: return nil
         }
         let (result, overflow) = value.multipliedReportingOverflow(by: unit)
-        return overflow || result > Int(UInt32.max) ? nil : result
+        return overflow || result > Syntax.longestTime ? nil : result
     }
 }

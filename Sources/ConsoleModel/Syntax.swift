@@ -1,9 +1,15 @@
 // The shapes of names, hosts and addresses that several models share. Each check returns what is wrong, in words, or
 // nil.
 
-package enum Syntax {
+enum Syntax {
     /// Longest name of a resource: a DNS name's length, because names become parts of host and file names elsewhere.
     static let longestName = 253
+    /// Longest path, header value or other text of a route, in bytes.
+    static let longestText = 4_096
+    /// Seven days in milliseconds. A timeout that is longer is a mistake in the unit.
+    static let longestTime = 604_800_000
+    /// Most entries of a list of conditions.
+    static let longestList = 1_000
 
     /// Names of certificates and routes: they stand in URLs, logs and metrics.
     static func problem(withName name: String) -> String? {
@@ -25,6 +31,11 @@ package enum Syntax {
             return "Must not contain control characters."
         }
         return nil
+    }
+
+    /// Text that is kept: without control characters and of bounded length.
+    static func problem(withValue text: String) -> String? {
+        text.utf8.count > longestText ? "Must have at most \(longestText) bytes." : problem(withText: text)
     }
 
     /// Printable ASCII, as header and query values of a route must be.
@@ -66,6 +77,10 @@ package enum Syntax {
             }
             if !fits { return "May contain only letters, digits, '-' and dots." }
             if label.hasPrefix("-") || label.hasSuffix("-") { return "No part between dots may begin or end with '-'." }
+        }
+        // `1.2.3` is an address to some resolvers and a name to others.
+        if let last = labels.last, last.utf8.allSatisfy(isDigit), !isIPv4(host) {
+            return "Looks like an IPv4 address but is not one."
         }
         return nil
     }
