@@ -33,6 +33,7 @@ package struct Draft: Sendable {
         self.nextID = nextID
     }
 
+    package var changedResources: [ResourceChange] { changes.map(\.change) }
     package var changesNothing: Bool { changes.isEmpty }
 
     /// Creates or replaces; gives back what will be stored. A value equal to the stored one changes nothing.

@@ -22,14 +22,14 @@ package struct Account: Hashable, Sendable {
 
 extension Store {
     package func hasAccounts() async throws -> Bool {
-        try await queue.read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM account)") ?? false }
+        try await reading { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM account)") ?? false }
     }
 
     /// The first-run set-up: one administrator and the settings given with it. `false`: somebody was faster.
     package func initialize(
         name: String, displayName: String, passwordHash: String, settings: [String: JSONValue], by author: Author
     ) async throws -> Bool {
-        try await queue.write { db in
+        try await writing { db in
             if try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM account)") ?? false { return false }
             let now = WallClock.milliseconds()
             try db.execute(
@@ -49,14 +49,14 @@ extension Store {
     }
 
     package func account(named name: String) async throws -> Account? {
-        try await queue.read { db in
+        try await reading { db in
             try Row.fetchOne(db, sql: "SELECT * FROM account WHERE name = ?", arguments: [name]).flatMap(Self.account)
         }
     }
 
     /// Changes the password and ends every session of the account.
     package func setPasswordHash(_ hash: String, ofAccount id: Int64, by author: Author) async throws {
-        try await queue.write { db in
+        try await writing { db in
             try db.execute(
                 sql: "UPDATE account SET password_hash = ?, password_changed_at = ? WHERE id = ?",
                 arguments: [hash, WallClock.milliseconds(), id])
@@ -69,7 +69,7 @@ extension Store {
     package func openSession(
         _ idHash: Hash256, account: Account, now: Int64, expiresAt: Int64, by author: Author
     ) async throws {
-        try await queue.write { db in
+        try await writing { db in
             try db.execute(sql: "DELETE FROM session WHERE expires_at <= ?", arguments: [now])
             try db.execute(
                 sql: "INSERT INTO session (id_hash, account_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
@@ -79,7 +79,7 @@ extension Store {
     }
 
     package func account(ofSession idHash: Hash256, now: Int64) async throws -> Account? {
-        try await queue.read { db in
+        try await reading { db in
             try Row.fetchOne(
                 db,
                 sql: """
@@ -92,7 +92,7 @@ extension Store {
 
     /// Ends a session; nothing happens when there is none.
     package func closeSession(_ idHash: Hash256, by author: Author) async throws {
-        try await queue.write { db in
+        try await writing { db in
             try db.execute(sql: "DELETE FROM session WHERE id_hash = ?", arguments: [Data(idHash.bytes)])
             if db.changesCount > 0 {
                 try Self.audit(db, by: author, action: "logout", kind: "account", name: author.name)
@@ -101,7 +101,7 @@ extension Store {
     }
 
     package func settings() async throws -> [String: JSONValue] {
-        try await queue.read { db in
+        try await reading { db in
             var settings: [String: JSONValue] = [:]
             for row in try Row.fetchAll(db, sql: "SELECT name, value FROM setting") {
                 let value: String = row["value"]

@@ -11,6 +11,11 @@ package struct Edited<Answer: Sendable>: Sendable {
     /// The configuration after it; the one before it when nothing changed.
     package var configuration: StoredConfiguration
     package var changed: Bool
+
+    /// The same edit with another answer.
+    package func answering<Other: Sendable>(_ other: Other) -> Edited<Other> {
+        Edited<Other>(answer: other, configuration: configuration, changed: changed)
+    }
 }
 
 extension Store {
@@ -18,30 +23,39 @@ extension Store {
     package func edit<Answer: Sendable>(
         by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
     ) async throws -> Edited<Answer> {
-        try await queue.writeWithoutTransaction { [self] db in
-            let before = state.withLock { $0 }
-            var draft = Draft(of: before.configuration, nextID: before.nextID)
-            let answer = try body(&draft)
-            guard !draft.changesNothing else {
-                return Edited(answer: answer, configuration: before.configuration, changed: false)
-            }
-            let finished = draft
-            try db.inTransaction {
-                try write(finished, history: before.history, author: author, to: db)
-                return .commit
-            }
-            state.withLock {
-                $0.configuration = finished.configuration
-                $0.nextID = finished.nextID
-            }
-            return Edited(answer: answer, configuration: finished.configuration, changed: true)
+        do {
+            return try await queue.writeWithoutTransaction { [self] db in try run(body, author, db) }
+        } catch let error as DatabaseError {
+            throw Self.failure(error)
         }
+    }
+
+    /// On the writer's queue: what is current cannot change meanwhile.
+    private func run<Answer: Sendable>(
+        _ body: (inout Draft) throws -> Answer, _ author: Author, _ db: Database
+    ) throws -> Edited<Answer> {
+        let before = state.withLock { $0 }
+        var draft = Draft(of: before.configuration, nextID: before.nextID)
+        let answer = try body(&draft)
+        guard !draft.changesNothing else {
+            return Edited(answer: answer, configuration: before.configuration, changed: false)
+        }
+        let finished = draft
+        try db.inTransaction {
+            try write(finished, history: before.history, author: author, to: db)
+            return .commit
+        }
+        state.withLock {
+            $0.configuration = finished.configuration
+            $0.nextID = finished.nextID
+        }
+        return Edited(answer: answer, configuration: finished.configuration, changed: true)
     }
 
     /// Starts a new line of versions, durably: the next publish carries it.
     package func mintHistory(reason: String) async throws -> [UInt8] {
         let history = Random.bytes(16)
-        try await queue.write { [self] db in
+        try await writing { [self] db in
             try db.execute(sql: "UPDATE installation SET history = ?", arguments: [Data(history)])
             try Self.audit(db, by: .system, action: "mint-history", detail: reason)
             db.afterNextTransaction { [self] _ in state.withLock { $0.history = history } }

@@ -29,12 +29,12 @@ package struct AuditRecord: Hashable, Sendable {
 
 extension Store {
     package func versionCount() async throws -> Int {
-        try await queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM version") ?? 0 }
+        try await reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM version") ?? 0 }
     }
 
     /// Newest first.
     package func versions(offset: Int, limit: Int) async throws -> [VersionRecord] {
-        try await queue.read { db in
+        try await reading { db in
             try Row.fetchAll(
                 db, sql: "SELECT * FROM version ORDER BY number DESC LIMIT ? OFFSET ?", arguments: [limit, offset]
             ).map { try Self.record($0, db) }
@@ -43,7 +43,7 @@ extension Store {
 
     package func version(_ number: UInt64) async throws -> VersionRecord? {
         guard let number = Int64(exactly: number) else { return nil }
-        return try await queue.read { db in
+        return try await reading { db in
             try Row.fetchOne(db, sql: "SELECT * FROM version WHERE number = ?", arguments: [number])
                 .map { try Self.record($0, db) }
         }
@@ -51,7 +51,7 @@ extension Store {
 
     /// Newest first.
     package func auditRecords(limit: Int) async throws -> [AuditRecord] {
-        try await queue.read { db in
+        try await reading { db in
             try Row.fetchAll(db, sql: "SELECT * FROM audit ORDER BY id DESC LIMIT ?", arguments: [limit]).map { row in
                 AuditRecord(
                     at: row["at"], actor: row["actor"], address: row["address"], action: row["action"],

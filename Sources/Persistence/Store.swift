@@ -55,6 +55,31 @@ package final class Store: Sendable {
     /// The 16 bytes that name the current line of versions.
     package var history: [UInt8] { state.withLock { $0.history } }
 
+    // MARK: Access
+
+    /// Reads in one consistent view.
+    func reading<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await queue.read(body)
+        } catch let error as DatabaseError {
+            throw Self.failure(error)
+        }
+    }
+
+    /// Writes in one transaction.
+    func writing<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await queue.write(body)
+        } catch let error as DatabaseError {
+            throw Self.failure(error)
+        }
+    }
+
+    /// SQLite's own words, without the statement and its values.
+    static func failure(_ error: DatabaseError) -> StoreError {
+        StoreError(.writing, "SQLite failed: \(error.message ?? "error \(error.resultCode.rawValue)").")
+    }
+
     /// Ends the connection; later calls fail.
     package func close() throws {
         try queue.close()

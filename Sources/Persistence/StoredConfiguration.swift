@@ -62,10 +62,24 @@ package struct StoredCertificate: Hashable, Sendable {
         package var selfSigned: Bool
         /// SHA-256 of the leaf, in hexadecimal.
         package var fingerprint: String
+        /// When the first of the chain's other certificates expires.
+        package var chainExpiry: ChainExpiry?
+        /// What is wrong with it at any time, in words.
+        package var weaknesses: [String]
+
+        package struct ChainExpiry: Codable, Hashable, Sendable {
+            package var subject: String
+            package var notAfter: Int64
+
+            package init(subject: String, notAfter: Int64) {
+                self.subject = subject
+                self.notAfter = notAfter
+            }
+        }
 
         package init(
             names: [String], hasSAN: Bool, notBefore: Int64, notAfter: Int64, keyDescription: String, selfSigned: Bool,
-            fingerprint: String
+            fingerprint: String, chainExpiry: ChainExpiry? = nil, weaknesses: [String] = []
         ) {
             self.names = names
             self.hasSAN = hasSAN
@@ -74,6 +88,8 @@ package struct StoredCertificate: Hashable, Sendable {
             self.keyDescription = keyDescription
             self.selfSigned = selfSigned
             self.fingerprint = fingerprint
+            self.chainExpiry = chainExpiry
+            self.weaknesses = weaknesses
         }
     }
 
