@@ -22,8 +22,15 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
-let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
-let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let hummingbird: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+]
+let lifecycle: [Target.Dependency] = [
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+]
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
@@ -35,6 +42,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -62,8 +70,8 @@ let package = Package(
             "ControlPlane",
             [
                 "Persistence", "ConsoleModel", "ConfigModel", "RouteMatching", "ConfigChannel", "TLSMaterial",
-                "Telemetry", "Seal", hummingbird, lifecycle, logging,
-            ] + nio),
+                "Telemetry", "Seal", logging,
+            ] + hummingbird + lifecycle + nio),
         .executableTarget(
             name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],
             path: "Sources/CausewayControl", swiftSettings: settings),
@@ -90,9 +98,9 @@ let package = Package(
         tests(
             "ControlPlane",
             [
-                "Persistence", "ConsoleModel", "ConfigModel", "ConfigChannel", "Seal", hummingbird, logging,
+                "Persistence", "ConsoleModel", "ConfigModel", "ConfigChannel", "Seal", logging,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
-            ]),
+            ] + hummingbird),
         tests("DataPlane", ["ConfigModel", "RouteMatching", "ConfigChannel", "Telemetry", "Seal", "CNghttp2"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,1 +1,92 @@
-@main enum Main { static func main() {} }
+// `causeway-control`: the control plane. Parses arguments, builds, runs.
+
+import ArgumentParser
+import ControlPlane
+import Foundation
+import Logging
+import Telemetry
+
+@main
+struct CausewayControl: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "causeway-control",
+        abstract: "Keeps the configuration, serves the admin API and page, and publishes to workers.",
+        version: ControlPlaneVersion.current)
+
+    @Option(help: "Folder of the database, its sealing key and lock. Made if absent.")
+    var data: String
+
+    @Option(help: "Address of the admin API and page.")
+    var adminAddress = "127.0.0.1"
+
+    @Option(help: "Its port; 0 for a free one (see DATA/admin.port).")
+    var adminPort: UInt16 = 8080
+
+    @Option(help: "Unix socket for workers. Default: DATA/channel.sock.")
+    var channel: String?
+
+    @Option(help: "Address of the gateway's listeners.")
+    var gatewayAddress = "127.0.0.1"
+
+    @Option(help: "Port of the gateway for clear text.")
+    var httpPort: UInt16 = 8000
+
+    @Option(help: "Port of the gateway for TLS.")
+    var httpsPort: UInt16 = 8443
+
+    @Option(name: .customLong("static"), help: "Folder of the admin page. Default: no page.")
+    var staticFolder: String?
+
+    @Option(help: "Folder of the database's migrations.")
+    var migrations = "migrations"
+
+    @Option(help: "Description of the API, served as /openapi.yaml. Default: docs/openapi.yaml beside the migrations.")
+    var openapi: String?
+
+    @Option(help: "Name besides localhost under which the admin API may be called; may be repeated.")
+    var host: [String] = []
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    @Flag(help: "Lets the admin API listen elsewhere than on loopback without TLS: only behind a proxy that speaks it.")
+    var allowInsecureAdmin = false
+
+    @Flag(help: "Leaves core dumps and debuggers possible. Keys are in memory: not for production.")
+    var allowDumps = false
+
+    func validate() throws {
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level must be a level of the list in --help, not \(logLevel)")
+        }
+    }
+
+    func run() async throws {
+        JSONLinesLogHandler.bootstrap(LogThreshold(Logger.Level(rawValue: logLevel) ?? .info))
+        let logger = Logger(label: "causeway-control")
+        do {
+            try await ControlPlane(options, logger: logger).run()
+        } catch {
+            logger.critical("cannot go on", metadata: ["error": "\(error)"])
+            throw ExitCode.failure
+        }
+        logger.info("stopped")
+    }
+
+    private var options: ControlPlaneOptions {
+        var options = ControlPlaneOptions(data: data, migrations: migrations)
+        options.adminAddress = adminAddress
+        options.adminPort = Int(adminPort)
+        options.channel = channel
+        options.gatewayAddress = gatewayAddress
+        options.httpPort = httpPort
+        options.httpsPort = httpsPort
+        options.staticFolder = staticFolder
+        options.hosts = host
+        options.allowsInsecureAdmin = allowInsecureAdmin
+        options.allowsDumps = allowDumps
+        let beside = "\(migrations)/../docs/openapi.yaml"
+        options.apiDocument = openapi ?? (FileManager.default.fileExists(atPath: beside) ? beside : nil)
+        return options
+    }
+}

@@ -1,0 +1,64 @@
+// The admin API put together: middleware in the order in which it acts, then the controllers.
+
+package import Hummingbird
+package import Logging
+package import Persistence
+
+/// What the admin API is made of. `App+build.swift` makes it for real, tests make it with small parts.
+package struct AdminParts: Sendable {
+    package var store: Store
+    package var editor: Editor
+    package var publisher: Publisher
+    package var authenticator: Authenticator
+    package var hosts: HostRule
+    package var setupCode: SetupCode
+    /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
+    package var servesTLS = false
+    /// Largest body of a request, in bytes.
+    package var bodyLimit = 1 << 20
+    package var staticFolder: String?
+    package var apiDocument: String?
+
+    package init(
+        store: Store, editor: Editor, publisher: Publisher, authenticator: Authenticator, hosts: HostRule,
+        setupCode: SetupCode
+    ) {
+        self.store = store
+        self.editor = editor
+        self.publisher = publisher
+        self.authenticator = authenticator
+        self.hosts = hosts
+        self.setupCode = setupCode
+    }
+
+    /// The whole API under its paths.
+    package func makeRouter(logger: Logger) -> Router<AdminContext> {
+        let router = Router(context: AdminContext.self, options: [.autoGenerateHeadEndpoints])
+        // The outermost come first: refusals are logged and carry the headers like any other answer.
+        router.add(middleware: RequestLog())
+        router.add(middleware: SecurityHeaders())
+        router.add(middleware: ProblemMiddleware())
+        router.add(middleware: HostMiddleware(rule: hosts))
+        router.add(middleware: CrossSiteMiddleware())
+        if let staticFolder { router.add(middleware: StaticFiles(folder: staticFolder, logger: logger)) }
+
+        PublicController(apiDocument: apiDocument).addRoutes(to: router.group())
+        SystemController(store: store, authenticator: authenticator, setupCode: setupCode, bodyLimit: bodyLimit)
+            .addRoutes(to: router.group("system"))
+        SessionController(authenticator: authenticator, servesTLS: servesTLS, bodyLimit: bodyLimit)
+            .addRoutes(to: router.group("session"))
+
+        let login = LoginMiddleware(authenticator: authenticator)
+        UserController(store: store, authenticator: authenticator, servesTLS: servesTLS, bodyLimit: bodyLimit)
+            .addRoutes(to: router.group("user").add(middleware: login))
+        let api = router.group("v1").add(middleware: login)
+        DomainController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("domains"))
+        CertificateController(store: store, editor: editor, bodyLimit: bodyLimit)
+            .addRoutes(to: api.group("tls-certificates"))
+        RouteController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("routes"))
+        ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
+        WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
+        VersionController(store: store, publisher: publisher).addRoutes(to: api.group("versions"))
+        return router
+    }
+}

@@ -1,0 +1,130 @@
+// The shapes of successful answers: raw objects on writes, an envelope on reads, pages for lists, as Higress's clients
+// expect them, with `warnings` where there are any.
+
+import ConsoleModel
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension Response {
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        let bytes = try ConsoleJSON.encode(value)
+        return Response(
+            status: status,
+            headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    /// 404 without a body: how a GET says that there is no such object.
+    static var missing: Response { Response(status: .notFound) }
+}
+
+/// An object with the warnings about it; none are written when there are none.
+struct Remarked<Value: Encodable>: Encodable {
+    var value: Value
+    var warnings: [String] = []
+
+    private enum Key: CodingKey {
+        case warnings
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try value.encode(to: encoder)
+        if !warnings.isEmpty {
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(warnings, forKey: .warnings)
+        }
+    }
+}
+
+/// `{"success":true,"message":null,"data":…}`.
+struct Envelope<Value: Encodable>: Encodable {
+    var success = true
+    var data: Value?
+    var warnings: [String] = []
+
+    init(_ data: Value?, warnings: [String] = []) {
+        self.data = data
+        self.warnings = warnings
+    }
+
+    private enum Key: CodingKey {
+        case success, message, data, warnings
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(success, forKey: .success)
+        try container.encodeNil(forKey: .message)
+        try container.encode(data, forKey: .data)
+        if !warnings.isEmpty { try container.encode(warnings, forKey: .warnings) }
+    }
+}
+
+/// One page of a list, in the envelope.
+struct Page<Value: Encodable>: Encodable {
+    var items: [Value]
+    var total: Int
+    var request: PageRequest
+
+    private enum Key: CodingKey {
+        case success, message, data, total, pageNum, pageSize
+    }
+
+    /// Cuts the page out of the whole list; what lies past the end is empty.
+    init<Item>(of all: [Item], _ request: PageRequest, _ transform: (Item) throws -> Value) rethrows {
+        items = try all[request.range(of: all.count)].map(transform)
+        total = all.count
+        self.request = request
+    }
+
+    /// A page that was read as a page.
+    init(items: [Value], total: Int, _ request: PageRequest) {
+        self.items = items
+        self.total = total
+        self.request = request
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(true, forKey: .success)
+        try container.encodeNil(forKey: .message)
+        try container.encode(items, forKey: .data)
+        try container.encode(total, forKey: .total)
+        try container.encode(request.number, forKey: .pageNum)
+        try container.encode(request.size, forKey: .pageSize)
+    }
+}
+
+/// `pageNum` and `pageSize` of a request. Neither: everything; one: the other has its default.
+struct PageRequest: Hashable, Sendable {
+    private(set) var number: Int?
+    private(set) var size: Int?
+
+    init(number: Int? = nil, size: Int? = nil) {
+        guard number != nil || size != nil else { return }
+        self.number = max(number ?? 1, 1)
+        self.size = max(size ?? 10, 1)
+    }
+
+    init(_ request: Request) throws(Problem) {
+        self.init(number: try request.integer("pageNum"), size: try request.integer("pageSize"))
+    }
+
+    /// The part of a list of `count` items.
+    func range(of count: Int) -> Range<Int> {
+        guard let number, let size else { return 0..<count }
+        let (start, overflow) = (number - 1).multipliedReportingOverflow(by: size)
+        let first = overflow ? count : min(start, count)
+        return first..<(first + min(size, count - first))
+    }
+}
+
+extension Request {
+    /// A whole number of the query; `nil` when absent or empty.
+    func integer(_ name: String) throws(Problem) -> Int? {
+        guard let text = uri.queryParameters[name[...]], !text.isEmpty else { return nil }
+        guard let value = Int(text) else { throw .invalidQuery(name, "Must be a whole number.") }
+        return value
+    }
+}

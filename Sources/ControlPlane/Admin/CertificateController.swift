@@ -1,0 +1,134 @@
+// /v1/tls-certificates: PEM is parsed when it comes in, stored in normal form, and never given out.
+
+import ConsoleModel
+import HTTPTypes
+import Hummingbird
+import Persistence
+import Seal
+import TLSMaterial
+
+/// Certificates.
+struct CertificateController: Sendable {
+    let store: Store
+    let editor: Editor
+    let bodyLimit: Int
+
+    func addRoutes(to group: RouterGroup<AdminContext>) {
+        group
+            .get(use: list)
+            .post(use: create)
+            .get("{name}", use: show)
+            .put("{name}", use: replace)
+            .delete("{name}", use: remove)
+    }
+
+    private func list(_ request: Request, context: AdminContext) async throws -> Response {
+        let all = store.configuration.certificates.values.map(\.value).sorted { $0.name < $1.name }
+        return try .json(try Page(of: all, PageRequest(request)) { Self.answer($0) })
+    }
+
+    private func create(_ request: Request, context: AdminContext) async throws -> Response {
+        var (upload, warnings) = try await request.model(Console.Certificate.self, limit: bodyLimit)
+        upload.normalize()
+        try upload.check(creating: true).throwIfRefused()
+        // Unreachable `nil`: the rules have just required both parts.
+        guard let certificate = try Self.inspect(upload) else { throw Problem.invalid("cert", "Is required.") }
+        return try await editor.edit(request, context) { draft in
+            if draft.configuration.certificates[certificate.name] != nil {
+                throw Problem.duplicate("certificate", certificate.name)
+            }
+            return draft.put(certificate)
+        } respond: { edited, held in
+            try .json(Self.answer(edited.answer, warnings + held), status: .created)
+        }
+    }
+
+    private func show(_ request: Request, context: AdminContext) async throws -> Response {
+        guard let certificate = store.configuration.certificates[try context.name()]?.value else { return .missing }
+        return try .json(Envelope(Self.answer(certificate)))
+    }
+
+    private func replace(_ request: Request, context: AdminContext) async throws -> Response {
+        let name = try context.name()
+        var (upload, warnings) = try await request.model(Console.Certificate.self, limit: bodyLimit)
+        // The path names it, whatever the body says, as in Higress.
+        if upload.name != name, !upload.name.isEmpty { warnings.append("name: is \(name), as in the path.") }
+        upload.name = name
+        upload.normalize()
+        if store.configuration.certificates[name] == nil { throw Problem.unknown("certificate", name) }
+        try upload.check(creating: false).throwIfRefused()
+        let replacement = try Self.inspect(upload)
+        return try await editor.edit(request, context) { [upload] draft in
+            guard let current = draft.configuration.certificates[name]?.value else {
+                throw Problem.unknown("certificate", name)
+            }
+            try checkVersion("certificate", name, given: upload.version, current: current.version)
+            return draft.put(replacement ?? current)
+        } respond: { edited, held in
+            try .json(Self.answer(edited.answer, warnings + held))
+        }
+    }
+
+    private func remove(_ request: Request, context: AdminContext) async throws -> Response {
+        let name = try context.name()
+        return try await editor.edit(request, context) { draft in
+            if draft.configuration.certificates[name] == nil { throw Problem.unknown("certificate", name) }
+            let users = draft.configuration.users(ofCertificate: name)
+            if !users.isEmpty { throw Problem.inUse("certificate", name, by: users) }
+            draft.remove(StoredCertificate.self, named: name)
+        } respond: { _, _ in
+            Response(status: .noContent)
+        }
+    }
+
+    /// What is in the PEM, or `nil` when none was given; what the worker could not serve is 400 with field and reason.
+    private static func inspect(_ upload: Console.Certificate) throws(Problem) -> StoredCertificate? {
+        guard let certificate = upload.cert, let key = upload.key else { return nil }
+        let inspection: CertificateInspection
+        do {
+            inspection = try CertificateInspection.inspect(
+                certificatePEM: certificate, keyPEM: Secret(key.value),
+                passphrase: upload.passphrase.map { Secret($0.value) })
+        } catch {
+            throw Problem.invalid(error.field.rawValue, sentence(error.reason))
+        }
+        let facts = inspection.facts
+        return StoredCertificate(
+            name: upload.name, chain: inspection.chainPEM, privateKey: inspection.keyPEM,
+            facts: StoredCertificate.Facts(
+                names: facts.names, hasSAN: facts.hasSAN, notBefore: facts.notBefore, notAfter: facts.notAfter,
+                keyDescription: facts.keyDescription, selfSigned: facts.selfSigned, fingerprint: facts.fingerprint.hex,
+                chainExpiry: facts.chainExpiry.map { .init(subject: $0.subject, notAfter: $0.notAfter) },
+                weaknesses: facts.weaknesses.map(\.description)))
+    }
+
+    private static func answer(
+        _ certificate: StoredCertificate, _ warnings: [String] = []
+    ) -> Remarked<Console.Certificate> {
+        var shown = Console.Certificate()
+        shown.name = certificate.name
+        shown.version = certificate.version
+        shown.domains = certificate.facts.names
+        shown.validityStart = Console.Certificate.text(ofTime: certificate.facts.notBefore)
+        shown.validityEnd = Console.Certificate.text(ofTime: certificate.facts.notAfter)
+        let remarks = certificate.facts.remarks(at: WallClock.milliseconds() / 1_000)
+        return Remarked(value: shown, warnings: warnings + remarks.map { "cert: \($0)." })
+    }
+
+    private static func sentence(_ text: String) -> String {
+        text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : ".")
+    }
+}
+
+extension StoredCertificate.Facts {
+    /// What a client would hold against the certificate at this moment.
+    func remarks(at now: Int64) -> [String] {
+        var remarks: [String] = []
+        if now > notAfter { remarks.append("\(CertificateWarning.expired(since: notAfter))") }
+        if now < notBefore { remarks.append("\(CertificateWarning.notYetValid(until: notBefore))") }
+        if let chain = chainExpiry, now > chain.notAfter {
+            remarks.append("\(CertificateWarning.chainExpired(subject: chain.subject, since: chain.notAfter))")
+        }
+        return remarks + weaknesses
+    }
+}

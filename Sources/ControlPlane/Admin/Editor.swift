@@ -1,0 +1,166 @@
+// Every change of the configuration goes this way: apply to a draft, compile and judge the whole as the worker will,
+// store, publish, and, if asked, wait until it is live.
+
+import ConfigModel
+import ConsoleModel
+import HTTPTypes
+import Hummingbird
+package import Logging
+package import Persistence
+import ServiceLifecycle
+import Synchronization
+
+/// Changes the configuration. The one place that compiles and hands snapshots to the publisher.
+package final class Editor: Sendable {
+    private let store: Store
+    private let compiler: SnapshotCompiler
+    private let publisher: Publisher
+    /// The snapshot of the stored configuration: the next one shares with it what has not changed.
+    private let latest = Mutex<Snapshot?>(nil)
+
+    package init(store: Store, compiler: SnapshotCompiler, publisher: Publisher) {
+        self.store = store
+        self.compiler = compiler
+        self.publisher = publisher
+    }
+
+    /// Compiles what is stored and publishes it: the first thing at the start.
+    package func publishStored(logger: Logger) async throws {
+        let compiled = try compile(store.configuration)
+        for problem in compiled.problems {
+            // It was fit when it was stored, so this is for whoever made the rules stricter since.
+            logger.warning("stored configuration has a problem", metadata: ["problem": "\(problem.sentence)"])
+        }
+        await publish(compiled.snapshot)
+    }
+
+    /// Runs the edit; the answer of `respond` gets the headers that tell its version and whether it is live.
+    func edit<Answer: Sendable>(
+        _ request: Request, _ context: AdminContext, _ body: @escaping @Sendable (inout Draft) throws -> Answer,
+        respond: (Edited<Answer>, _ warnings: [String]) throws -> Response
+    ) async throws -> Response {
+        let wait = try WaitRequest(request)
+        let author = try context.author()
+        // A client that goes away must not come between storing and publishing: this task is nobody's child.
+        let edited = try await Task { try await storeAndPublish(by: author, body) }.value
+        if edited.changed {
+            context.logger.info("configuration saved", metadata: ["version": "\(edited.configuration.version)"])
+        }
+        let version = edited.configuration.version
+        var live: Live?
+        if let timeout = wait.timeout {
+            // The end of the process does not wait for workers.
+            live = await cancelWhenGracefulShutdown { [publisher] in
+                await publisher.waitLive(version: version, timeout: timeout)
+            }
+        }
+        var response = try respond(edited, await heldBack())
+        response.headers[.causewayVersion] = String(version)
+        if let live { response.headers[.causewayLive] = live.rawValue }
+        return response
+    }
+
+    /// One sentence for each object that a worker does not take in its newest form. Every write says so.
+    private func heldBack() async -> [String] {
+        await publisher.report().flatMap { worker in
+            worker.heldBack.map { object in
+                let reasons = object.reasons.map(\.reason).joined(separator: "; ")
+                let served = object.keepsLastForm ? "the form before it is served" : "it is left out"
+                return "Worker \(worker.id) refuses \(object.kind) \(object.name) (\(reasons)): \(served)."
+            }
+        }
+    }
+
+    private func storeAndPublish<Answer: Sendable>(
+        by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
+    ) async throws -> Edited<Answer> {
+        let (edited, snapshot) = try await judgedEdit(by: author, body)
+        if let snapshot { await publish(snapshot) }
+        return edited
+    }
+
+    private func judgedEdit<Answer: Sendable>(
+        by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
+    ) async throws -> (Edited<Answer>, Snapshot?) {
+        let edited = try await store.edit(by: author) { [self] draft -> (Answer, Snapshot?) in
+            let before = draft.configuration
+            let answer = try body(&draft)
+            if draft.changesNothing { return (answer, nil) }
+            let compiled = try compile(draft.configuration)
+            try judge(compiled, draft: draft, before: before)
+            return (answer, compiled.snapshot)
+        }
+        let (answer, snapshot) = edited.answer
+        return (edited.answering(answer), snapshot)
+    }
+
+    private func compile(_ configuration: StoredConfiguration) throws -> CompiledConfiguration {
+        guard let history = HistoryID(store.history) else { preconditionFailure("a history has 16 bytes") }
+        return try compiler.compile(configuration, history: history, after: latest.withLock { $0 })
+    }
+
+    /// The worker's own validation. What was wrong before the edit is not the edit's fault and does not refuse it.
+    private func judge(_ compiled: CompiledConfiguration, draft: Draft, before: StoredConfiguration) throws {
+        if compiled.problems.isEmpty { return }
+        let old = Set(try compiler.compile(before, history: compiled.snapshot.historyID).problems)
+        let edited = Set(draft.changedResources.map { "\($0.kind.rawValue) \($0.name)" })
+        let errors = compiled.problems.filter { !old.contains($0) }.map { problem in
+            let isOwn = edited.contains("\(problem.kind?.rawValue ?? "") \(problem.name)")
+            return isOwn ? problem.error : FieldError("", problem.sentence)
+        }
+        if !errors.isEmpty { throw Problem.invalid(errors) }
+    }
+
+    private func publish(_ snapshot: Snapshot) async {
+        latest.withLock { latest in
+            if (latest?.version ?? 0) <= snapshot.version { latest = snapshot }
+        }
+        await publisher.publish(snapshot)
+    }
+}
+
+extension ResourceProblem {
+    /// The problem with the resource named, for those who are not looking at it.
+    var sentence: String {
+        let field = error.field.isEmpty ? "" : ", \(error.field)"
+        return "\(kind?.rawValue ?? "listener") \(name)\(field): \(error.message)"
+    }
+}
+
+/// `?wait=live[&timeout=10s]` of a write.
+struct WaitRequest: Sendable {
+    static let longest = Duration.seconds(60)
+
+    /// `nil`: the answer does not wait.
+    private(set) var timeout: Duration?
+
+    init(_ request: Request) throws(Problem) {
+        let query = request.uri.queryParameters
+        switch query["wait"] {
+        case nil, "": return
+        case "live": break
+        default: throw .invalidQuery("wait", "Must be live.")
+        }
+        timeout = .seconds(10)
+        guard let text = query["timeout"], !text.isEmpty else { return }
+        guard let duration = Self.duration(text), duration <= Self.longest else {
+            throw .invalidQuery("timeout", "Must be a time of at most 60s, as in 10s or 500ms.")
+        }
+        timeout = duration
+    }
+
+    private static func duration(_ text: Substring) -> Duration? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let value = Int(digits), value <= 60_000 else { return nil }
+        switch text.dropFirst(digits.count) {
+        case "s", "": return .seconds(value)
+        case "ms": return .milliseconds(value)
+        default: return nil
+        }
+    }
+}
+
+extension HTTPField.Name {
+    static let causewayVersion = HTTPField.Name("Causeway-Version")!
+    static let causewayLive = HTTPField.Name("Causeway-Live")!
+}

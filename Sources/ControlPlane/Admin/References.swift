@@ -1,0 +1,95 @@
+// What refers to what: routes to domains and services, domains to certificates. A save may not point at nothing, and what
+// is pointed at may not go.
+
+import ConsoleModel
+import Persistence
+
+extension StoredConfiguration {
+    // MARK: what a resource needs
+
+    func checkReferences(of domain: Console.Domain) -> Findings {
+        var findings = Findings()
+        if let name = domain.certIdentifier, certificates[name] == nil {
+            findings.refuse("certIdentifier", "There is no certificate named \(name).")
+        }
+        return findings
+    }
+
+    func checkReferences(of route: Console.Route) -> Findings {
+        var findings = Findings()
+        for (index, name) in route.domains.enumerated() where domains[name] == nil {
+            findings.refuse("domains[\(index)]", "There is no domain named \(name).")
+        }
+        for (index, service) in route.services.enumerated() where serviceSource(offering: service.name) == nil {
+            findings.refuse("services[\(index)].name", "There is no service named \(service.name). \(serviceHint)")
+        }
+        return findings
+    }
+
+    private var serviceHint: String {
+        let names = serviceSources.values.map(\.value).filter(\.offersService).map(\.serviceName).sorted()
+        if names.isEmpty { return "No service source offers one yet: add one first." }
+        let rest = names.count > 5 ? " and \(names.count - 5) more" : ""
+        return "There are \(names.prefix(5).joined(separator: ", "))\(rest)."
+    }
+
+    // MARK: what needs a resource
+
+    func users(ofCertificate name: String) -> [(noun: String, name: String)] {
+        domains.values.filter { $0.value.certIdentifier == name }.map { ("domain", $0.value.name) }.sorted {
+            $0.1 < $1.1
+        }
+    }
+
+    func users(ofDomain name: String) -> [(noun: String, name: String)] {
+        routes(ofDomain: name).filter { !$0.domains.isEmpty }.map { ("route", $0.name) }
+    }
+
+    func users(of source: Console.ServiceSource) -> [(noun: String, name: String)] {
+        guard source.offersService else { return [] }
+        return routes.values.map(\.value).filter { $0.services.contains { $0.name == source.serviceName } }
+            .map { ("route", $0.name) }.sorted { $0.1 < $1.1 }
+    }
+
+    /// By name. Routes without a domain belong to the domain of any host.
+    func routes(ofDomain name: String) -> [Console.Route] {
+        routes.values.map(\.value).filter {
+            name == Console.Domain.anyHost ? $0.domains.isEmpty : $0.domains.contains(name)
+        }.sorted { $0.name < $1.name }
+    }
+
+    // MARK: what works otherwise than it looks
+
+    /// True of the stored resources now, so shown by reads as well as by writes.
+    func remarks(on domain: Console.Domain) -> [String] {
+        guard domain.https != .off, domain.name != Console.Domain.anyHost, let name = domain.certIdentifier,
+            let certificate = certificates[name]?.value, !certificate.facts.covers(domain.name)
+        else { return [] }
+        let names = certificate.facts.names.joined(separator: ", ")
+        return [
+            "certIdentifier: the certificate \(name) is for \(names), not for \(domain.name): clients will refuse it."
+        ]
+    }
+
+    func remarks(on route: Console.Route) -> [String] {
+        route.services.enumerated().compactMap { index, service in
+            guard let source = serviceSource(offering: service.name), let port = service.port,
+                port != source.servicePort
+            else { return nil }
+            return
+                "services[\(index)].port: is \(port), but \(service.name) has port \(source.servicePort), which is used."
+        }
+    }
+}
+
+extension StoredCertificate.Facts {
+    /// Whether a client that asks for this host accepts the names: a wildcard stands for one label (RFC 9525 §6.3).
+    func covers(_ host: String) -> Bool {
+        names.contains { name in
+            let name = name.lowercased()
+            if name == host { return true }
+            guard name.hasPrefix("*."), let dot = host.firstIndex(of: "."), !host.hasPrefix("*") else { return false }
+            return host[dot...] == name.dropFirst()
+        }
+    }
+}

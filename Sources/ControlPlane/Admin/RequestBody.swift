@@ -1,0 +1,37 @@
+// Bodies of requests into models: bounded, JSON only, with the fields named that mean nothing to us.
+
+import ConsoleModel
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension Request {
+    /// Reads and decodes the body; more than `limit` bytes are 413 before they are kept.
+    func model<Value: Codable & Sendable>(
+        _ type: Value.Type = Value.self, limit: Int
+    ) async throws -> (value: Value, warnings: [String]) {
+        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit { throw Problem.tooLarge(limit) }
+        let buffer: ByteBuffer
+        do {
+            buffer = try await body.collect(upTo: limit)
+        } catch is NIOTooManyBytesError {
+            throw Problem.tooLarge(limit)
+        }
+        do {
+            let decoded = try ConsoleJSON.decode(type, from: Array(buffer.readableBytesView))
+            return (
+                decoded.value, decoded.unknownFields.map { "\($0): is not a field that is known here; it is ignored." }
+            )
+        } catch BodyError.malformed(let message) {
+            throw Problem(.badRequest, .malformedBody, message)
+        } catch BodyError.wrongType(let error) {
+            throw Problem.invalid([error])
+        }
+    }
+}
+
+extension Problem {
+    static func tooLarge(_ limit: Int) -> Problem {
+        Problem(.contentTooLarge, .tooLarge, "The body is larger than \(limit) bytes.")
+    }
+}

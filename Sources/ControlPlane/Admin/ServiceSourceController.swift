@@ -1,0 +1,110 @@
+// /v1/service-sources and /v1/services: where requests can go.
+
+import ConsoleModel
+import HTTPTypes
+import Hummingbird
+import Persistence
+
+/// Service sources, and the services that they offer.
+struct ServiceSourceController: Sendable {
+    let store: Store
+    let editor: Editor
+    let bodyLimit: Int
+
+    func addRoutes(to group: RouterGroup<AdminContext>) {
+        group
+            .get("services", use: services)
+            .get("service-sources", use: list)
+            .post("service-sources", use: create)
+            .get("service-sources/{name}", use: show)
+            .put("service-sources/{name}", use: replace)
+            .delete("service-sources/{name}", use: remove)
+    }
+
+    private func services(_ request: Request, context: AdminContext) async throws -> Response {
+        let all = store.configuration.serviceSources.values.compactMap { Console.Service(of: $0.value) }
+            .sorted { ($0.name, $0.port ?? 0) < ($1.name, $1.port ?? 0) }
+        return try .json(try Page(of: all, PageRequest(request)) { $0 })
+    }
+
+    private func list(_ request: Request, context: AdminContext) async throws -> Response {
+        let all = store.configuration.serviceSources.values.map(\.value).sorted { $0.name < $1.name }
+        return try .json(try Page(of: all, PageRequest(request)) { Self.answer($0) })
+    }
+
+    private func create(_ request: Request, context: AdminContext) async throws -> Response {
+        var (source, warnings) = try await request.model(Console.ServiceSource.self, limit: bodyLimit)
+        source.normalize()
+        try source.check().throwIfRefused()
+        return try await editor.edit(request, context) { [source] draft in
+            if draft.configuration.serviceSources[source.name] != nil {
+                throw Problem.duplicate("service source", source.name)
+            }
+            return draft.put(source)
+        } respond: { edited, held in
+            try .json(Self.answer(edited.answer, warnings + held), status: .created)
+        }
+    }
+
+    private func show(_ request: Request, context: AdminContext) async throws -> Response {
+        guard let source = store.configuration.serviceSources[try context.name()]?.value else { return .missing }
+        return try .json(Envelope(Self.answer(source)))
+    }
+
+    private func replace(_ request: Request, context: AdminContext) async throws -> Response {
+        let name = try context.name()
+        var (source, warnings) = try await request.model(Console.ServiceSource.self, limit: bodyLimit)
+        // The path names it, whatever the body says, as in Higress.
+        if source.name != name, !source.name.isEmpty { warnings.append("name: is \(name), as in the path.") }
+        source.name = name
+        source.normalize()
+        let findings = source.check()
+        return try await editor.edit(request, context) { [source] draft in
+            guard let current = draft.configuration.serviceSources[name]?.value else {
+                throw Problem.unknown("service source", name)
+            }
+            try findings.throwIfRefused()
+            try checkVersion("service source", name, given: source.version, current: current.version)
+            let users = draft.configuration.users(of: current)
+            if !source.offersService || source.serviceName != current.serviceName, !users.isEmpty {
+                throw Problem.inUse("service", current.serviceName, by: users)
+            }
+            return draft.put(source.keepingCredentials(of: current))
+        } respond: { edited, held in
+            try .json(Self.answer(edited.answer, warnings + held))
+        }
+    }
+
+    private func remove(_ request: Request, context: AdminContext) async throws -> Response {
+        let name = try context.name()
+        return try await editor.edit(request, context) { draft in
+            guard let current = draft.configuration.serviceSources[name]?.value else {
+                throw Problem.unknown("service source", name)
+            }
+            let users = draft.configuration.users(of: current)
+            if !users.isEmpty { throw Problem.inUse("service source", name, by: users) }
+            draft.remove(Console.ServiceSource.self, named: name)
+        } respond: { _, _ in
+            Response(status: .noContent)
+        }
+    }
+
+    /// Credentials go in and never come out.
+    private static func answer(
+        _ source: Console.ServiceSource, _ warnings: [String] = []
+    ) -> Remarked<Console.ServiceSource> {
+        var shown = source
+        shown.authN?.properties = nil
+        return Remarked(value: shown, warnings: warnings + source.check().warnings)
+    }
+}
+
+extension Console.ServiceSource {
+    /// Absent or empty credentials on an update mean the stored ones.
+    fileprivate func keepingCredentials(of stored: Console.ServiceSource) -> Console.ServiceSource {
+        guard authN != nil, authN?.properties?.value.isEmpty ?? true else { return self }
+        var result = self
+        result.authN?.properties = stored.authN?.properties
+        return result
+    }
+}

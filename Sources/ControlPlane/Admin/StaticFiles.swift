@@ -1,0 +1,80 @@
+// The admin page: files of one folder, for every path that the API does not know. Single-segment paths without a file are
+// pages of the application and get its index.html.
+
+import HTTPTypes
+import Hummingbird
+import Logging
+
+/// Serves the folder where the API finds nothing.
+struct StaticFiles: RouterMiddleware {
+    typealias Context = AdminContext
+
+    private let files: FileMiddleware<AdminContext, LocalFileSystem>
+
+    init(folder: String, logger: Logger) {
+        files = FileMiddleware(
+            folder, searchForIndexHtml: true, logger: logger)
+    }
+
+    func handle(
+        _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await files.handle(request, context: context, next: next)
+        } catch let error as HTTPError where error.status == .notFound && Self.isPage(request) {
+            var head = request.head
+            head.path = "/"
+            return try await files.handle(Request(head: head, body: request.body), context: context) { _, _ in
+                throw error
+            }
+        }
+    }
+
+    private static func isPage(_ request: Request) -> Bool {
+        let path = request.uri.path.dropFirst()
+        return (request.method == .get || request.method == .head) && !path.contains("/") && !path.contains(".")
+    }
+}
+
+/// Headers that keep browsers from doing what this server never wants.
+struct SecurityHeaders: RouterMiddleware {
+    typealias Context = AdminContext
+
+    func handle(
+        _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
+    ) async throws -> Response {
+        var response = try await next(request, context)
+        response.headers[.contentSecurityPolicy] = "default-src 'self'"
+        response.headers[.xContentTypeOptions] = "nosniff"
+        response.headers[.xFrameOptions] = "DENY"
+        response.headers[.referrerPolicy] = "same-origin"
+        // Files of the page are asked for again by their tag, so that an upgrade shows at once.
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-cache" }
+        return response
+    }
+}
+
+/// One line a request, at debug.
+struct RequestLog: RouterMiddleware {
+    typealias Context = AdminContext
+
+    func handle(
+        _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
+    ) async throws -> Response {
+        let start = ContinuousClock.now
+        let response = try await next(request, context)
+        context.logger.debug(
+            "request",
+            metadata: [
+                "method": "\(request.method.rawValue)", "path": "\(request.uri.path)",
+                "status": "\(response.status.code)", "peer": "\(context.peer.address)",
+                "milliseconds": "\(start.duration(to: .now) / .milliseconds(1))",
+            ])
+        return response
+    }
+}
+
+extension HTTPField.Name {
+    static let xFrameOptions = HTTPField.Name("X-Frame-Options")!
+    static let referrerPolicy = HTTPField.Name("Referrer-Policy")!
+}

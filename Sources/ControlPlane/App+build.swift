@@ -1,0 +1,126 @@
+// The whole control plane wired in one place: store, publisher, channel, admin API. Order matters: what is stored is
+// published before the first worker or the first request is let in.
+
+import ConfigModel
+import Foundation
+import Hummingbird
+package import Logging
+import HummingbirdCore
+import NIOCore
+import Persistence
+import Seal
+import ServiceLifecycle
+import UnixSignals
+
+/// The control plane of one data folder.
+package struct ControlPlane: Sendable {
+    private let store: Store
+    private let group: ServiceGroup
+
+    /// Opens the folder, publishes what it holds and makes the services. Nothing listens yet.
+    package init(_ options: ControlPlaneOptions, logger: Logger) async throws {
+        try Self.check(options)
+        if !options.allowsDumps, !ProcessMemory.protect() {
+            throw StartError("Core dumps cannot be switched off here; --allow-dumps starts all the same.")
+        }
+        let store = try Store(Store.Options(folder: options.data, migrations: options.migrations), logger: logger)
+        let publisher = Publisher(
+            mintHistory: { reason in
+                guard let minted = HistoryID(try await store.mintHistory(reason: reason)) else {
+                    preconditionFailure("a history has 16 bytes")
+                }
+                return minted
+            }, logger: Logger(label: "publisher"))
+        let editor = Editor(
+            store: store, compiler: SnapshotCompiler(listeners: Self.listeners(options)), publisher: publisher)
+        try await editor.publishStored(logger: logger)
+
+        let setupCode = SetupCode()
+        if try await !store.hasAccounts() {
+            logger.notice(
+                "there is no account yet: POST /system/init makes the first; elsewhere than on this machine it needs the code",
+                metadata: ["setupCode": "\(setupCode.text)"])
+        }
+        var parts = AdminParts(
+            store: store, editor: editor, publisher: publisher,
+            authenticator: Authenticator(store: store, hasher: try PasswordHasher()),
+            hosts: HostRule(names: options.hosts), setupCode: setupCode)
+        parts.staticFolder = options.staticFolder
+        parts.apiDocument = try options.apiDocument.map(Self.text)
+        let channel = try ChannelServer(
+            ChannelServer.Options(path: options.channelPath), publisher: publisher, logger: Logger(label: "channel"))
+        self.store = store
+        group = Self.group([channel, Self.application(parts, options, logger: logger)], logger: logger)
+    }
+
+    /// Serves until SIGTERM or SIGINT.
+    package func run() async throws {
+        try await group.run()
+        try store.close()
+    }
+
+    private static func check(_ options: ControlPlaneOptions) throws {
+        guard
+            Peer.isLoopback(options.adminAddress) || options.adminAddress == "localhost" || options.allowsInsecureAdmin
+        else {
+            throw StartError(
+                "--admin-address \(options.adminAddress) would send passwords in clear over the network."
+                    + " Use a loopback address, or --allow-insecure-admin behind a proxy that speaks TLS.")
+        }
+        if let folder = options.staticFolder, !FileManager.default.fileExists(atPath: "\(folder)/index.html") {
+            throw StartError("--static \(folder) has no index.html.")
+        }
+    }
+
+    private static func text(of path: String) throws -> String {
+        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
+        else {
+            throw StartError("--openapi \(path) cannot be read.")
+        }
+        return text
+    }
+
+    /// The two listeners of the gateway.
+    private static func listeners(_ options: ControlPlaneOptions) -> [Listener] {
+        [
+            Listener(name: "http", address: options.gatewayAddress, port: options.httpPort, tls: false),
+            Listener(name: "https", address: options.gatewayAddress, port: options.httpsPort, tls: true),
+        ]
+    }
+
+    private static func application(
+        _ parts: AdminParts, _ options: ControlPlaneOptions, logger: Logger
+    ) -> some ApplicationProtocol {
+        Application(
+            router: parts.makeRouter(logger: logger),
+            server: .http1(configuration: .init(idleTimeout: .seconds(75))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(options.adminAddress, port: options.adminPort),
+                availableConnectionsDelegate: MaximumAvailableConnections(1_024)),
+            onServerRunning: { channel in
+                let port = channel.localAddress?.port ?? options.adminPort
+                announce(port, options, logger: logger)
+            },
+            logger: logger)
+    }
+
+    private static func announce(_ port: Int, _ options: ControlPlaneOptions, logger: Logger) {
+        let path = "\(options.data)/admin.port"
+        do {
+            try Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            logger.warning("cannot write the port", metadata: ["path": "\(path)", "error": "\(error)"])
+        }
+        logger.info(
+            "admin listening",
+            metadata: ["address": "\(options.adminAddress)", "port": .stringConvertible(port)])
+    }
+
+    private static func group(_ services: [any Service], logger: Logger) -> ServiceGroup {
+        var configuration = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        // Requests that wait for a version to be live may wait for a minute; the end of the process does not.
+        configuration.maximumGracefulShutdownDuration = .seconds(5)
+        return ServiceGroup(configuration: configuration)
+    }
+}

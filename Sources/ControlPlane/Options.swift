@@ -1,0 +1,48 @@
+// What a control plane is started with. Defaults are those of the command line.
+
+/// Settings of the process.
+package struct ControlPlaneOptions: Sendable {
+    /// The data folder; made when missing.
+    package var data: String
+    /// Folder of migrations/*.sql.
+    package var migrations: String
+    package var adminAddress = "127.0.0.1"
+    /// 0: chosen by the kernel; the port is logged and written to DATA/admin.port.
+    package var adminPort = 8080
+    /// Unix socket for workers; `nil`: DATA/channel.sock.
+    package var channel: String?
+    package var gatewayAddress = "127.0.0.1"
+    package var httpPort: UInt16 = 8000
+    package var httpsPort: UInt16 = 8443
+    /// The admin page; `nil`: none is served.
+    package var staticFolder: String?
+    /// The description of the API; `nil`: none is served.
+    package var apiDocument: String?
+    /// Names besides loopback under which the admin API may be called.
+    package var hosts: [String] = []
+    /// Whether the admin API may listen elsewhere than on loopback without TLS.
+    package var allowsInsecureAdmin = false
+    /// Whether core files and debuggers are left possible.
+    package var allowsDumps = false
+
+    package init(data: String, migrations: String) {
+        self.data = data
+        self.migrations = migrations
+    }
+
+    package var channelPath: String { channel ?? "\(data)/channel.sock" }
+}
+
+/// The version of this software.
+package enum ControlPlaneVersion {
+    package static let current = "0.1.0"
+}
+
+/// Why a process with these settings cannot start; names the setting.
+package struct StartError: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
