@@ -25,9 +25,9 @@ package enum ChannelLimits {
     /// Largest payload of a type. Checked when the header has arrived, before anything is buffered for it.
     static func payload(_ type: MessageType) -> Int {
         switch type {
-        case .hello, .refused, .publishBegin, .publishEnd, .status: 16 << 10
+        case .hello, .refused, .publishBegin, .publishEnd: 16 << 10
         case .objects: objectBytes + (64 << 10)
-        case .ack, .nack: reports * (2 * nameBytes + reasonBytes + 16) + 1_024
+        case .ack, .nack, .status: reports * (2 * nameBytes + reasonBytes + 16) + 1_024
         case .statistics: statisticsBytes
         }
     }

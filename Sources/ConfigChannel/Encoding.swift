@@ -93,6 +93,7 @@ extension Message {
             writer.integer(value.servedVersion)
             writer.integer(value.activeConnections)
             writer.integer(value.activeStreams)
+            writer.reports(value.degraded)
             return .status
         case .statistics(let bytes):
             writer.raw(bytes.prefix(ChannelLimits.statisticsBytes))

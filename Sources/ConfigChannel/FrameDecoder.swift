@@ -119,7 +119,8 @@ struct WireReader {
             return .status(
                 Status(
                     state: try choice("state"), servedVersion: try integer("version"),
-                    activeConnections: try integer("connections"), activeStreams: try integer("streams")))
+                    activeConnections: try integer("connections"), activeStreams: try integer("streams"),
+                    degraded: try reports()))
         case .statistics: return .statistics(Array(try take(bytes.endIndex - position, "statistics")))
         }
     }

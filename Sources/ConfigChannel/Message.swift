@@ -220,8 +220,14 @@ package struct Status: Hashable, Sendable {
     package var servedVersion: UInt64
     package var activeConnections: UInt64
     package var activeStreams: UInt64
+    /// What is degraded now: in place of what the ACK said.
+    package var degraded: [ProblemReport]
 
-    package init(state: WorkerState, servedVersion: UInt64, activeConnections: UInt64, activeStreams: UInt64) {
+    package init(
+        state: WorkerState, servedVersion: UInt64, activeConnections: UInt64, activeStreams: UInt64,
+        degraded: [ProblemReport] = []
+    ) {
+        self.degraded = degraded
         self.state = state
         self.servedVersion = servedVersion
         self.activeConnections = activeConnections

@@ -86,6 +86,8 @@ package struct PublisherState: Sendable {
     /// Of the version that is served.
     package private(set) var heldBack: [HeldBackObject] = []
     package private(set) var lastAck: Ack?
+    /// What the machine does not let the worker bring up, by its last word.
+    package private(set) var degraded: [ProblemReport] = []
     package private(set) var lastNack: Nack?
     package private(set) var inFlight: Offer?
 
@@ -136,6 +138,7 @@ package struct PublisherState: Sendable {
         guard let offer = answered(ack.nonce, ack.history, ack.version) else { return .stale }
         inFlight = nil
         lastAck = ack
+        degraded = ack.degraded
         served = ServedVersion(
             history: offer.history, version: offer.version, versionRoot: offer.versionRoot, root: offer.content.root)
         known = KnownContent(snapshot: offer.content, retained: Set(offer.retained))
@@ -161,6 +164,7 @@ package struct PublisherState: Sendable {
 
     package mutating func received(_ status: Status) -> NextStep {
         workerState = status.state
+        degraded = status.degraded
         return nextStep()
     }
 

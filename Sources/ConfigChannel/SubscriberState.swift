@@ -67,8 +67,6 @@ package struct SubscriberState: Sendable {
     /// The publish that is being warmed came by the connection that is still there.
     private var warmingIsAwaited = false
     private var waiting: Candidate?
-    /// The last candidate that was acknowledged on this connection.
-    private var answered: Candidate?
 
     /// `served` is what the worker loaded from disk, with the snapshot that belongs to it.
     package init(identity: Identity, current: Snapshot? = nil, served: ServedVersion? = nil) {
@@ -95,7 +93,6 @@ package struct SubscriberState: Sendable {
         warmingIsAwaited = false
         assembly = nil
         waiting = nil
-        answered = nil
     }
 
     package mutating func received(_ message: Message) -> OnMessage {
@@ -163,14 +160,7 @@ package struct SubscriberState: Sendable {
         guard let done = warming, done.nonce == nonce else { return OnWarmed() }
         current = done.snapshot
         served = done.served
-        answered = warmingIsAwaited ? done : nil
         return proceed(answer: ack(done, reports))
-    }
-
-    /// What was degraded has changed since the ACK: the answer to send again, if the connection it came by is still there.
-    package mutating func degradedChanged(_ reports: [ProblemReport]) -> Message? {
-        guard isConnected, warming == nil, let answered else { return nil }
-        return ack(answered, reports)
     }
 
     /// The candidate cannot be served; what was served before serves on.

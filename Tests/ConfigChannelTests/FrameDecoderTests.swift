@@ -30,7 +30,10 @@ import Testing
         .objects([]), .publishEnd(nonce: 3), .ack(Ack(nonce: 3, history: served.history, version: 8)),
         .ack(Ack(nonce: 3, history: served.history, version: 8, degraded: [report, report])),
         .nack(Nack(nonce: 3, history: served.history, version: 8, reasons: [report, ProblemReport(reason: "all")])),
-        .status(Status(state: .draining, servedVersion: 8, activeConnections: 5, activeStreams: 6)),
+        .status(
+            Status(
+                state: .draining, servedVersion: 8, activeConnections: 5, activeStreams: 6,
+                degraded: [ProblemReport(reason: "the disk is full")])),
         .statistics([9, 9, 9]), .statistics([]),
     ]
 

@@ -90,7 +90,7 @@ extension Publisher {
                 WorkerReport.Answer(
                     version: $0.version, at: worker.nackedAt, reasons: $0.reasons.map { WorkerReport.Problem($0) })
             },
-            degraded: (state.lastAck?.degraded ?? []).map { WorkerReport.Problem($0) },
+            degraded: state.degraded.map { WorkerReport.Problem($0) },
             heldBack: state.heldBack.map { WorkerReport.HeldBack($0) })
     }
 }

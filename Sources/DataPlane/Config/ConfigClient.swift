@@ -34,6 +34,10 @@ final class ConfigClient: Sendable {
         var socket: Int32 = -1
         var decoder = FrameDecoder()
         var toldDraining = false
+        /// Why the snapshot that is served is not on disk; nil: it is.
+        var storeProblem: ProblemReport?
+
+        var reports: [ProblemReport] { degraded.map { ProblemReport($0) } + (storeProblem.map { [$0] } ?? []) }
     }
 
     /// Milliseconds between two status messages, and between two tries of degraded objects.
@@ -166,9 +170,7 @@ final class ConfigClient: Sendable {
         let before = session.degraded
         guard case .success = apply(current, &session), session.degraded != before else { return }
         logger.notice("degraded objects changed", metadata: ["degraded": "\(session.degraded.count)"])
-        if let answer = session.subscriber.degradedChanged(session.degraded.map { ProblemReport($0) }) {
-            _ = send(answer, session.socket)
-        }
+        if session.socket >= 0 { _ = sendStatus(session) }
     }
 
     private func warm(_ first: Candidate, _ session: inout Session) -> Bool {
@@ -177,15 +179,15 @@ final class ConfigClient: Sendable {
             let result: SubscriberState.OnWarmed
             switch apply(current.snapshot, &session) {
             case .success:
-                var problems = session.degraded.map { ProblemReport($0) }
                 do {
+                    session.storeProblem = nil
                     try store.save(current.snapshot, served: current.served)
                 } catch {
                     // It is served all the same: after a restart the control plane brings it again.
                     logger.error("the snapshot could not be kept on disk", metadata: ["reason": "\(error)"])
-                    problems.append(ProblemReport(reason: "the snapshot could not be kept on disk: \(error)"))
+                    session.storeProblem = ProblemReport(reason: "the snapshot could not be kept on disk: \(error)")
                 }
-                result = session.subscriber.warmed(nonce: current.nonce, reports: problems)
+                result = session.subscriber.warmed(nonce: current.nonce, reports: session.reports)
                 logger.info("serving", metadata: ["version": "\(current.snapshot.version)"])
             case .failure(let refusal):
                 for report in refusal.reports.prefix(20) {
@@ -292,14 +294,18 @@ final class ConfigClient: Sendable {
 
     private func sendStatus(_ session: Session) -> Bool {
         let values = status.read()
-        let opened = registry.loops.reduce(0) { $0 &+ $1.counter(LoopMetric.connectionsOpened.rawValue).value }
-        let closed = registry.loops.reduce(0) { $0 &+ $1.counter(LoopMetric.connectionsClosed.rawValue).value }
         return send(
             .status(
                 Status(
                     state: values.isDraining ? .draining : values.isServing ? .serving : .starting,
-                    servedVersion: values.version, activeConnections: opened &- closed, activeStreams: 0)),
+                    servedVersion: values.version,
+                    activeConnections: sum(.connectionsOpened) &- sum(.connectionsClosed),
+                    activeStreams: sum(.requests) &- sum(.exchangesEnded), degraded: session.reports)),
             session.socket)
+    }
+
+    private func sum(_ metric: LoopMetric) -> UInt64 {
+        registry.loops.reduce(0) { $0 &+ $1.counter(metric.rawValue).value }
     }
 
     private func send(_ message: Message, _ descriptor: Int32) -> Bool {

@@ -139,6 +139,7 @@ extension ExchangePointer {
             }
         }
         loop.pointee.exchangeCount &-= 1
+        loop.pointee.statistics.exchangesEnded.increment()
     }
 
     /// Takes the exchange off its upstream connection, for good or for another try.

@@ -28,6 +28,7 @@ enum LoopMetric: Int, CaseIterable {
     case downstreamBytesReceived
     case downstreamBytesSent
     case requests
+    case exchangesEnded
     case requestsMalformed
     case streamsReset
     case streamsRefused
@@ -56,6 +57,7 @@ enum LoopMetric: Int, CaseIterable {
         case .downstreamBytesReceived: ("causeway_downstream_received_bytes_total", "Plain bytes from clients.")
         case .downstreamBytesSent: ("causeway_downstream_sent_bytes_total", "Plain bytes to clients.")
         case .requests: ("causeway_downstream_requests_total", "Requests begun.")
+        case .exchangesEnded: ("causeway_downstream_exchanges_ended_total", "Exchanges that are over.")
         case .requestsMalformed: ("causeway_downstream_requests_malformed_total", "Requests refused for their form.")
         case .streamsReset: ("causeway_streams_reset_total", "RST_STREAM frames received.")
         case .streamsRefused: ("causeway_downstream_streams_refused_total", "Streams over the limit.")
@@ -95,6 +97,7 @@ struct LoopStatistics {
     var connectionErrors: Counter { self[.connectionErrors] }
     var connectionsAbusive: Counter { self[.connectionsAbusive] }
     var requests: Counter { self[.requests] }
+    var exchangesEnded: Counter { self[.exchangesEnded] }
     var requestsMalformed: Counter { self[.requestsMalformed] }
     var streamsReset: Counter { self[.streamsReset] }
     var streamsRefused: Counter { self[.streamsRefused] }

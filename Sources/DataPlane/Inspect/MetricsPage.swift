@@ -24,6 +24,11 @@ struct MetricsPage {
             [],
             sum(registry.loops, LoopMetric.connectionsOpened.rawValue)
                 &- sum(registry.loops, LoopMetric.connectionsClosed.rawValue))
+        page.begin("causeway_downstream_exchanges_active", .gauge, help: "Requests and streams that are open.")
+        page.sample(
+            [],
+            sum(registry.loops, LoopMetric.requests.rawValue)
+                &- sum(registry.loops, LoopMetric.exchangesEnded.rawValue))
         page.begin("causeway_errors_total", .counter, help: "Exchanges that the gateway answered or ended, by flag.")
         for error in ProxyError.allCases {
             let value = sum(registry.loops, LoopMetric.allCases.count + Int(error.rawValue))
