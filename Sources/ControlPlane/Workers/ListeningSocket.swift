@@ -14,8 +14,22 @@ package struct ListeningSocketError: Error, Hashable, CustomStringConvertible {
 package struct ListeningSocket: Sendable {
     package let path: String
     package let descriptor: CInt
-    private let device: dev_t
-    private let inode: ino_t
+    private let identity: FileIdentity
+
+    /// Tells this file from another one at the same path. Inode numbers are used again at once, so the time counts too.
+    private struct FileIdentity: Equatable {
+        let device: dev_t
+        let inode: ino_t
+        let seconds: Int
+        let nanoseconds: Int
+
+        init(_ facts: stat) {
+            device = facts.st_dev
+            inode = facts.st_ino
+            seconds = facts.st_ctim.tv_sec
+            nanoseconds = facts.st_ctim.tv_nsec
+        }
+    }
 
     /// Readable and writable by owner and group, by nobody else.
     private static let mode: mode_t = 0o660
@@ -43,14 +57,13 @@ package struct ListeningSocket: Sendable {
         bound = true
         self.path = path
         self.descriptor = descriptor
-        device = facts.st_dev
-        inode = facts.st_ino
+        identity = FileIdentity(facts)
     }
 
     /// Removes the file, unless another process has put its own in place meanwhile.
     package func remove() {
         var facts = stat()
-        if lstat(path, &facts) == 0, facts.st_dev == device, facts.st_ino == inode { unlink(path) }
+        if lstat(path, &facts) == 0, FileIdentity(facts) == identity { unlink(path) }
     }
 
     /// Makes room at the path: what a crash left is removed, anything else is in the way.
