@@ -67,7 +67,7 @@ struct CausewayControl: AsyncParsableCommand {
         do {
             try await ControlPlane(options, logger: logger).run()
         } catch {
-            logger.critical("cannot go on", metadata: ["error": "\(error)"])
+            logger.critical("cannot go on", error: error)
             throw ExitCode.failure
         }
         logger.info("stopped")

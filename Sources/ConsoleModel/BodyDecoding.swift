@@ -16,6 +16,10 @@ package enum ConsoleJSON {
     package static func decode<Value: Codable & Sendable>(
         _ type: Value.Type, from bytes: [UInt8]
     ) throws(BodyError) -> DecodedBody<Value> {
+        if bytes.isEmpty { throw .malformed("The body is empty; a JSON object is expected.") }
+        if let problem = JSONSyntax.problem(in: bytes) {
+            throw .malformed("The body is not valid JSON: \(problem).")
+        }
         let data = Data(bytes)
         let tree: JSONValue
         do {
@@ -24,7 +28,7 @@ package enum ConsoleJSON {
             // Of all JSON only a number beyond every type of ours ends here.
             throw .wrongType(FieldError(Self.path(context.codingPath), "Must be a number in range."))
         } catch {
-            throw .malformed(Self.syntaxMessage(of: error, isEmpty: bytes.isEmpty))
+            throw .malformed("The body cannot be read as JSON.")
         }
         guard case .object = tree else {
             throw .wrongType(FieldError("", "The body must be a JSON object, not \(tree.kind)."))
@@ -45,15 +49,6 @@ package enum ConsoleJSON {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(value))
-    }
-
-    private static func syntaxMessage(of error: any Error, isEmpty: Bool) -> String {
-        if isEmpty { return "The body is empty; a JSON object is expected." }
-        if case .dataCorrupted(let context) = error as? DecodingError {
-            let reason = (context.underlyingError as? NSError)?.userInfo[NSDebugDescriptionErrorKey] as? String
-            return "The body is not valid JSON: \(reason ?? context.debugDescription)"
-        }
-        return "The body is not valid JSON."
     }
 
     private static func typeMessage(of error: any Error, in tree: JSONValue) -> FieldError {

@@ -50,7 +50,7 @@ package struct ControlPlane: Sendable {
         let channel = try ChannelServer(
             ChannelServer.Options(path: options.channelPath), publisher: publisher, logger: Logger(label: "channel"))
         self.store = store
-        group = Self.group([channel, Self.application(parts, options, logger: logger)], logger: logger)
+        group = Self.group([Quiet(service: channel), Self.application(parts, options, logger: logger)], logger: logger)
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -109,7 +109,7 @@ package struct ControlPlane: Sendable {
         do {
             try Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
-            logger.warning("cannot write the port", metadata: ["path": "\(path)", "error": "\(error)"])
+            logger.warning("cannot write the port", error: error, metadata: ["path": "\(path)"])
         }
         logger.info(
             "admin listening",
@@ -117,10 +117,26 @@ package struct ControlPlane: Sendable {
     }
 
     private static func group(_ services: [any Service], logger: Logger) -> ServiceGroup {
+        // What it says at debug is about itself.
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .info)
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
         // Requests that wait for a version to be live may wait for a minute; the end of the process does not.
         configuration.maximumGracefulShutdownDuration = .seconds(5)
         return ServiceGroup(configuration: configuration)
+    }
+}
+
+/// A service that ends by being cancelled. To the group that would be a failure, and cut short what else is ending.
+private struct Quiet<Base: Service>: Service {
+    let service: Base
+
+    func run() async throws {
+        do {
+            try await service.run()
+        } catch is CancellationError {
+            // Its orderly end.
+        }
     }
 }

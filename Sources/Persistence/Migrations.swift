@@ -22,7 +22,8 @@ struct Migrations {
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".sql") }.sorted()
         } catch {
-            throw StoreError(.migration, "Cannot read the migrations folder \(folder) (--migrations): \(error).")
+            throw StoreError(
+                .migration, "Cannot read the migrations folder \(folder) (--migrations): \(StoreError.reason(error)).")
         }
         if names.isEmpty {
             throw StoreError(.migration, "The migrations folder \(folder) (--migrations) has no .sql file.")

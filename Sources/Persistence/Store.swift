@@ -95,7 +95,7 @@ package final class Store: Sendable {
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw StoreError(.folder, "Cannot make the data folder \(folder) (--data): \(error).")
+            throw StoreError(.folder, "Cannot make the data folder \(folder) (--data): \(StoreError.reason(error)).")
         }
     }
 

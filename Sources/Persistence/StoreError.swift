@@ -1,6 +1,6 @@
 // Why the store cannot open or work, in words that name the file and what to do.
 
-import Glibc
+import Foundation
 
 /// An error of the store. Start-up stops on any of these.
 package struct StoreError: Error, CustomStringConvertible {
@@ -14,6 +14,12 @@ package struct StoreError: Error, CustomStringConvertible {
     init(_ kind: Kind, _ description: String) {
         self.kind = kind
         self.description = description
+    }
+
+    /// What the system says, without Foundation's wrapping.
+    static func reason(_ error: any Error) -> String {
+        if let cause = (error as? CocoaError)?.underlying as? POSIXError { return reason(cause.code.rawValue) }
+        return "\(error)"
     }
 
     /// The text of `errno`.

@@ -5,10 +5,21 @@ import Testing
 
 struct BodyDecodingTests {
     @Test(arguments: [
-        (#"{"name":"#, "The body is not valid JSON"),
-        (#"{"name":'x'}"#, "The body is not valid JSON"),
         ("", "The body is empty"),
-        ("{\"name\":\"\u{1}\"}", "The body is not valid JSON"),
+        (#"{"name":"#, "line 1, column 9: the text ends too early"),
+        (#"{"name":'x'}"#, "line 1, column 9: a value is expected"),
+        ("{\n  \"a\": 1,\n  b: 2}", "line 3, column 3: a field's name in double quotes is expected"),
+        ("{\"a\":1,}", "line 1, column 8: a field's name"),
+        ("{\"a\" 1}", "line 1, column 6: a ':' is expected"),
+        ("{\"a\":[1 2]}", "line 1, column 9: a ',' or ']' is expected"),
+        ("{\"name\":\"\u{1}\"}", "line 1, column 10: a control character"),
+        (#"{"a":"\x"}"#, "line 1, column 8: this escape does not exist"),
+        (#"{"a":"\u12g4"}"#, "line 1, column 8: four hexadecimal digits"),
+        (#"{"a":01}"#, "a number must not begin with 0"),
+        (#"{"a":1.}"#, "a digit is expected"),
+        (#"{"a":1} x"#, "line 1, column 9: something follows"),
+        (#"{"a":nul}"#, "line 1, column 6: a value is expected"),
+        (String(repeating: "[", count: 100_000), "nested too deeply"),
     ])
     func malformedBodiesSayWhere(body: String, message: String) {
         #expect {
@@ -55,9 +66,17 @@ struct BodyDecodingTests {
         #expect(decoded.value.path?.matchType == "PRE")
     }
 
-    @Test func nestingIsBounded() {
-        let deep = String(repeating: "[", count: 100_000)
-        #expect(throws: BodyError.self) { try ConsoleJSON.decode(Console.Route.self, from: Array(deep.utf8)) }
+    @Test func bytesThatAreNoTextAreMalformed() {
+        #expect(throws: BodyError.malformed("The body is not valid JSON: line 1, column 7: the text is not UTF-8.")) {
+            try ConsoleJSON.decode(
+                Console.Domain.self, from: Array(#"{"a":""#.utf8) + [0xc3, 0x28] + Array("\"}".utf8))
+        }
+    }
+
+    @Test func everyJSONIsTaken() throws {
+        let text = #" { "a" : [ 1 , -0.5e+10 , "\u00e9\n\"" , true , false , null , { } , [ ] ] } "#
+        let decoded = try ConsoleJSON.decode(Console.Domain.self, from: Array(text.utf8))
+        #expect(decoded.unknownFields == ["a"])
     }
 
     @Test func missingMembersAndNullMeanTheSame() throws {

@@ -19,13 +19,12 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch let error as HTTPError {
             return try Self.problem(for: error, request).response()
         } catch let error as StoreError {
-            context.logger.error("storing failed", metadata: ["error": "\(error)"])
+            context.logger.error("storing failed", error: error)
             return try Problem(.internalServerError, .storage, "The change could not be stored: \(error)").response()
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            context.logger.error(
-                "request failed", metadata: ["error": "\(error)", "path": "\(request.uri.path)"])
+            context.logger.error("request failed", error: error, metadata: ["path": "\(request.uri.path)"])
             return try Problem(
                 .internalServerError, .internal,
                 "Something went wrong here. The log has the reason under the request id \(context.id)."

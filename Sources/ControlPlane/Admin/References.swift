@@ -30,7 +30,7 @@ extension StoredConfiguration {
         let names = serviceSources.values.map(\.value).filter(\.offersService).map(\.serviceName).sorted()
         if names.isEmpty { return "No service source offers one yet: add one first." }
         let rest = names.count > 5 ? " and \(names.count - 5) more" : ""
-        return "There are \(names.prefix(5).joined(separator: ", "))\(rest)."
+        return "Known are \(names.prefix(5).joined(separator: ", "))\(rest)."
     }
 
     // MARK: what needs a resource

@@ -89,7 +89,7 @@ struct RouteController: Sendable {
             do {
                 _ = try RegularExpression(pattern: pattern, caseSensitive: caseSensitive)
             } catch {
-                findings.refuse(field, "Is not a valid regular expression: \(error.message).")
+                findings.refuse(field, "Is not a valid regular expression: \(error.message)")
             }
         }
         return findings

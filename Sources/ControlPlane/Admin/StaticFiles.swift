@@ -1,6 +1,7 @@
 // The admin page: files of one folder, for every path that the API does not know. Single-segment paths without a file are
 // pages of the application and get its index.html.
 
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -19,6 +20,10 @@ struct StaticFiles: RouterMiddleware {
     func handle(
         _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
     ) async throws -> Response {
+        // A NUL would cut the path short for the file system.
+        guard let path = request.uri.path.removingPercentEncoding,
+            path.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
+        else { throw HTTPError(.badRequest, message: "The path is not valid percent-encoded text.") }
         do {
             return try await files.handle(request, context: context, next: next)
         } catch let error as HTTPError where error.status == .notFound && Self.isPage(request) {
@@ -30,9 +35,12 @@ struct StaticFiles: RouterMiddleware {
         }
     }
 
+    private static let apiFolders: Set<Substring> = ["v1", "system", "session", "user", "healthz"]
+
     private static func isPage(_ request: Request) -> Bool {
-        let path = request.uri.path.dropFirst()
-        return (request.method == .get || request.method == .head) && !path.contains("/") && !path.contains(".")
+        let name = request.uri.path.dropFirst()
+        return (request.method == .get || request.method == .head) && !name.contains("/") && !name.contains(".")
+            && !apiFolders.contains(name)
     }
 }
 
