@@ -42,7 +42,7 @@ package enum ControlPlaneVersion {
 package struct StartError: Error, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) {
+    package init(_ description: String) {
         self.description = description
     }
 }

@@ -18,6 +18,17 @@ package struct Account: Hashable, Sendable {
     package var role: Role
     /// scrypt, with parameters and salt.
     package var passwordHash: String
+
+    package init(
+        id: Int64, name: String, displayName: String, avatarURL: String?, role: Role, passwordHash: String
+    ) {
+        self.id = id
+        self.name = name
+        self.displayName = displayName
+        self.avatarURL = avatarURL
+        self.role = role
+        self.passwordHash = passwordHash
+    }
 }
 
 extension Store {

@@ -97,11 +97,11 @@ struct Page<Value: Encodable>: Encodable {
 }
 
 /// `pageNum` and `pageSize` of a request. Neither: everything; one: the other has its default.
-struct PageRequest: Hashable, Sendable {
-    private(set) var number: Int?
-    private(set) var size: Int?
+package struct PageRequest: Hashable, Sendable {
+    package private(set) var number: Int?
+    package private(set) var size: Int?
 
-    init(number: Int? = nil, size: Int? = nil) {
+    package init(number: Int? = nil, size: Int? = nil) {
         guard number != nil || size != nil else { return }
         self.number = max(number ?? 1, 1)
         self.size = max(size ?? 10, 1)
@@ -112,7 +112,7 @@ struct PageRequest: Hashable, Sendable {
     }
 
     /// The part of a list of `count` items.
-    func range(of count: Int) -> Range<Int> {
+    package func range(of count: Int) -> Range<Int> {
         guard let number, let size else { return 0..<count }
         let (start, overflow) = (number - 1).multipliedReportingOverflow(by: size)
         let first = overflow ? count : min(start, count)

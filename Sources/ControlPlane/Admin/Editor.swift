@@ -4,7 +4,7 @@
 import ConfigModel
 import ConsoleModel
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 package import Logging
 package import Persistence
 import ServiceLifecycle
@@ -128,13 +128,13 @@ extension ResourceProblem {
 }
 
 /// `?wait=live[&timeout=10s]` of a write.
-struct WaitRequest: Sendable {
-    static let longest = Duration.seconds(60)
+package struct WaitRequest: Sendable {
+    package static let longest = Duration.seconds(60)
 
     /// `nil`: the answer does not wait.
-    private(set) var timeout: Duration?
+    package private(set) var timeout: Duration?
 
-    init(_ request: Request) throws(Problem) {
+    package init(_ request: Request) throws(Problem) {
         let query = request.uri.queryParameters
         switch query["wait"] {
         case nil, "": return

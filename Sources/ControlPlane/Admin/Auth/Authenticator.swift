@@ -21,22 +21,28 @@ package final class Authenticator: Sendable {
     /// Checks of Basic credentials that are running: the same credentials wait for one run.
     private let checking = Mutex<[Hash256: Task<Account, any Error>]>([:])
 
-    package init(store: Store, hasher: PasswordHasher) {
+    /// Unix milliseconds.
+    private let clock: @Sendable () -> Int64
+
+    package init(
+        store: Store, hasher: PasswordHasher, clock: @escaping @Sendable () -> Int64 = WallClock.milliseconds
+    ) {
         self.store = store
         self.hasher = hasher
+        self.clock = clock
     }
 
     /// The account of a name and password. Failures count against both the name and the address.
     func authenticate(user: String, password: Secret, from peer: Peer) async throws -> Account {
         let keys: [LoginThrottle.Key] = [.account(user), .address(peer.address)]
-        if let wait = throttle.withLock({ $0.delay(for: keys, at: Self.now()) }) {
+        if let wait = throttle.withLock({ $0.delay(for: keys, at: now()) }) {
             throw Problem(
                 .tooManyRequests, .tooManyAttempts, "Too many failed attempts. Try again in \(wait) s.",
                 retryAfter: wait)
         }
         let account = try await store.account(named: user)
         guard try await hasher.verify(password, against: account?.passwordHash), let account else {
-            throttle.withLock { $0.failed(keys, at: Self.now()) }
+            throttle.withLock { $0.failed(keys, at: now()) }
             throw Problem(.unauthorized, .wrongCredentials, "Incorrect username or password.")
         }
         throttle.withLock { $0.succeeded(user) }
@@ -46,7 +52,7 @@ package final class Authenticator: Sendable {
     /// The account of Basic credentials, remembered for a while.
     func authenticate(_ credentials: BasicCredentials, from peer: Peer) async throws -> Account {
         let digest = memory.digest(of: credentials)
-        if let account = memory.account(for: digest, at: Self.now()) { return account }
+        if let account = memory.account(for: digest, at: now()) { return account }
         let task = checking.withLock { checking in
             if let running = checking[digest] { return running }
             let task = Task {
@@ -54,7 +60,7 @@ package final class Authenticator: Sendable {
                 let generation = self.memory.generation
                 let account = try await self.authenticate(
                     user: credentials.user, password: credentials.password, from: peer)
-                self.memory.remember(account, for: digest, at: Self.now(), generation: generation)
+                self.memory.remember(account, for: digest, at: self.now(), generation: generation)
                 return account
             }
             checking[digest] = task
@@ -67,13 +73,13 @@ package final class Authenticator: Sendable {
     func account(ofSession cookie: String) async throws -> Account? {
         // 32 bytes in hexadecimal; anything else was not made here.
         guard cookie.utf8.count == 64, let id = Hex.decode(cookie) else { return nil }
-        return try await store.account(ofSession: SHA256.hash(id), now: WallClock.milliseconds())
+        return try await store.account(ofSession: SHA256.hash(id), now: clock())
     }
 
     /// Opens a session and returns the value of its cookie. Only its hash is kept.
     func openSession(for account: Account, kept: Bool, from peer: Peer) async throws -> String {
         let id = Random.bytes(32)
-        let now = WallClock.milliseconds()
+        let now = clock()
         let lifetime = Int64(kept ? Self.keptSession : Self.shortSession) * 1_000
         try await store.openSession(
             SHA256.hash(id), account: account, now: now, expiresAt: now + lifetime,
@@ -97,7 +103,7 @@ package final class Authenticator: Sendable {
         memory.forget(account: account.id)
     }
 
-    private static func now() -> Int {
-        Int(WallClock.milliseconds() / 1_000)
+    private func now() -> Int {
+        Int(clock() / 1_000)
     }
 }

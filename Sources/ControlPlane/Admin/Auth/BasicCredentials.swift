@@ -2,17 +2,17 @@
 // a script would cost 50 ms each.
 
 import Foundation
-import Persistence
-import Seal
+package import Persistence
+package import Seal
 import Synchronization
 
 /// User and password of an `Authorization: Basic` header.
-struct BasicCredentials: Sendable {
-    var user: String
-    var password: Secret
+package struct BasicCredentials: Sendable {
+    package var user: String
+    package var password: Secret
 
     /// `nil`: another scheme, or not decodable. The password may contain `:`.
-    init?(header: String) {
+    package init?(header: String) {
         let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
         guard parts.count == 2, parts[0].lowercased() == "basic",
             let data = Data(base64Encoded: parts[1].trimmingCharacters(in: .whitespaces)),
@@ -25,9 +25,9 @@ struct BasicCredentials: Sendable {
 }
 
 /// Credentials that scrypt accepted within the last minutes, under an HMAC whose key dies with the process.
-final class BasicMemory: Sendable {
-    static let lifetime = 300
-    static let capacity = 1_000
+package final class BasicMemory: Sendable {
+    package static let lifetime = 300
+    package static let capacity = 1_000
 
     private struct Entry {
         var account: Account
@@ -43,14 +43,16 @@ final class BasicMemory: Sendable {
     private let key = Secret(Random.bytes(32))
     private let state = Mutex(State())
 
-    var generation: Int { state.withLock { $0.generation } }
+    package init() {}
 
-    func digest(of credentials: BasicCredentials) -> Hash256 {
+    package var generation: Int { state.withLock { $0.generation } }
+
+    package func digest(of credentials: BasicCredentials) -> Hash256 {
         // A user name has no NUL, so the two parts cannot be shifted against each other.
         HMAC.sha256(Array(credentials.user.utf8) + [0] + credentials.password.bytes, key: key)
     }
 
-    func account(for digest: Hash256, at now: Int) -> Account? {
+    package func account(for digest: Hash256, at now: Int) -> Account? {
         state.withLock { state in
             guard let entry = state.entries[digest] else { return nil }
             if entry.expires <= now {
@@ -61,7 +63,7 @@ final class BasicMemory: Sendable {
         }
     }
 
-    func remember(_ account: Account, for digest: Hash256, at now: Int, generation: Int) {
+    package func remember(_ account: Account, for digest: Hash256, at now: Int, generation: Int) {
         state.withLock { state in
             guard generation == state.generation else { return }
             if state.entries.count >= Self.capacity { state.entries = state.entries.filter { $0.value.expires > now } }
@@ -71,7 +73,7 @@ final class BasicMemory: Sendable {
     }
 
     /// To be called at every change of the account.
-    func forget(account id: Int64) {
+    package func forget(account id: Int64) {
         state.withLock { state in
             state.entries = state.entries.filter { $0.value.account.id != id }
             state.generation += 1

@@ -3,12 +3,12 @@
 
 import Foundation
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 
 /// The decision, without a server around it.
-enum CrossSiteRule {
+package enum CrossSiteRule {
     /// `nil`: the request may pass.
-    static func problem(with request: Request) -> Problem? {
+    package static func problem(with request: Request) -> Problem? {
         switch request.method {
         case .get, .head, .options, .trace: return nil
         default: break

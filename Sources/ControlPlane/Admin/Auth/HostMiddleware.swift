@@ -12,7 +12,7 @@ package struct HostRule: Sendable {
         self.names = Set(names.map { $0.lowercased() })
     }
 
-    func allows(_ authority: String?) -> Bool {
+    package func allows(_ authority: String?) -> Bool {
         guard let authority, let host = Self.host(of: authority) else { return false }
         return host == "localhost" || host == "[::1]" || Self.isLoopbackIPv4(host) || names.contains(host)
             || names.contains(String(host.dropFirst().dropLast()))

@@ -4,9 +4,9 @@
 import Synchronization
 
 /// Counts failures and tells when the next attempt may be made.
-struct LoginThrottle: Sendable {
+package struct LoginThrottle: Sendable {
     /// What failures are counted for.
-    enum Key: Hashable, Sendable {
+    package enum Key: Hashable, Sendable {
         case account(String)
         case address(String)
 
@@ -20,11 +20,11 @@ struct LoginThrottle: Sendable {
     }
 
     /// An account cannot be locked for longer by somebody who knows its name only.
-    static let longestDelay = 60
+    package static let longestDelay = 60
     /// After this long without a failure everything is forgotten.
-    static let memory = 900
+    package static let memory = 900
     /// Names come from strangers: the table is bounded.
-    static let capacity = 10_000
+    package static let capacity = 10_000
 
     private struct Entry {
         var failures: Int
@@ -33,8 +33,13 @@ struct LoginThrottle: Sendable {
 
     private var entries: [Key: Entry] = [:]
 
+    package init() {}
+
+    /// What is remembered of strangers.
+    package var count: Int { entries.count }
+
     /// Seconds until an attempt with these keys is allowed; `nil`: now.
-    func delay(for keys: [Key], at now: Int) -> Int? {
+    package func delay(for keys: [Key], at now: Int) -> Int? {
         let waits = keys.compactMap { key -> Int? in
             guard let entry = entries[key], now - entry.last < Self.memory, entry.failures >= key.free else {
                 return nil
@@ -46,7 +51,7 @@ struct LoginThrottle: Sendable {
         return waits.max()
     }
 
-    mutating func failed(_ keys: [Key], at now: Int) {
+    package mutating func failed(_ keys: [Key], at now: Int) {
         for key in keys {
             var entry = entries[key] ?? Entry(failures: 0, last: now)
             if now - entry.last >= Self.memory { entry.failures = 0 }
@@ -58,7 +63,7 @@ struct LoginThrottle: Sendable {
     }
 
     /// Only the account's failures: an attacker's own account must not clear the address.
-    mutating func succeeded(_ account: String) {
+    package mutating func succeeded(_ account: String) {
         entries[.account(account)] = nil
     }
 
