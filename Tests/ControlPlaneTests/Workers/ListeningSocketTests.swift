@@ -1,13 +1,12 @@
 // The socket's file: its mode, what it may replace, and when it goes.
 
 import ControlPlane
-import Glibc
+import Foundation
 import Testing
 
 @Suite struct ListeningSocketTests {
-    private func facts(_ path: String) -> stat? {
-        var facts = stat()
-        return lstat(path, &facts) == 0 ? facts : nil
+    private func facts(_ path: String) -> [FileAttributeKey: Any]? {
+        try? FileManager.default.attributesOfItem(atPath: path)
     }
 
     @Test func isMadeForOwnerAndGroupOnly() throws {
@@ -15,8 +14,8 @@ import Testing
         let path = "\(folder.path)/channel.sock"
         let socket = try ListeningSocket(path: path, group: getegid())
         defer { close(socket.descriptor) }
-        #expect(facts(path).map { $0.st_mode & 0o777 } == 0o660)
-        #expect(facts(path).map { $0.st_mode & S_IFMT } == S_IFSOCK)
+        #expect(facts(path)?[.posixPermissions] as? Int == 0o660)
+        #expect(facts(path)?[.type] as? FileAttributeType == .typeSocket)
         socket.remove()
         #expect(facts(path) == nil)
     }
