@@ -81,6 +81,12 @@ SSL_CTX *causeway_context_new(int server) {
     return context;
 }
 
+int causeway_context_tickets(SSL_CTX *context, const unsigned char *keys) {
+    static const unsigned char policy[] = "causeway";
+    return SSL_CTX_set_tlsext_ticket_keys(context, (void *)keys, causeway_ticket_key_bytes) == 1
+        && SSL_CTX_set_session_id_context(context, policy, sizeof policy - 1) == 1;
+}
+
 int causeway_context_trust_system(SSL_CTX *context) { return SSL_CTX_set_default_verify_paths(context); }
 
 int causeway_set_server_name(SSL *ssl, const char *name, int verify) {

@@ -64,11 +64,12 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     let status = WorkerStatus()
     var mailboxes: [Mailbox] = []
     var loops: [LoopHandle] = []
+    let ticketKeys = Random.bytes(Int(causeway_ticket_key_bytes))
     for index in 0..<options.loops {
         guard let mailbox = Mailbox(),
             let loop = LoopPointer.make(
                 index: index, statistics: LoopStatistics(registry.loops[index]),
-                accessLog: options.accessLog.map { AccessLogBuffer($0) }, mailbox: mailbox)
+                accessLog: options.accessLog.map { AccessLogBuffer($0) }, mailbox: mailbox, ticketKeys: ticketKeys)
         else {
             throw WorkerStartFailure(
                 description: "loop \(index) could not be made: \(String(cString: strerror(errno)))")

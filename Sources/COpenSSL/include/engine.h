@@ -21,6 +21,10 @@ BIO *causeway_bio_new(causeway_bytes *bytes);
 
 /// A context for one side with TLS 1.2 as minimum, no renegotiation, no compression, buffers released when idle.
 SSL_CTX *causeway_context_new(int server);
+/// Bytes of the keys that seal session tickets.
+enum { causeway_ticket_key_bytes = 80 };
+/// Tickets of one loop must open on every other: all contexts get the same keys. 1 on success.
+int causeway_context_tickets(SSL_CTX *context, const unsigned char *keys);
 int causeway_context_trust_system(SSL_CTX *context);
 /// SNI towards an upstream and, where `verify`, the name that its certificate must carry. 1 on success.
 int causeway_set_server_name(SSL *ssl, const char *name, int verify);

@@ -142,6 +142,7 @@ extension LoopPointer {
         if flags & FrameFlag.ack != 0 { return length == 0 ? nil : .frameSizeError }
         guard length % 6 == 0 else { return .frameSizeError }
         guard spend(connection, state, 1 + length / 60) else { return .enhanceYourCalm }
+        if !state.pointee.settingsReceived { state.pointee.peerMaxStreams = HTTP2State.unlimitedStreams }
         var i = 0
         while i < length {
             let key = UInt16(payload[i]) << 8 | UInt16(payload[i + 1])
@@ -172,8 +173,6 @@ extension LoopPointer {
         if !state.pointee.settingsReceived {
             state.pointee.settingsReceived = true
             settingsReceived(connection)
-        } else if !state.pointee.isServer {
-            upstreamCapacityChanged(connection)
         }
         return nil
     }

@@ -23,7 +23,8 @@ struct HTTP2State {
     // The peer's settings (RFC 9113 §6.5.2), and what we may send.
     var peerInitialWindow = 65_535
     var peerMaxFrame = 16_384
-    var peerMaxStreams: UInt32 = 100
+    /// Towards an upstream one stream goes ahead of its SETTINGS, which may allow fewer than the usual hundred.
+    var peerMaxStreams: UInt32 = 1
     var peerTakesExtendedConnect = false
     var sendWindow = 65_535
 
@@ -62,6 +63,8 @@ struct HTTP2State {
     var allowance: Int = HTTP2State.allowanceLimit
     var allowanceSince: UInt64 = 0
 
+    /// Where the peer names no limit (RFC 9113 §6.5.2).
+    static let unlimitedStreams: UInt32 = 1 << 20
     static let allowanceLimit = 2_000
     static let streamWindow = 65_535
     static let maxStreamWindow = 1 << 20

@@ -54,7 +54,9 @@ extension LoopPointer {
     /// The first SETTINGS have arrived.
     func settingsReceived(_ connection: ConnectionPointer) {
         if connection.pointee.role == .upstream {
-            upstreamCapacityChanged(connection)
+            connection.pointee.endpoint?.pointee.unsettled -= 1
+            // Exchanges that wait are served at the flush: another SETTINGS may follow in the same bytes.
+            markDirty(connection)
         } else if connection.pointee.stage == .waitingForHead {
             becameIdle(connection)
         }
@@ -209,7 +211,11 @@ extension LoopPointer {
         if let timer = connection.pointee.timer { pointee.timers.cancel(timer) }
         connection.pointee.timer = nil
         removeFromPool(connection)
-        if let endpoint = connection.pointee.endpoint { endpoint.pointee.connections -= 1 }
+        if let endpoint = connection.pointee.endpoint {
+            endpoint.pointee.connections -= 1
+            if let state = connection.pointee.http2, !state.pointee.settingsReceived { endpoint.pointee.unsettled -= 1 }
+        }
+        let wasSettled = connection.pointee.http2?.pointee.settingsReceived ?? true
         if let state = connection.pointee.http2 {
             while let half = state.pointee.streams.any() {
                 detach(half)
@@ -220,6 +226,9 @@ extension LoopPointer {
             half.pointee.exchange.connectionLost(half)
         }
         Glibc.close(connection.pointee.fd)
+        if let endpoint = connection.pointee.endpoint, reason != .connectFailed {
+            upstreamGone(endpoint, wasSettled: wasSettled)
+        }
         if connection.pointee.role == .downstream {
             pointee.downstreamCount -= 1
             pointee.statistics.connectionsClosed.increment()

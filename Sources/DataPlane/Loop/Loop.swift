@@ -82,7 +82,9 @@ struct Loop {
     /// Room for the pseudo-header fields and those that the proxy adds.
     static let extraFields = 24
 
-    init?(index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox) {
+    init?(
+        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: [UInt8]
+    ) {
         let epoll = epoll_create1(0x80000)
         guard epoll >= 0, let server = causeway_context_new(1), let client = causeway_context_new(0) else { return nil }
         self.index = index
@@ -105,6 +107,7 @@ struct Loop {
         serverContext = server
         clientContext = client
         causeway_context_trust_system(client)
+        guard causeway_context_tickets(server, ticketKeys) == 1 else { return nil }
         self.statistics = statistics
         self.accessLog = accessLog
         random = now | 1
@@ -114,11 +117,12 @@ struct Loop {
 extension LoopPointer {
     /// Allocates a loop; nil when the kernel gives no epoll instance or OpenSSL no context.
     static func make(
-        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox
+        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: [UInt8]
     ) -> LoopPointer? {
-        guard let loop = Loop(index: index, statistics: statistics, accessLog: accessLog, mailbox: mailbox) else {
-            return nil
-        }
+        guard
+            let loop = Loop(
+                index: index, statistics: statistics, accessLog: accessLog, mailbox: mailbox, ticketKeys: ticketKeys)
+        else { return nil }
         let pointer = LoopPointer.allocate(capacity: 1)
         pointer.initialize(to: loop)
         pointer.configureServerContext()

@@ -51,6 +51,8 @@ struct EndpointState {
     var active = 0
     var connections = 0
     var connecting = 0
+    /// HTTP/2 connections whose SETTINGS have not come yet.
+    var unsettled = 0
     /// HTTP/2 connections that take streams.
     var http2: ConnectionPointer?
     var http2Count = 0

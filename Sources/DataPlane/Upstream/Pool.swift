@@ -32,8 +32,9 @@ extension LoopPointer {
         } else {
             endpoint.pointee.waitingHTTP2.append(exchange)
             // One connection in the making serves many; another only where the first would soon be full.
-            let expected = (endpoint.pointee.connecting + endpoint.pointee.http2Count) * 100
-            if endpoint.pointee.connecting == 0
+            let coming = endpoint.pointee.connecting + endpoint.pointee.unsettled
+            let expected = (coming + endpoint.pointee.http2Count) * 100
+            if coming == 0
                 || (endpoint.pointee.waitingHTTP2.count > expected
                     && endpoint.pointee.http2Count + endpoint.pointee.connecting
                         < ClusterState.maxHTTP2ConnectionsPerEndpoint)
@@ -187,6 +188,7 @@ extension LoopPointer {
         setDeadline(connection, after: endpoint.pointee.cluster.pointee.idleTimeout)
         if isHTTP2 {
             startHTTP2(connection, server: false)
+            endpoint.pointee.unsettled += 1
             addToPool(connection)
             serveWaiting(connection)
         } else {
@@ -226,6 +228,20 @@ extension LoopPointer {
             exchange.pointee.isWaiting = false
             exchange.fail(error)
             left -= 1
+        }
+    }
+
+    /// A connection has ended while exchanges wait: another one for them, or their end where it never spoke.
+    func upstreamGone(_ endpoint: EndpointPointer, wasSettled: Bool) {
+        if endpoint.pointee.waitingHTTP1.count > endpoint.pointee.connecting { openConnection(to: endpoint, http1: true) }
+        guard endpoint.pointee.waitingHTTP2.head != nil, endpoint.pointee.http2 == nil,
+            endpoint.pointee.connecting + endpoint.pointee.unsettled == 0
+        else { return }
+        if wasSettled {
+            openConnection(to: endpoint, http1: false)
+        } else {
+            endpoint.failed(now: milliseconds)
+            connectFailed(endpoint, http1: false, .upstreamProtocol)
         }
     }
 
