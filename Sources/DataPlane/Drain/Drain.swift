@@ -31,7 +31,7 @@ extension LoopPointer {
         forEachDownstream { connection in
             connection.pointee.isDraining = true
             guard let state = connection.pointee.http2 else {
-                if connection.pointee.stage == .idle { self.close(connection, because: .drained) }
+                self.endIfIdle(connection)
                 return
             }
             // First step: no new streams please, but those on their way are still taken.
@@ -45,7 +45,7 @@ extension LoopPointer {
         if now >= pointee.drainSecondStep {
             forEachDownstream { connection in
                 guard let state = connection.pointee.http2, !connection.pointee.closesAfterFlush else {
-                    if connection.pointee.stage == .idle { self.close(connection, because: .drained) }
+                    self.endIfIdle(connection)
                     return
                 }
                 if state.pointee.goAwayPromised == Int32.max {
@@ -67,6 +67,14 @@ extension LoopPointer {
             if let log = pointee.accessLog { _ = log.handOver() }
             pointee.isStopped = true
         }
+    }
+
+    /// An HTTP/1.1 connection without a request ends once its last answer is out: that may have been put together in this
+    /// very tick.
+    private func endIfIdle(_ connection: ConnectionPointer) {
+        guard connection.pointee.stage == .idle else { return }
+        connection.pointee.closesAfterFlush = true
+        markDirty(connection)
     }
 
     /// Ends a WebSocket with a close frame to both sides, where one fits between two frames. False: it is none, or stands
