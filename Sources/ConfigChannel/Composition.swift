@@ -103,7 +103,28 @@ struct Composition {
             case .none: break
             }
         }
+        sent += needed(by: sent, beside: target, known)
         return (sent, kept)
+    }
+
+    /// Clusters and certificates that a last form refers to and that the version has dropped: they live as long as it does.
+    /// (A virtual host does not: its names may belong to another one by now.)
+    private static func needed(
+        by sent: [SnapshotObject], beside target: Snapshot, _ known: KnownContent
+    ) -> [SnapshotObject] {
+        var found: [ObjectKey: SnapshotObject] = [:]
+        for object in sent where target[object.key] != object {
+            let references: [ObjectKey] =
+                switch object.object {
+                case .route(let route): route.destinations.map { ObjectKey(.cluster, $0.cluster) }
+                case .virtualHost(let host): host.tlsIdentity.map { [ObjectKey(.tlsIdentity, $0)] } ?? []
+                case .listener, .tlsIdentity, .cluster: []
+                }
+            for key in references where target[key] == nil {
+                if case .object(let form) = known.form(of: key) { found[key] = form }
+            }
+        }
+        return Array(found.values)
     }
 
     private static func snapshot(_ target: Snapshot, _ objects: [SnapshotObject]) -> Snapshot? {

@@ -58,9 +58,12 @@ package struct OfferFrames: Sequence, IteratorProtocol {
     private var stage = Stage.begin
     private var nextObject: Int
     private var nextRetained = 0
+    /// Held back in a form that is known here.
+    private let kept: Set<ObjectKey>
 
     init(offer: Offer) {
         self.offer = offer
+        kept = Set(offer.heldBack.lazy.filter(\.keepsLastForm).map(\.key))
         nextObject = offer.content.objects.startIndex
     }
 
@@ -100,6 +103,10 @@ package struct OfferFrames: Sequence, IteratorProtocol {
         }
         guard let object else { return nil }
         nextObject += 1
+        // The worker serves the last good form of what is held back: sent again, it could be damaged again on its way.
+        if kept.contains(object.key) {
+            return ObjectEntry(kind: object.key.kind.rawValue, name: object.key.name, bytes: nil)
+        }
         let bytes = object.canonicalBytes()
         // An object over the bound is refused when it is saved. Should one exist all the same, no bytes are no object:
         // the subscriber NACKs it by name, and everything else goes on.

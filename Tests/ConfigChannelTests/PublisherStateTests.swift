@@ -243,6 +243,36 @@ extension PublisherState.OnNack {
         #expect(state.progress(of: 4) == .live)
     }
 
+    /// The refused form of the route has left its cluster, and the version dropped that: the last form still needs it.
+    @Test func aLastFormKeepsTheClusterThatTheVersionDropped() throws {
+        let first = try Samples.snapshot(1, [Samples.cluster("a"), Samples.route("r", order: 1, to: "a")])
+        var state = PublisherState()
+        _ = state.setTarget(first)
+        _ = state.ack(try #require(state.hello(Samples.hello())?.offer))
+        let target = try Samples.snapshot(2, [Samples.cluster("c"), Samples.route("r", order: 1, to: "c")])
+        let offer = try #require(state.setTarget(target).offer)
+        let retry = try #require(state.nack(offer, ObjectKey(.route, "r")).retry)
+        #expect(retry.content.objects.map(\.key) == [a, ObjectKey(.cluster, "c"), ObjectKey(.route, "r")])
+        #expect(retry.heldBack.map(\.keepsLastForm) == [true])
+    }
+
+    /// What the worker has is not sent again: it could be damaged again on its way.
+    @Test func aLastFormTravelsWithoutItsBytes() throws {
+        var (state, _) = try settled()
+        let target = try Samples.snapshot(2, [Samples.cluster("a", port: 2), Samples.cluster("b", port: 2)])
+        let offer = try #require(state.setTarget(target).offer)
+        let retry = try #require(state.nack(offer, b).retry)
+        var decoder = FrameDecoder()
+        for frame in retry.frames() { decoder.append(frame) }
+        var bytes: [String: Bool] = [:]
+        while let message = try decoder.next() {
+            if case .objects(let entries) = message {
+                for entry in entries { bytes[entry.name] = entry.bytes != nil }
+            }
+        }
+        #expect(bytes == ["a": true, "b": false])
+    }
+
     @Test func anObjectWithoutFormBeforeIsLeftOutWithWhatNeedsIt() throws {
         var (state, first) = try settled()
         let new = [
