@@ -49,6 +49,9 @@ struct CausewayControl: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
+    @Option(help: "Largest body of a request to the admin API, in bytes.")
+    var bodyLimit = 1 << 20
+
     @Flag(help: "Lets the admin API listen elsewhere than on loopback without TLS: only behind a proxy that speaks it.")
     var allowInsecureAdmin = false
 
@@ -58,6 +61,9 @@ struct CausewayControl: AsyncParsableCommand {
     func validate() throws {
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level must be a level of the list in --help, not \(logLevel)")
+        }
+        guard (1_024...(1 << 30)).contains(bodyLimit) else {
+            throw ValidationError("--body-limit must be between 1024 and \(1 << 30), not \(bodyLimit)")
         }
     }
 
@@ -83,6 +89,7 @@ struct CausewayControl: AsyncParsableCommand {
         options.httpsPort = httpsPort
         options.staticFolder = staticFolder
         options.hosts = host
+        options.bodyLimit = bodyLimit
         options.allowsInsecureAdmin = allowInsecureAdmin
         options.allowsDumps = allowDumps
         let beside = "\(migrations)/../docs/openapi.yaml"

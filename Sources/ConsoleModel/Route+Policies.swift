@@ -36,6 +36,7 @@ extension Console.Route {
         } else if policy.after != nil {
             findings.refuse("streamPolicy.after", "Has a meaning only with the mode drain.")
         }
+        if mode != .keep { findings.warn(Self.notActing("streamPolicy", "running streams are kept")) }
     }
 
     private func checkRetries(_ findings: inout Findings) {

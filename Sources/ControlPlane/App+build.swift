@@ -45,6 +45,7 @@ package struct ControlPlane: Sendable {
             store: store, editor: editor, publisher: publisher,
             authenticator: Authenticator(store: store, hasher: try PasswordHasher()),
             hosts: HostRule(names: options.hosts), setupCode: setupCode)
+        parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
         parts.apiDocument = try options.apiDocument.map(Self.text)
         let channel = try ChannelServer(

@@ -20,6 +20,8 @@ package struct ControlPlaneOptions: Sendable {
     package var apiDocument: String?
     /// Names besides loopback under which the admin API may be called.
     package var hosts: [String] = []
+    /// Largest body of a request, in bytes.
+    package var bodyLimit = 1 << 20
     /// Whether the admin API may listen elsewhere than on loopback without TLS.
     package var allowsInsecureAdmin = false
     /// Whether core files and debuggers are left possible.

@@ -108,6 +108,10 @@ struct RouteTests {
             #""authConfig":{"enabled":true}"#,
             "authConfig: is stored but does not act yet: requests are NOT authenticated."
         ),
+        (
+            #""streamPolicy":{"mode":"close"}"#,
+            "streamPolicy: is stored but does not act yet: running streams are kept."
+        ),
         (#""headerControl":{}"#, "headerControl: is stored but does not act yet: headers pass unchanged."),
         (
             #""customConfigs":{"higress.io/canary":"true"}"#,

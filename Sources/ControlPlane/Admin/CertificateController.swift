@@ -99,7 +99,7 @@ struct CertificateController: Sendable {
                 names: facts.names, hasSAN: facts.hasSAN, notBefore: facts.notBefore, notAfter: facts.notAfter,
                 keyDescription: facts.keyDescription, selfSigned: facts.selfSigned, fingerprint: facts.fingerprint.hex,
                 chainExpiry: facts.chainExpiry.map { .init(subject: $0.subject, notAfter: $0.notAfter) },
-                weaknesses: facts.weaknesses.map(\.description)))
+                weaknesses: facts.weaknesses.map(words)))
     }
 
     private static func answer(
@@ -115,6 +115,14 @@ struct CertificateController: Sendable {
         return Remarked(value: shown, warnings: warnings + remarks.map { "cert: \($0)." })
     }
 
+    private static func words(for weakness: CertificateWarning) -> String {
+        switch weakness {
+        case .noSAN:
+            "the certificate has no subject alternative name (SAN): most clients refuse its names unless they skip verification"
+        default: weakness.description
+        }
+    }
+
     private static func sentence(_ text: String) -> String {
         text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : ".")
     }
@@ -125,7 +133,10 @@ extension StoredCertificate.Facts {
     func remarks(at now: Int64) -> [String] {
         var remarks: [String] = []
         if now > notAfter { remarks.append("\(CertificateWarning.expired(since: notAfter))") }
-        if now < notBefore { remarks.append("\(CertificateWarning.notYetValid(until: notBefore))") }
+        if now < notBefore {
+            remarks.append(
+                "the certificate is not yet valid, only from \(Console.Certificate.text(ofTime: notBefore)) on")
+        }
         if let chain = chainExpiry, now > chain.notAfter {
             remarks.append("\(CertificateWarning.chainExpired(subject: chain.subject, since: chain.notAfter))")
         }

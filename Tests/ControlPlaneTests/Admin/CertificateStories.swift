@@ -63,7 +63,7 @@ struct CertificateStories {
     }
 
     @Test(arguments: [
-        (PEM.noSAN, "subjectAltName"), (PEM.expired, "expired"), (PEM.future, "not valid before"),
+        (PEM.noSAN, "(SAN)"), (PEM.expired, "expired"), (PEM.future, "not yet valid"),
     ])
     func whatIsUnwiseIsAWarningInEveryAnswer(pair: (cert: String, key: String), words: String) async throws {
         try await harness.story { client in

@@ -10,7 +10,6 @@ import Synchronization
 package final class PasswordHasher: Sendable {
     static let concurrency = 2
 
-    private let threads: NIOThreadPool
     private let running = Mutex(0)
     private let parameters: Scrypt.Parameters
     /// Checked where there is no such account, so that the answer takes as long.
@@ -19,8 +18,6 @@ package final class PasswordHasher: Sendable {
     package init(parameters: Scrypt.Parameters = .standard) throws {
         self.parameters = parameters
         decoy = try Scrypt.hash(Secret(Random.bytes(16)), parameters: parameters)
-        threads = NIOThreadPool(numberOfThreads: Self.concurrency)
-        threads.start()
     }
 
     package func hash(_ password: Secret) async throws -> String {
@@ -43,7 +40,7 @@ package final class PasswordHasher: Sendable {
         }
         guard admitted else { throw Problem.busy }
         defer { running.withLock { $0 -= 1 } }
-        return try await threads.runIfActive(body)
+        return try await NIOThreadPool.singleton.runIfActive(body)
     }
 }
 
