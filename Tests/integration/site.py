@@ -1,6 +1,7 @@
 """A domain of a test's own on a gateway, with a certificate, and clients that speak to it."""
 
 import itertools
+import socket
 
 import grpc
 from websockets.sync.client import connect
@@ -84,12 +85,7 @@ class Site:
 
     def websocket(self, path="/", tls=True, **more):
         options = {"compression": None, "max_size": None, "proxy": None, "ping_interval": None, **more}
-        if tls:
-            return connect(
-                f"wss://{self.host}:{self.gateway.https_port}{path}",
-                ssl=tls_context(),
-                host="127.0.0.1",
-                server_hostname=self.host,
-                **options,
-            )
-        return connect(f"ws://{self.host}:{self.gateway.http_port}{path}", host="127.0.0.1", **options)
+        port = self.gateway.https_port if tls else self.gateway.http_port
+        secure = {"ssl": tls_context(), "server_hostname": self.host} if tls else {}
+        sock = socket.create_connection(("127.0.0.1", port), 10)
+        return connect(f"{'wss' if tls else 'ws'}://{self.host}:{port}{path}", sock=sock, **secure, **options)

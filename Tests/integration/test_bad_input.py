@@ -242,7 +242,7 @@ def upload(gateway, cert, key, field=None, status=400, **more):
 
 def test_a_key_of_another_certificate(gateway, authority, pair):
     told = upload(gateway, pair.cert, authority.issue("other.test").key, "key")
-    assert "match" in json.dumps(told)
+    assert "not belong" in json.dumps(told)
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,8 @@ def test_an_encrypted_key_needs_its_passphrase(gateway, pair, tmp_path):
     "dates, words",
     [
         ({"start": "20200101000000Z", "end": "20210101000000Z"}, "expired"),
-        ({"start": "20480101000000Z", "end": "20490101000000Z"}, "not yet valid"),
-        ({"san": None}, "SAN"),
+        ({"start": "20480101000000Z", "end": "20490101000000Z"}, "not valid before"),
+        ({"san": None}, "subjectAltName"),
     ],
     ids=["expired", "not yet valid", "no SAN"],
 )
@@ -308,9 +308,7 @@ def test_what_is_unwise_but_possible_is_a_warning(gateway, authority, dates, wor
     name = words.lower().replace(" ", "-")
     identity = authority.issue(f"{name}.test", **dates)
     made = gateway.api.create_certificate(f"warned-{name}", identity.cert, identity.key)
-    assert words.lower() in json.dumps(made["warnings"]).lower() or (
-        words == "SAN" and "alternative" in json.dumps(made["warnings"]).lower()
-    ), made
+    assert words in json.dumps(made["warnings"]), made
 
 
 def test_keys_never_come_back(gateway, pair):
@@ -363,7 +361,8 @@ def test_garbage_at_the_ports(gateway, site, door, seed):
             wire.send(data)
             if door != "h2":
                 wire.send(b"\r\n\r\n")
-            wire.sock.shutdown(socket.SHUT_WR)
+            if door not in ("in tls", "h2"):
+                wire.half_close()
             answer = wire.read_to_end()
         except (OSError, Closed):
             answer = b""

@@ -81,11 +81,12 @@ def test_changes_made_while_the_worker_was_away_arrive_with_it(one):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_acknowledged_write_is_lost_when_the_control_plane_is_killed(new_gateway, seed):
-    """Writers run; at a random moment the process is killed. Each write that was answered 2xx is there afterwards."""
+    """Writers run; at a random moment the process is killed. Each write that was answered 2xx is there afterwards; one that
+    was not answered may be there or not."""
     gateway = new_gateway()
     gateway.start_control()
     gateway.api.initialize()
-    kept, gone, stop = {}, set(), threading.Event()
+    kept, doubtful, gone, stop = set(), set(), set(), threading.Event()
     print("seed", seed)
 
     def write(writer):
@@ -96,8 +97,10 @@ def test_no_acknowledged_write_is_lost_when_the_control_plane_is_killed(new_gate
             name = f"w{writer}-{count}.test"
             try:
                 if api.call("POST", "/v1/domains", {"name": name}).status_code == 201:
-                    kept[name] = True
-                    if count % 3 == 0 and api.call("DELETE", f"/v1/domains/{name}").status_code == 204:
+                    kept.add(name)
+                if name in kept and count % 3 == 0:
+                    doubtful.add(name)
+                    if api.call("DELETE", f"/v1/domains/{name}").status_code == 204:
                         gone.add(name)
             except OSError:
                 return
@@ -113,7 +116,7 @@ def test_no_acknowledged_write_is_lost_when_the_control_plane_is_killed(new_gate
         each.join(20)
     gateway.start_control()
     names = {each["name"] for each in gateway.api.get("/v1/domains")}
-    assert set(kept) - gone <= names, "acknowledged creations are missing"
+    assert kept - doubtful <= names, "acknowledged creations are missing"
     assert not gone & names, "acknowledged deletions came back"
 
 

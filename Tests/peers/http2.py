@@ -14,6 +14,13 @@ from peers.http1 import RawServer
 from peers.wire import Closed, Wire
 
 
+# The library takes GOAWAY for the end of a connection; streams up to the last one go on (RFC 9113 §6.8).
+_machine = h2.connection.H2ConnectionStateMachine
+for _state in (h2.connection.ConnectionState.CLIENT_OPEN, h2.connection.ConnectionState.SERVER_OPEN):
+    _machine._transitions[_state, h2.connection.ConnectionInputs.RECV_GOAWAY] = (None, _state)
+    _machine._transitions[_state, h2.connection.ConnectionInputs.SEND_GOAWAY] = (None, _state)
+
+
 @dataclasses.dataclass
 class Stream:
     """What has come on one stream so far."""

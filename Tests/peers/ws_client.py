@@ -4,6 +4,7 @@
 usage: ws_client.py HOST PORT PATH      connects to 127.0.0.1:PORT, with HOST as SNI and authority
 """
 
+import socket
 import sys
 
 from websockets.sync.client import connect
@@ -20,7 +21,7 @@ def main(host, port, path):
         f"wss://{host}:{port}{path}",
         ssl=tls_context(),
         server_hostname=host,
-        host="127.0.0.1",
+        sock=socket.create_connection(("127.0.0.1", int(port)), 10),
         port=int(port),
         compression=None,
         max_size=None,

@@ -14,6 +14,11 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 
+def choose(connection, offered):
+    """The first of those that a client offers; a client may offer none."""
+    return next((each for each in offered if each in ("echo", "other")), None)
+
+
 async def handle(connection):
     parts = urllib.parse.urlsplit(connection.request.path).path.strip("/").split("/")
     try:
@@ -34,7 +39,7 @@ async def main(port):
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(
-        handle, "127.0.0.1", port, max_size=None, compression=None, subprotocols=["echo", "other"], ping_interval=None
+        handle, "127.0.0.1", port, max_size=None, compression=None, select_subprotocol=choose, ping_interval=None
     ) as server:
         print(f"listening {server.sockets[0].getsockname()[1]}", flush=True)
         await stop.wait()
