@@ -6,16 +6,16 @@ import Testing
 @Suite struct CellBlockTests {
     @Test func cellsStartAtZeroAndCountApart() {
         let block = CellBlock(count: 9)
-        for index in 0..<9 { #expect(block.counter(index).value == 0) }
+        for index in 0..<9 { #expect(block.value(index) == 0) }
         block.counter(3).add()
         block.counter(3).add(41)
         block.gauge(4).add(2)
         block.gauge(4).add(-5)
-        #expect(block.counter(3).value == 42)
+        #expect(block.value(3) == 42)
         #expect(block.gauge(4).value == -3)
         block.gauge(4).set(7)
         #expect(block.gauge(4).value == 7)
-        #expect(block.counter(2).value == 0 && block.counter(5).value == 0)
+        #expect(block.value(2) == 0 && block.value(5) == 0)
     }
 
     @Test func blocksShareNoCacheLine() {
@@ -28,7 +28,7 @@ import Testing
         let reader = Task.detached {
             var last: UInt64 = 0
             while last < 200_000 {
-                let value = block.counter(0).value
+                let value = block.value(0)
                 if value < last { return false }
                 last = value
             }
@@ -71,7 +71,7 @@ import Testing
         #expect(values.sum == 3_015)
         #expect(values.count(below: 7) == 4)
         #expect(values.count(below: 10) == 5)
-        #expect(blocks[0].counter(0).value == 0)
+        #expect(blocks[0].value(0) == 0)
     }
 
     @Test func quantilesAreRightToWithinABucket() throws {

@@ -305,7 +305,7 @@ final class ConfigClient: Sendable {
     }
 
     private func sum(_ metric: LoopMetric) -> UInt64 {
-        registry.loops.reduce(0) { $0 &+ $1.counter(metric.rawValue).value }
+        registry.loops.reduce(0) { $0 &+ $1.value(metric.rawValue) }
     }
 
     private func send(_ message: Message, _ descriptor: Int32) -> Bool {

@@ -76,7 +76,7 @@ struct MetricsPage {
     }
 
     private func sum(_ blocks: [CellBlock], _ index: Int) -> UInt64 {
-        blocks.reduce(0) { $0 &+ $1.counter(index).value }
+        blocks.reduce(0) { $0 &+ $1.value(index) }
     }
 }
 

@@ -119,11 +119,11 @@ package struct TimerWheel {
         let differing = deadline ^ elapsed
         let level = differing == 0 ? 0 : min(Self.levels - 1, (63 - differing.leadingZeroBitCount) / 6)
         let slot: Int
-        if differing >> UInt64(6 * Self.levels) != 0 {
+        if level == Self.levels - 1, (deadline &- elapsed) >> UInt64(6 * level) >= 63 {
             // Beyond the wheel's span (over two years): parked in the slot that comes last, spread again from there.
-            slot = Int((elapsed >> UInt64(6 * level)) &- 1) & 63
+            slot = Int(((elapsed >> UInt64(6 * level)) &- 1) & 63)
         } else {
-            slot = Int(deadline >> UInt64(6 * level)) & 63
+            slot = Int((deadline >> UInt64(6 * level)) & 63)
         }
         let index = level * 64 + slot
         timer.pointee.level = UInt8(level)

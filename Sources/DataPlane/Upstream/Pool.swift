@@ -233,7 +233,9 @@ extension LoopPointer {
 
     /// A connection has ended while exchanges wait: another one for them, or their end where it never spoke.
     func upstreamGone(_ endpoint: EndpointPointer, wasSettled: Bool) {
-        if endpoint.pointee.waitingHTTP1.count > endpoint.pointee.connecting { openConnection(to: endpoint, http1: true) }
+        if endpoint.pointee.waitingHTTP1.count > endpoint.pointee.connecting {
+            openConnection(to: endpoint, http1: true)
+        }
         guard endpoint.pointee.waitingHTTP2.head != nil, endpoint.pointee.http2 == nil,
             endpoint.pointee.connecting + endpoint.pointee.unsettled == 0
         else { return }

@@ -34,6 +34,11 @@ package final class CellBlock: @unchecked Sendable {
         return CounterCell(address: base + index)
     }
 
+    /// What a counter holds. For readers: the block lives until it is read.
+    package func value(_ index: Int) -> UInt64 {
+        withExtendedLifetime(self) { counter(index).value }
+    }
+
     /// A gauge of this block. It must not outlive the block.
     package func gauge(_ index: Int) -> GaugeCell {
         precondition(index >= 0 && index < count, "cell \(index) of \(count)")
