@@ -299,8 +299,8 @@ def test_an_encrypted_key_needs_its_passphrase(gateway, pair, tmp_path):
     "dates, words",
     [
         ({"start": "20200101000000Z", "end": "20210101000000Z"}, "expired"),
-        ({"start": "20480101000000Z", "end": "20490101000000Z"}, "not valid before"),
-        ({"san": None}, "subjectAltName"),
+        ({"start": "20480101000000Z", "end": "20490101000000Z"}, "not yet valid"),
+        ({"san": None}, "SAN"),
     ],
     ids=["expired", "not yet valid", "no SAN"],
 )

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 
+import h2.exceptions
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -37,7 +38,7 @@ class Held:
             try:
                 with connection.lock:
                     http2.answer(connection, id, headers)
-            except OSError:
+            except (OSError, h2.exceptions.ProtocolError):
                 pass  # the connection is gone: its test is over
 
         threading.Thread(target=answer, daemon=True).start()

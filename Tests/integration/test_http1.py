@@ -343,6 +343,20 @@ def test_a_response_before_the_request_s_end_arrives_and_the_rest_is_not_forward
         assert (answer.status, answer.body) == (200, b"early")
 
 
+def test_the_end_of_a_response_without_a_length_is_never_missed(site):
+    """Body and FIN come together; see the WebSocket test of the same kind."""
+
+    def respond(wire):
+        wire.read_request()
+        wire.send("HTTP/1.1 200 OK\r\n\r\nhello")
+
+    with RawServer(respond) as server, site.http1(tls=False, timeout=2) as wire:
+        site.serve(server.port)
+        for turn in range(100):
+            answer = wire.request("GET", "/", site.host)
+            assert (answer.status, answer.body) == (200, b"hello"), f"turn {turn}"
+
+
 def test_a_response_cut_short_is_not_passed_off_as_whole(site):
     def respond(wire):
         wire.read_request()

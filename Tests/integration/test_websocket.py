@@ -289,6 +289,24 @@ def test_the_client_s_end_reaches_the_server(site):
         assert ended.wait(10)
 
 
+def test_an_end_that_comes_with_the_last_bytes_is_not_missed(site):
+    """The FIN may arrive while the bytes before it are being read: a short read says nothing about it, EPOLLRDHUP does."""
+
+    def server_side(wire):
+        accepting(wire)
+        wire.read(4)
+        wire.send(b"\x88\x02\x03\xe8")  # and FIN at once
+
+    with RawServer(server_side) as server:
+        site.serve(server.port)
+        for turn in range(100):
+            with site.http1(tls=False, timeout=2) as wire:
+                wire.send(handshake(site.host)[0])
+                assert wire.read_head().status == 101
+                wire.send(b"over")
+                assert wire.read_to_end() == b"\x88\x02\x03\xe8", f"turn {turn}"
+
+
 def test_bytes_of_the_server_arrive_after_the_client_has_finished_sending(site):
     """Half-close: a FIN from the client must not swallow what the server still says."""
 
