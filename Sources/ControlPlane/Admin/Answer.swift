@@ -5,6 +5,7 @@ import ConsoleModel
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Persistence
 
 extension Response {
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
@@ -74,6 +75,13 @@ struct Page<Value: Encodable>: Encodable {
     /// Cuts the page out of the whole list; what lies past the end is empty.
     init<Item>(of all: [Item], _ request: PageRequest, _ transform: (Item) throws -> Value) rethrows {
         items = try all[request.range(of: all.count)].map(transform)
+        total = all.count
+        self.request = request
+    }
+
+    /// A page of resources in the order of their names. Only those on the page are touched: there may be 100,000.
+    init<Item>(of all: [String: Stored<Item>], _ request: PageRequest, _ transform: (Item) -> Value) {
+        items = all.keys.sorted()[request.range(of: all.count)].compactMap { all[$0].map { transform($0.value) } }
         total = all.count
         self.request = request
     }

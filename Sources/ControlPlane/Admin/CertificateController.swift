@@ -23,8 +23,7 @@ struct CertificateController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        let all = store.configuration.certificates.values.map(\.value).sorted { $0.name < $1.name }
-        return try .json(try Page(of: all, PageRequest(request)) { Self.answer($0) })
+        try .json(try Page(of: store.configuration.certificates, PageRequest(request)) { Self.answer($0) })
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {

@@ -23,8 +23,8 @@ struct DomainController: Sendable {
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
         let configuration = store.configuration
-        let all = configuration.domains.values.map(\.value).sorted { $0.name < $1.name }
-        return try .json(try Page(of: all, PageRequest(request)) { Self.answer($0, in: configuration) })
+        return try .json(
+            try Page(of: configuration.domains, PageRequest(request)) { Self.answer($0, in: configuration) })
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {

@@ -29,10 +29,12 @@ struct RouteController: Sendable {
         if domain != nil, query["all"] == "true" {
             throw Problem.invalidQuery("all", "Cannot be combined with domainName.")
         }
-        let routes =
-            domain.map(configuration.routes(ofDomain:))
-            ?? configuration.routes.values.map(\.value).sorted { $0.name < $1.name }
-        return try .json(try Page(of: routes, PageRequest(request)) { Self.answer($0, in: configuration) })
+        let page = try PageRequest(request)
+        guard let domain else {
+            return try .json(Page(of: configuration.routes, page) { Self.answer($0, in: configuration) })
+        }
+        return try .json(
+            Page(of: configuration.routes(ofDomain: domain), page) { Self.answer($0, in: configuration) })
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {

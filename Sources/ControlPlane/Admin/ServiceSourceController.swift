@@ -28,8 +28,7 @@ struct ServiceSourceController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        let all = store.configuration.serviceSources.values.map(\.value).sorted { $0.name < $1.name }
-        return try .json(try Page(of: all, PageRequest(request)) { Self.answer($0) })
+        try .json(try Page(of: store.configuration.serviceSources, PageRequest(request)) { Self.answer($0) })
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
