@@ -18,6 +18,7 @@ final class AdminHarness: Sendable {
 
     let folder: String
     let store: Store
+    let publisher: Publisher
     let authenticator: Authenticator
     let application: Application<RouterResponder<AdminContext>>
 
@@ -31,7 +32,7 @@ final class AdminHarness: Sendable {
         let migrations = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("migrations").path
         store = try Store(Store.Options(folder: folder, migrations: migrations), logger: logger)
-        let publisher = Publisher(mintHistory: { _ in throw StartError("no worker, no fork") }, logger: logger)
+        publisher = Publisher(mintHistory: { _ in throw StartError("no worker, no fork") }, logger: logger)
         let editor = Editor(store: store, compiler: SnapshotCompiler(listeners: []), publisher: publisher)
         let hasher = try PasswordHasher(parameters: .init(logN: 4, r: 8, p: 1))
         authenticator = Authenticator(store: store, hasher: hasher, clock: { 1_700_000_000_000 })

@@ -137,7 +137,7 @@ struct AuthRuleTests {
             ("127.0.0.1:x", false), ("", false), (":80", false), (nil, false), ("[::2]", false),
         ] as [(String?, Bool)])
     func hostsAreOursOrNot(authority: String?, allowed: Bool) {
-        let rule = HostRule(names: ["console.test", "10.0.0.7", "fd00::1"])
+        let rule = HostRule(names: ["Console.test:8080", "10.0.0.7", "fd00::1"])
         #expect(rule.allows(authority) == allowed)
     }
 

@@ -1,5 +1,6 @@
 // Domains from birth to end, and the manners that all resources share: paging, locking, shapes, versions.
 
+import ConfigModel
 import ConsoleModel
 import ControlPlane
 import HTTPTypes
@@ -163,6 +164,18 @@ struct DomainStories {
             for path in ["/v1/versions/3", "/v1/versions/x", "/v1/versions/-1", "/v1/versions/99999999999999999999"] {
                 #expect(try await client.call(.get, path).status == 404)
             }
+        }
+    }
+
+    @Test func everySaveIsPublishedAndNothingElse() async throws {
+        #expect(await harness.publisher.current?.version == 0, "what is stored is published at the start")
+        try await harness.story { client in
+            _ = try await client.call(.post, "/v1/domains", #"{"name":"a.test"}"#)
+            #expect(await harness.publisher.current?.version == 1)
+            _ = try await client.call(.put, "/v1/domains/a.test", #"{"enableHttps":"off"}"#)
+            _ = try await client.call(.post, "/v1/domains", #"{"name":"NO"}"#)
+            #expect(await harness.publisher.current?.version == 1)
+            #expect(await harness.publisher.current?[ObjectKey(.virtualHost, "a.test")] != nil)
         }
     }
 

@@ -7,9 +7,13 @@ import Hummingbird
 package struct HostRule: Sendable {
     private let names: Set<String>
 
-    /// `names` without ports.
+    /// A port after a name is dropped: people paste what stands in the address bar.
     package init(names: [String]) {
-        self.names = Set(names.map { $0.lowercased() })
+        self.names = Set(
+            names.map { name in
+                // More than one colon: an IPv6 address.
+                name.count { $0 == ":" } > 1 ? name.lowercased() : Self.host(of: name) ?? name.lowercased()
+            })
     }
 
     package func allows(_ authority: String?) -> Bool {
