@@ -1,0 +1,82 @@
+"""scripts/run: starts fast when nothing is to be built, says where things are, and leaves nothing behind."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import requests
+
+from integration.gateway import ROOT
+from integration.ports import free_port
+from integration.waiting import wait_until
+
+
+class Run:
+    def __init__(self, folder):
+        self.folder = folder
+        self.admin, self.http, self.https, self.metrics = (free_port() for _ in range(4))
+        self.output = open(folder / "output", "w+")
+        self.process = subprocess.Popen(
+            [ROOT / "scripts/run", "--data", folder / "data", "--admin-port", str(self.admin), "--http-port"]
+            + [str(self.http), "--https-port", str(self.https), "--metrics-port", str(self.metrics)],
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def text(self):
+        self.output.seek(0)
+        return self.output.read()
+
+    def children(self):
+        """(pid, name) of the two processes."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
+            pids = [int(pid) for pid in children.read().split()]
+        names = [(pid, os.path.basename(os.readlink(f"/proc/{pid}/exe"))) for pid in pids]
+        return {name: pid for pid, name in names if name.startswith("causeway")}
+
+
+@pytest.fixture
+def run(tmp_path):
+    one = Run(tmp_path)
+    yield one
+    if one.process.poll() is None:
+        one.process.terminate()
+        one.process.wait(30)
+    one.output.close()
+
+
+def gone(pid):
+    return not os.path.exists(f"/proc/{pid}/exe")
+
+
+def test_a_second_start_is_ready_within_two_seconds_and_ends_on_ctrl_c(run):
+    began = time.monotonic()
+    wait_until(lambda: "Ctrl-C" in run.text(), 60, "scripts/run is ready")
+    assert time.monotonic() - began < 2, run.text()
+    for address in (f"http://127.0.0.1:{run.admin}/", f"http://127.0.0.1:{run.metrics}/ready"):
+        assert requests.get(address, timeout=5).status_code == 200
+    assert requests.get(f"http://127.0.0.1:{run.http}/", timeout=5).status_code == 404
+
+    # What it prints for the first account works as it stands.
+    command = wait_until(lambda: re.search(r"curl -X POST .*?\}\}'", run.text(), re.DOTALL), 5, "how to make an account")[0]
+    made = subprocess.run(["bash", "-c", f"{command} -fsS"], capture_output=True, text=True, timeout=20)
+    assert made.returncode == 0, made.stderr
+
+    children = run.children()
+    assert set(children) == {"causeway-control", "causeway-worker"}
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(15) == 0, run.text()
+    assert all(gone(pid) for pid in children.values())
+
+
+@pytest.mark.parametrize("victim", ["causeway-control", "causeway-worker"])
+def test_when_one_process_dies_it_says_so_and_ends_the_other(run, victim):
+    wait_until(lambda: "Ctrl-C" in run.text(), 60, "scripts/run is ready")
+    children = run.children()
+    os.kill(children[victim], signal.SIGKILL)
+    assert run.process.wait(15) != 0
+    assert f"{victim} ended" in run.text()
+    assert all(gone(pid) for pid in children.values())
