@@ -21,7 +21,7 @@ extension LoopPointer {
                 guard let drained = readClear(connection) else { return }
                 wasDrained = drained
             }
-            if wasDrained { return }
+            if wasDrained, !connection.pointee.sawHangup { return }
         }
         markReady(connection)
     }
@@ -115,7 +115,10 @@ extension LoopPointer {
             endOfInput(connection)
             return nil
         }
-        if errno == EAGAIN { return true }
+        if errno == EAGAIN {
+            connection.pointee.sawHangup = false
+            return true
+        }
         if errno == EINTR { return false }
         close(connection, because: .transport)
         return nil

@@ -56,6 +56,9 @@ struct Connection {
     var finishesAfterFlush = false
     var finishSent = false
     var inputEnded = false
+    /// The kernel has told of the peer's FIN or of an error: its edge may have come with the last bytes, so a short read
+    /// is not the end.
+    var sawHangup = false
     var isDraining = false
     /// Upstream: for HTTP/1.1 exchanges, whatever the cluster speaks otherwise.
     var wantsHTTP1 = false

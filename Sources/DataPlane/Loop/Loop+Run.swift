@@ -42,6 +42,7 @@ extension LoopPointer {
                 return
             }
             if bits & Event.output != 0, connection.pointee.isBlocked { writeUnsent(connection) }
+            if bits & (Event.readHangup | Event.hangup | Event.error) != 0 { connection.pointee.sawHangup = true }
             if bits & ~Event.output != 0, !connection.pointee.isClosed { readable(connection) }
         case .listener:
             accept(on: connection)
