@@ -60,7 +60,10 @@ extension LoopPointer {
         }
         if now >= pointee.drainDeadline {
             forEachDownstream { connection in
-                if !self.closeTunnel(connection, code: 1001) { self.close(connection, because: .drained) }
+                if self.closeTunnel(connection, code: 1001) { return }
+                // What ends already gets a moment more: its last bytes are on their way.
+                let ends = connection.pointee.closesAfterFlush || connection.pointee.stage == .lingering
+                if !ends || now >= self.pointee.drainDeadline + 1_000 { self.close(connection, because: .drained) }
             }
         }
         if pointee.downstreamCount == 0, now >= pointee.drainSecondStep || pointee.connections == nil {
