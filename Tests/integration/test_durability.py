@@ -112,7 +112,7 @@ def test_the_snapshot_is_on_disk_before_the_ack_leaves(new_gateway, authority, e
         temporary = re.search(r'"([^"]+)"', calls[renamed][1])[1].rsplit("/", 1)[-1]
         written = last_position(calls, "write|writev|pwrite64", re.escape(temporary) + ">", renamed)
         file_synced = last_position(calls, "fsync|fdatasync", re.escape(temporary) + r">.*= 0", renamed)
-        folder_synced = position(calls, "fsync", folder + r"(/[\w-]+)?>\) += 0", after=renamed)
+        folder_synced = position(calls, "fsync", folder + r"(/[\w-]+)?>\s*\)\s+= 0", after=renamed)
         assert None not in (written, file_synced, folder_synced), (written, file_synced, folder_synced)
         assert (
             written < file_synced < renamed < folder_synced < ack

@@ -34,8 +34,13 @@ class Run:
         """(pid, name) of the two processes."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
             pids = [int(pid) for pid in children.read().split()]
-        names = [(pid, os.path.basename(os.readlink(f"/proc/{pid}/exe"))) for pid in pids]
-        return {name: pid for pid, name in names if name.startswith("causeway")}
+        found = {}
+        for pid in pids:
+            try:
+                found[os.path.basename(os.readlink(f"/proc/{pid}/exe"))] = pid
+            except OSError:
+                pass  # a helper of the script that has ended
+        return {name: pid for name, pid in found.items() if name.startswith("causeway")}
 
 
 @pytest.fixture
