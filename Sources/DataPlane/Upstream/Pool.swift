@@ -47,19 +47,20 @@ extension LoopPointer {
         return false
     }
 
-    /// The HTTP/2 connection with the fewest streams that has room, or nil.
+    /// The busiest HTTP/2 connection that has room, or nil: streams on one connection share its writes, so a second one is
+    /// filled only with what the first cannot take.
     @inline(__always)
     private func connectionWithRoom(_ endpoint: EndpointPointer) -> ConnectionPointer? {
         var best: ConnectionPointer?
-        var fewest = Int.max
+        var most = -1
         var next = endpoint.pointee.http2
         while let connection = next {
             next = connection.pointee.nextPooled
             guard let state = connection.pointee.http2 else { continue }
             let streams = state.pointee.streams.count
-            if streams < Int(state.pointee.peerMaxStreams), streams < fewest {
+            if streams < Int(state.pointee.peerMaxStreams), streams > most {
                 best = connection
-                fewest = streams
+                most = streams
             }
         }
         return best
