@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import ControlPlane
-import Foundation
 import Logging
 import Telemetry
 
@@ -33,6 +32,9 @@ struct CausewayControl: AsyncParsableCommand {
 
     @Option(help: "Port of the gateway for TLS.")
     var httpsPort: UInt16 = 8443
+
+    @Option(help: "\(GatewaySettings.help)")
+    var setting: [String] = []
 
     @Option(name: .customLong("static"), help: "Folder of the admin page. Default: no page.")
     var staticFolder: String?
@@ -77,23 +79,5 @@ struct CausewayControl: AsyncParsableCommand {
             throw ExitCode.failure
         }
         logger.info("stopped")
-    }
-
-    private var options: ControlPlaneOptions {
-        var options = ControlPlaneOptions(data: data, migrations: migrations)
-        options.adminAddress = adminAddress
-        options.adminPort = Int(adminPort)
-        options.channel = channel
-        options.gatewayAddress = gatewayAddress
-        options.httpPort = httpPort
-        options.httpsPort = httpsPort
-        options.staticFolder = staticFolder
-        options.hosts = host
-        options.bodyLimit = bodyLimit
-        options.allowsInsecureAdmin = allowInsecureAdmin
-        options.allowsDumps = allowDumps
-        let beside = "\(migrations)/../docs/openapi.yaml"
-        options.apiDocument = openapi ?? (FileManager.default.fileExists(atPath: beside) ? beside : nil)
-        return options
     }
 }

@@ -93,9 +93,9 @@ extension Console.Route {
 }
 
 /// Times as people write them in routes and annotations.
-enum TimeText {
+package enum TimeText {
     /// `30`, `30s`, `1500ms`, `5m`, `2h`; a bare number is seconds. `nil`: not a time, or longer than seven days.
-    static func milliseconds(_ text: String) -> Int? {
+    package static func milliseconds(_ text: String) -> Int? {
         let digits = text.prefix(while: { $0.isASCII && $0.isNumber })
         guard let value = Int(digits) else { return nil }
         let unit: Int

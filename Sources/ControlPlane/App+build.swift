@@ -31,8 +31,10 @@ package struct ControlPlane: Sendable {
                 }
                 return minted
             }, logger: Logger(label: "publisher"))
-        let editor = Editor(
-            store: store, compiler: SnapshotCompiler(listeners: Self.listeners(options)), publisher: publisher)
+        var settings = GatewaySettings()
+        for assignment in options.settings { try settings.set(assignment) }
+        let compiler = SnapshotCompiler(listeners: Self.listeners(options, settings), settings: settings)
+        let editor = Editor(store: store, compiler: compiler, publisher: publisher)
         try await editor.publishStored(logger: logger)
 
         let setupCode = SetupCode()
@@ -82,10 +84,14 @@ package struct ControlPlane: Sendable {
     }
 
     /// The two listeners of the gateway.
-    private static func listeners(_ options: ControlPlaneOptions) -> [Listener] {
+    private static func listeners(_ options: ControlPlaneOptions, _ settings: GatewaySettings) -> [Listener] {
         [
-            Listener(name: "http", address: options.gatewayAddress, port: options.httpPort, tls: false),
-            Listener(name: "https", address: options.gatewayAddress, port: options.httpsPort, tls: true),
+            Listener(
+                name: "http", address: options.gatewayAddress, port: options.httpPort, tls: false,
+                limits: settings.limits),
+            Listener(
+                name: "https", address: options.gatewayAddress, port: options.httpsPort, tls: true,
+                limits: settings.limits),
         ]
     }
 

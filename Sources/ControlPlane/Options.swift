@@ -14,6 +14,8 @@ package struct ControlPlaneOptions: Sendable {
     package var gatewayAddress = "127.0.0.1"
     package var httpPort: UInt16 = 8000
     package var httpsPort: UInt16 = 8443
+    /// Timeouts and limits, as `NAME=VALUE` (`GatewaySettings`).
+    package var settings: [String] = []
     /// The admin page; `nil`: none is served.
     package var staticFolder: String?
     /// The description of the API; `nil`: none is served.

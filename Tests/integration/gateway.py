@@ -25,6 +25,7 @@ class Gateway:
         log_level="info",
         worker_cores=None,
         control_cores=None,
+        settings=(),
     ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,7 @@ class Gateway:
                 ROOT / "migrations",
                 "--log-level",
                 log_level,
+                *(part for setting in settings for part in ("--setting", setting)),
             ],
             self.folder / "control.log",
             control_cores,

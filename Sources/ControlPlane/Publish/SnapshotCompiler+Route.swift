@@ -6,7 +6,7 @@ import Persistence
 
 extension SnapshotCompiler {
     /// The route, and its clusters added to those of the routes before it.
-    static func route(
+    func route(
         _ stored: Stored<Console.Route>, _ configuration: StoredConfiguration, _ clusters: inout [String: Cluster]
     ) -> Route {
         let route = stored.value
@@ -15,22 +15,23 @@ extension SnapshotCompiler {
             let source = configuration.serviceSource(offering: service.name)
             let spoken = route.backendProtocol(towards: source)
             isGRPC = isGRPC || spoken.isGRPC
-            let name = clusterName(service.name, spoken)
+            let name = Self.clusterName(service.name, spoken)
             if let source, clusters[name] == nil { clusters[name] = cluster(name, source, spoken) }
             return Destination(cluster: name, weight: UInt32(clamping: service.weight ?? 100))
         }
         let timeouts = route.effectiveTimeouts
         return Route(
             name: route.name, virtualHosts: route.domains, order: UInt64(clamping: stored.id),
-            path: path(route.path), methods: route.methods ?? [],
-            headers: (route.headers ?? []).map { predicate($0, key: $0.key.lowercased()) },
-            queryParameters: (route.urlParams ?? []).map { predicate($0, key: $0.key) }, destinations: destinations,
+            path: Self.path(route.path), methods: route.methods ?? [],
+            headers: (route.headers ?? []).map { Self.predicate($0, key: $0.key.lowercased()) },
+            queryParameters: (route.urlParams ?? []).map { Self.predicate($0, key: $0.key) },
+            destinations: destinations,
             kind: isGRPC ? .grpc : .http,
             timeouts: RouteTimeouts(
                 responseHeaders: timeouts.responseHeaders.map { UInt32(clamping: $0) },
                 streamIdle: timeouts.streamIdle.map { UInt32(clamping: $0) },
                 total: timeouts.total.map { UInt32(clamping: $0) }),
-            streamPolicy: streamPolicy(route.streamPolicy),
+            streamPolicy: Self.streamPolicy(route.streamPolicy),
             rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) })
     }
 
@@ -39,11 +40,12 @@ extension SnapshotCompiler {
         "\(service)/\(spoken.rawValue)"
     }
 
-    private static func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
+    private func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
         Cluster(
             name: name, endpoints: source.endpoints.map { Endpoint(host: $0.host, port: $0.port) },
             protocol: spoken.usesHTTP2 ? .http2 : .http1,
-            tls: spoken.usesTLS ? UpstreamTLS(serverName: source.sni, verify: source.verifiesTLS) : nil)
+            tls: spoken.usesTLS ? UpstreamTLS(serverName: source.sni, verify: source.verifiesTLS) : nil,
+            connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout)
     }
 
     private static func path(_ path: Console.PathPredicate?) -> PathPredicate {

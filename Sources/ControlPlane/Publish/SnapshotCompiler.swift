@@ -21,9 +21,11 @@ package struct CompiledConfiguration: Sendable {
 /// Turns stored configurations into snapshots.
 package struct SnapshotCompiler: Sendable {
     private let listeners: [Listener]
+    let settings: GatewaySettings
 
-    package init(listeners: [Listener]) {
+    package init(listeners: [Listener], settings: GatewaySettings = GatewaySettings()) {
         self.listeners = listeners
+        self.settings = settings
     }
 
     /// `previous` saves work: what has not changed since keeps its hash and is not judged by the engines again.
@@ -35,7 +37,7 @@ package struct SnapshotCompiler: Sendable {
         objects += configuration.certificates.values.map { .tlsIdentity(Self.identity($0.value)) }
         objects += configuration.domains.values.map { .virtualHost(Self.virtualHost($0.value)) }
         for route in configuration.routes.values {
-            objects.append(.route(Self.route(route, configuration, &clusters)))
+            objects.append(.route(self.route(route, configuration, &clusters)))
         }
         objects += clusters.values.map(ConfigObject.cluster)
         objects.sort { $0.key < $1.key }

@@ -1,0 +1,25 @@
+// What the command line says, as the control plane takes it.
+
+import ControlPlane
+import Foundation
+
+extension CausewayControl {
+    var options: ControlPlaneOptions {
+        var options = ControlPlaneOptions(data: data, migrations: migrations)
+        options.adminAddress = adminAddress
+        options.adminPort = Int(adminPort)
+        options.channel = channel
+        options.gatewayAddress = gatewayAddress
+        options.httpPort = httpPort
+        options.httpsPort = httpsPort
+        options.staticFolder = staticFolder
+        options.settings = setting
+        options.hosts = host
+        options.bodyLimit = bodyLimit
+        options.allowsInsecureAdmin = allowInsecureAdmin
+        options.allowsDumps = allowDumps
+        let beside = "\(migrations)/../docs/openapi.yaml"
+        options.apiDocument = openapi ?? (FileManager.default.fileExists(atPath: beside) ? beside : nil)
+        return options
+    }
+}

@@ -1,0 +1,82 @@
+// Timeouts and limits of the gateway that hold before a route is known, and the defaults towards upstreams. Named on the
+// command line as `--setting NAME=VALUE`; part of the snapshot, so that workers get a change like any other.
+
+package import ConfigModel
+import ConsoleModel
+
+/// What `--setting` can set.
+package struct GatewaySettings: Hashable, Sendable {
+    /// Of both listeners.
+    package var limits = ListenerLimits()
+    /// Milliseconds to establish a connection to an endpoint, TLS included.
+    package var connectTimeout: UInt32 = 5_000
+    /// Milliseconds that an upstream connection without a stream is kept; 0: not kept.
+    package var upstreamIdleTimeout: UInt32 = 60_000
+
+    package init() {}
+
+    /// Names with what they mean, as `--help` and the operations guide list them.
+    package static let names: [(name: String, help: String)] = [
+        ("tls-handshake-timeout", "from the accepted connection to the end of its TLS handshake (10s)"),
+        ("request-headers-timeout", "from the first byte of a request to the end of its head (10s)"),
+        ("request-progress-timeout", "without a byte of an HTTP/1.1 request body (60s)"),
+        ("connection-idle-timeout", "without a request or stream on a client's connection (10m)"),
+        ("max-header-list-size", "bytes of a request's header fields, and of its trailers (65536)"),
+        ("max-concurrent-streams", "streams of one HTTP/2 client connection (256)"),
+        ("max-connections", "client connections of a listener on each loop; 0: as open files allow (0)"),
+        ("connect-timeout", "to establish a connection to an endpoint (5s)"),
+        ("upstream-idle-timeout", "for which an upstream connection without a stream is kept (60s)"),
+    ]
+
+    package static var help: String {
+        "Timeout or limit of the gateway as NAME=VALUE; may be repeated. Names, with what they bound and their defaults: "
+            + names.map { "\($0.name): \($0.help)" }.joined(separator: "; ") + "."
+    }
+
+    /// Sets one from `NAME=VALUE`. Times take `ms`, `s` (also without a unit), `m` or `h`; 0: off.
+    package mutating func set(_ assignment: String) throws(StartError) {
+        let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+            throw StartError("--setting \(assignment): write NAME=VALUE.")
+        }
+        let name = String(parts[0])
+        let value = String(parts[1])
+        switch name {
+        case "tls-handshake-timeout": limits.tlsHandshakeTimeout = try Self.time(name, value)
+        case "request-headers-timeout": limits.requestHeadersTimeout = try Self.time(name, value)
+        case "request-progress-timeout": limits.requestProgressTimeout = try Self.time(name, value)
+        case "connection-idle-timeout": limits.connectionIdleTimeout = try Self.time(name, value)
+        case "max-header-list-size": limits.maxHeaderListSize = try Self.number(name, value, 4_096...262_144)
+        case "max-concurrent-streams": limits.maxConcurrentStreams = try Self.number(name, value, 1...1_000_000)
+        case "max-connections": limits.maxConnections = try Self.number(name, value, 0...10_000_000)
+        case "connect-timeout": connectTimeout = try Self.time(name, value, 1...600_000)
+        case "upstream-idle-timeout": upstreamIdleTimeout = try Self.time(name, value)
+        default:
+            let known = Self.names.map(\.name).joined(separator: ", ")
+            throw StartError("--setting \(name) is not known; there are \(known).")
+        }
+    }
+
+    private static func time(
+        _ name: String, _ text: String, _ range: ClosedRange<UInt32> = 0...86_400_000
+    ) throws(StartError) -> UInt32 {
+        guard let milliseconds = TimeText.milliseconds(text).flatMap({ UInt32(exactly: $0) }) else {
+            throw StartError("--setting \(name)=\(text): write a time such as 500ms, 10s, 5m or 1h, or 0 for off.")
+        }
+        guard range.contains(milliseconds) else {
+            throw StartError(
+                "--setting \(name)=\(text) is out of range: \(range.lowerBound)ms to \(range.upperBound / 1_000)s.")
+        }
+        return milliseconds
+    }
+
+    private static func number(
+        _ name: String, _ text: String, _ range: ClosedRange<UInt32>
+    ) throws(StartError) -> UInt32 {
+        guard let number = UInt32(text), range.contains(number) else {
+            throw StartError(
+                "--setting \(name)=\(text): write a number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return number
+    }
+}

@@ -1,0 +1,37 @@
+// Mirrors GatewaySettings.swift.
+
+import ConfigModel
+import ControlPlane
+import Testing
+
+@Suite struct GatewaySettingsTests {
+    private func made(_ assignments: String...) throws -> GatewaySettings {
+        var settings = GatewaySettings()
+        for assignment in assignments { try settings.set(assignment) }
+        return settings
+    }
+
+    @Test func everyNameInTheListCanBeSet() throws {
+        for (name, _) in GatewaySettings.names {
+            let value = name.hasPrefix("max-") ? "5000" : "7s"
+            #expect(try made("\(name)=\(value)") != GatewaySettings(), "\(name)")
+        }
+    }
+
+    @Test func readsUnits() throws {
+        #expect(try made("connect-timeout=250ms").connectTimeout == 250)
+        #expect(try made("connect-timeout=5").connectTimeout == 5_000)
+        #expect(try made("upstream-idle-timeout=0").upstreamIdleTimeout == 0)
+        #expect(try made("connection-idle-timeout=2h").limits.connectionIdleTimeout == 7_200_000)
+        #expect(try made("request-headers-timeout=3m").limits.requestHeadersTimeout == 180_000)
+    }
+
+    @Test(arguments: [
+        "connect-timeout", "connect-timeout=", "connect-timeout=5x", "connect-timeout=0", "connect-timeout=-1s",
+        "connect-timeout=11m", "connect-timeout=99999999999s", "connect-timeout=1 s", "tls-handshake-timeout=25h",
+        "max-concurrent-streams=0", "max-header-list-size=100", "max-connections=many", "nonsense=1", "=1s", "",
+    ])
+    func refusesWhatItCannotRead(_ assignment: String) {
+        #expect(throws: StartError.self, "\(assignment)") { try made(assignment) }
+    }
+}
