@@ -217,3 +217,40 @@ def test_100_concurrent_bidi_streams_for_30_seconds(grpc_site, authority, gatewa
     assert len(counts) == streams
     # A message every 100 ms each; a loaded machine gets a margin, a stalled stream does not.
     assert min(counts) > seconds * 10 * 0.2, counts
+
+
+def test_clients_that_stop_reading_hold_up_nobody_else(new_gateway, authority, grpc_server):
+    """Twenty clients on the same upstream connection ask for 4 MiB each and never read: the other calls go on as before."""
+    from integration.site import Site
+
+    gateway = new_gateway(loops=1).start()
+    site = Site(gateway, authority, "stalled.test")
+    site.serve(grpc_server.port, protocol="GRPC")
+    question = Ask(size=4 * MIB).SerializeToString()
+    fields = ("content-type", "application/grpc"), ("te", "trailers")
+
+    def calls(channel, count=300):
+        times = []
+        for number in range(count):
+            began = time.perf_counter()
+            assert Greeter(channel).SayHello(HelloRequest(name=str(number)), timeout=5).message == f"Hello, {number}!"
+            times.append(time.perf_counter() - began)
+        return sorted(times)[count // 2]
+
+    with site.channel() as channel:
+        calls(channel, 50)
+        before = calls(channel)
+        stalled = [site.http2(credit=False) for _ in range(20)]
+        try:
+            for each in stalled:
+                body = b"\0" + len(question).to_bytes(4, "big") + question
+                each.open("POST", site.host, "/causeway.test.Kinds/Unary", *fields, body=body)
+            wait_until(lambda: gateway.metric("causeway_downstream_exchanges_active") >= 20, 10, "the stalled calls")
+            after = calls(channel)
+        finally:
+            for each in stalled:
+                each.wire.close()
+        # The median of 300 calls on a machine that others use, too: a stall is a hundred times that, noise is not.
+        assert after < 2 * before + 0.002, (before, after)
+        wait_until(lambda: gateway.metric("causeway_downstream_exchanges_active") == 0, 10, "no call left over")
+    gateway.stop()
