@@ -281,7 +281,7 @@ def test_a_worker_that_refuses_everything_is_shown_with_its_reasons(one):
         gateway.api.expect(
             200,
             "PUT",
-            "/v1/routes/crash-test-1?wait=live&timeout=5s",
+            "/v1/routes/crash-test-1?wait=live&timeout=1s",
             route("crash-test-1", [site.host], "crash-test-1.static", "/fine"),
         )
         wait_until(lambda: site.get("/fine").status == 200, 10)
