@@ -88,8 +88,8 @@ def test_ping_is_answered_by_the_far_end(ws_site, tls):
 
 @pytest.mark.parametrize("code, reason", [(1000, ""), (1001, "away"), (3000, "ours"), (4999, "x" * 123)])
 def test_close_code_of_the_client_is_answered(ws_site, tls, code, reason):
-    ws = ws_site.websocket(tls=tls)
-    ws.close(code, reason)
+    with ws_site.websocket(tls=tls) as ws:
+        ws.close(code, reason)
     assert (ws.close_code, ws.close_reason) == (code, reason)
 
 
