@@ -42,6 +42,8 @@ extension LoopPointer {
         } else {
             exchange.advance()
         }
+        // Whatever waits from here on reads its head from `head`: the list points into read buffers that others use next.
+        pointee.fieldsOwner = nil
     }
 
     private func allocateExchange() -> ExchangePointer {

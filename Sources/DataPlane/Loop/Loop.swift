@@ -39,7 +39,7 @@ struct Loop {
     let fields: UnsafeMutablePointer<nghttp2_nv>
     var fieldCount = 0
     var facts = FieldFacts()
-    /// The exchange whose request head is in `fields`; nil once something else was written there.
+    /// The exchange whose request head is in `fields`: within `beginExchange`, and until something else is written there.
     var fieldsOwner: ExchangePointer?
     /// What the HTTP/1.1 parser said of the request head at hand.
     var pendingHead = HTTP1Head()
