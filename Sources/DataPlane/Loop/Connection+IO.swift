@@ -81,10 +81,10 @@ extension LoopPointer {
                 break
             }
             pointee.statistics.tlsErrors.increment()
-            restoreInbound(connection, have)
-            close(connection, because: .transport)
+            failTLS(connection)
             return nil
         }
+        bytes.pointee.input_length = 0
         // A key update or an alert may have to be answered.
         guard takeTLSOutput(connection) else { return nil }
         if plain > 0 { deliver(connection, have, plain) } else { restoreInbound(connection, have) }
@@ -93,6 +93,14 @@ extension LoopPointer {
             return nil
         }
         return count < Loop.readSize
+    }
+
+    /// A record that cannot be read, or OpenSSL has given up. Its alert goes out here: left in the loop's buffer it would go
+    /// to whichever connection writes next.
+    private func failTLS(_ connection: ConnectionPointer) {
+        pointee.tls.pointee.input_length = 0
+        guard takeTLSOutput(connection) else { return }
+        close(connection, because: .transport)
     }
 
     /// Puts an unfinished head or frame in front of what comes.
@@ -193,7 +201,7 @@ extension LoopPointer {
             ERR_clear_error()
             let count = SSL_write(ssl, connection.pointee.output.start, Int32(size))
             guard count > 0 else {
-                close(connection, because: .transport)
+                failTLS(connection)
                 return false
             }
             pointee.statistics.bytesSent(connection.pointee.role).add(Int(count))

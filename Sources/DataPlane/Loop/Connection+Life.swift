@@ -189,6 +189,7 @@ extension LoopPointer {
 
     /// close_notify, then FIN.
     func sendFinish(_ connection: ConnectionPointer) {
+        guard !connection.pointee.finishSent else { return }
         connection.pointee.finishSent = true
         if let ssl = connection.pointee.ssl {
             ERR_clear_error()

@@ -171,8 +171,11 @@ extension LoopPointer {
             // An address is checked against the certificate's IP names; SNI carries host names only (RFC 6066 §3).
             causeway_verify_address(ssl, name)
         }
+        // Another connection's bytes may be at hand, where its handshake has just made this one necessary.
+        let input = pointee.tls.pointee.input_length
         pointee.tls.pointee.input_length = 0
         _ = handshake(connection)
+        pointee.tls.pointee.input_length = input
     }
 
     func upstreamHandshakeDone(_ connection: ConnectionPointer, isHTTP2: Bool) {
