@@ -80,7 +80,7 @@ extension ExchangePointer {
 extension ConnectionPointer {
     /// `address:port` of the peer, in the loop's scratch memory.
     func addressText(in loop: LoopPointer) -> UnsafeRawBufferPointer {
-        let buffer = loop.pointee.cookieBuffer
+        let buffer = loop.pointee.addressBuffer
         var length = pointee.peer.write(to: buffer + 1)
         var start = 1
         if memchr(buffer + 1, Int32(UInt8(ascii: ":")), length) != nil {

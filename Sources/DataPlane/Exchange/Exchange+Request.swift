@@ -68,6 +68,11 @@ extension ExchangePointer {
             if let authority = route.pointee.authority { fields[FieldSlot.authority] = authority }
             if route.pointee.rewritesPath { rewritePath(route) }
         }
+        if pointee.hasSessionCookie {
+            // Fields point into it: it must not move. What is left is never longer than what came.
+            loop.pointee.cookies.removeAll()
+            _ = loop.pointee.cookies.reserve(pointee.head.count)
+        }
         var count = FieldSlot.regular
         var index = FieldSlot.regular
         let end = loop.pointee.fieldCount

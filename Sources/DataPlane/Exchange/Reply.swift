@@ -79,28 +79,29 @@ extension LoopPointer {
         }
     }
 
-    /// Takes the admin page's cookie out of a cookie field. False: nothing is left of the field.
+    /// Takes the admin page's cookie out of a cookie field. False: nothing is left of the field. What remains goes
+    /// behind that of the fields before it (HTTP/2 clients split cookies), so `cookies` must have room for them all.
     func removeSessionCookie(_ field: inout nghttp2_nv) -> Bool {
-        let source = UnsafeBufferPointer(start: field.value, count: field.valuelen)
-        let target = pointee.cookieBuffer
-        guard field.valuelen <= Loop.rewriteSize else { return false }
-        var length = 0
-        for part in source.split(separator: UInt8(ascii: ";")) {
-            let trimmed = part.drop { $0 == UInt8(ascii: " ") }
-            if trimmed.starts(with: "_hi_sess=".utf8) || trimmed.isEmpty { continue }
-            if length > 0 {
-                target[length] = UInt8(ascii: ";")
-                target[length + 1] = UInt8(ascii: " ")
-                length += 2
+        guard let value = field.value else { return false }
+        let before = pointee.cookies.count
+        var rest = UnsafeRawBufferPointer(start: value, count: field.valuelen)
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: UInt8(ascii: ";")) ?? rest.endIndex
+            var part = UnsafeRawBufferPointer(rebasing: rest[..<end])
+            rest = UnsafeRawBufferPointer(rebasing: rest[min(end + 1, rest.endIndex)...])
+            let name = UnsafeRawBufferPointer(rebasing: part[(part.firstIndex { $0 != 32 } ?? part.endIndex)...])
+            if name.isEmpty || name.starts(with: "_hi_sess=".utf8) { continue }
+            if pointee.cookies.count == before {
+                part = name
+            } else {
+                pointee.cookies.append(UInt8(ascii: ";"))
             }
-            for byte in trimmed {
-                target[length] = byte
-                length += 1
-            }
+            pointee.cookies.append(part)
         }
-        field.value = target
-        field.valuelen = length
-        return length > 0
+        field.valuelen = pointee.cookies.count - before
+        guard field.valuelen > 0 else { return false }
+        field.value = pointee.cookies.start + before
+        return true
     }
 
     /// Passes on what is left of the caller's deadline (gRPC over HTTP/2, "Timeout").

@@ -48,7 +48,9 @@ struct Loop {
     var replyCount = 0
     var replyBytes = ByteQueue()
     let rewriteBuffer: UnsafeMutablePointer<UInt8>
-    let cookieBuffer: UnsafeMutablePointer<UInt8>
+    /// What is left of cookies that were taken apart.
+    var cookies = ByteQueue()
+    let addressBuffer: UnsafeMutablePointer<UInt8>
     let pathBuffer: UnsafeMutablePointer<UInt8>
     /// Descriptors from this on are refused to clients, so that upstreams can still be reached.
     var descriptorLimit: Int32 = .max
@@ -102,7 +104,7 @@ struct Loop {
         fields = .allocate(capacity: Self.maxFields + Self.extraFields)
         reply = .allocate(capacity: 16)
         rewriteBuffer = .allocate(capacity: Self.rewriteSize)
-        cookieBuffer = .allocate(capacity: Self.rewriteSize)
+        addressBuffer = .allocate(capacity: 64)
         pathBuffer = .allocate(capacity: Self.rewriteSize)
         serverContext = server
         clientContext = client
