@@ -196,6 +196,9 @@ extension ExchangePointer {
         half.pointee.endReceived = true
         pointee.lastProgress = loop.pointee.milliseconds
         if half.pointee.isUpstream {
+            if pointee.responseLength >= 0, pointee.responseReceived != pointee.responseLength {
+                return upstreamBrokeRules()
+            }
             if pointee.isGRPC {
                 noteGRPCStatus()
                 if pointee.grpcStatus < 0 { return fail(.missingStatus) }

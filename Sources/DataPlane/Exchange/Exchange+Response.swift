@@ -89,7 +89,9 @@ extension ExchangePointer {
             if wanted >= 0, pointee.responseReceived > wanted || (end && pointee.responseReceived < wanted) {
                 return upstreamBrokeRules()
             }
-            if pointee.isHEAD, count > 0 { return upstreamBrokeRules() }
+            if count > 0, pointee.isHEAD || pointee.status == 204 || pointee.status == 304 {
+                return upstreamBrokeRules()
+            }
             if end, pointee.isGRPC {
                 if count > 0 { loop.relay(pointee.downstream, bytes, count, end: false) }
                 return pointee.isFinished ? () : fail(.missingStatus)

@@ -38,7 +38,7 @@ enum FieldSlot {
 
 /// What is noted while a head is read. Indexes are positions in the loop's list; 0: absent.
 struct FieldFacts {
-    /// nil: no content-length; fields that contradict one another are refused by `note`.
+    /// nil: no content-length; a second one is refused by `note`.
     var contentLength: Int?
     var isGRPC = false
     /// gRPC-Web is not gRPC on the wire; its errors differ.
@@ -85,8 +85,8 @@ struct FieldFacts {
             }
         case 14:
             if memcmp(name, "content-length", 14) == 0 {
-                guard let value = parseDecimal(field.value, field.valuelen) else { return false }
-                if let contentLength, contentLength != value { return false }
+                // Twice, even with the same value, is a smuggler's tool.
+                guard contentLength == nil, let value = parseDecimal(field.value, field.valuelen) else { return false }
                 contentLength = value
             }
         case 15:

@@ -144,10 +144,6 @@ extension LoopPointer {
             case .dropped:
                 break
             case .none:
-                // Content-Length twice, even with the same value, is a smuggler's tool.
-                if facts.contentLength != nil, field.namelen == 14, memcmp(field.name, "content-length", 14) == 0 {
-                    return false
-                }
                 guard facts.note(field, at: next) else { return false }
                 noteWebSocket(field, &head, isRequest)
                 pointee.fields[next] = field

@@ -102,7 +102,7 @@ extension LoopPointer {
         case .tooLarge:
             beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: .headersTooLarge)
         case .fields:
-            guard requestIsWellFormed() else {
+            guard requestIsWellFormed(endsStream: endsStream) else {
                 pointee.statistics.requestsMalformed.increment()
                 resetStream(connection, stream, .protocolError)
                 return nil
@@ -153,14 +153,16 @@ extension LoopPointer {
     }
 
     /// The pseudo-header fields that a request must have (RFC 9113 §8.3.1). `host` may stand in for `:authority`, and must
-    /// not contradict it. CONNECT and its extension (RFC 8441) were not offered.
-    private func requestIsWellFormed() -> Bool {
+    /// not contradict it. CONNECT and its extension (RFC 8441) were not offered. A body that is announced must come
+    /// (§8.1.1): an HTTP/1.1 upstream would take the next request on its connection for it.
+    private func requestIsWellFormed(endsStream: Bool) -> Bool {
         let fields = pointee.fields
         let method = fields[FieldSlot.method]
         guard method.valuelen > 0, nghttp2_check_method(method.value, method.valuelen) != 0,
             fields[FieldSlot.scheme].valuelen > 0, fields[FieldSlot.path].valuelen > 0,
             fields[FieldSlot.protocol].name == nil, pointee.facts.hosts <= 1,
-            !(method.valuelen == 7 && memcmp(method.value, "CONNECT", 7) == 0)
+            !(method.valuelen == 7 && memcmp(method.value, "CONNECT", 7) == 0),
+            !endsStream || pointee.facts.contentLength ?? 0 == 0
         else { return false }
         if pointee.facts.host > 0 {
             let host = fields[pointee.facts.host]
