@@ -22,7 +22,8 @@ extension ExchangePointer {
 
     /// The request's head is sent, or more of its body: which timeouts run now.
     func requestProgressed() {
-        if pointee.upstream.pointee.endSent {
+        if pointee.upstream.pointee.endSent || (pointee.isWebSocket && !pointee.isTunnel) {
+            // A handshake is a whole request, although its side stays open for the tunnel.
             armResponseTimer()
         } else if !pointee.isTunnel, let connection = pointee.downstream.pointee.connection,
             connection.pointee.wire == .http1

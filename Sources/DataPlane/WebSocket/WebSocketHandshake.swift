@@ -48,6 +48,8 @@ extension LoopPointer {
         exchange.pointee.upstream.pointee.headReceived = true
         exchange.startResponse()
         exchange.pointee.lastProgress = milliseconds
+        // The route's total timeout ends at the upgrade: none counts a whole stream (design 3.5).
+        exchange.pointee.deadline = 0
         downstream.pointee.headSent = true
         client.pointee.output.append(
             "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n")
