@@ -122,8 +122,7 @@ extension LoopPointer {
     private func awaitDelivery(_ half: HalfPointer) {
         let source = half.peer
         let threshold = source.pointee.windowSize / 4
-        guard source.pointee.outstanding >= threshold, !half.pointee.isAwaiting else { return }
-        addAwaiting(half)
+        if source.pointee.outstanding >= threshold { addAwaiting(half) }
     }
 
     @inline(never)
@@ -134,7 +133,7 @@ extension LoopPointer {
         {
             sender.pointee.isReadPaused = true
         }
-        guard let connection = half.pointee.connection else { return }
+        guard !half.pointee.isAwaiting, let connection = half.pointee.connection else { return }
         half.pointee.isAwaiting = true
         half.pointee.previousAwaiting = nil
         half.pointee.nextAwaiting = connection.pointee.awaiting
