@@ -109,6 +109,10 @@ extension LoopPointer {
             pump(half)
         }
         guard connection.pointee.output.isEmpty, !connection.pointee.isClosed else { return }
+        if connection.pointee.awaitsDrain {
+            connection.pointee.awaitsDrain = false
+            markReady(connection)
+        }
         if connection.pointee.closesAfterFlush {
             finishClose(connection)
         } else if connection.pointee.finishesAfterFlush, !connection.pointee.finishSent {

@@ -102,7 +102,7 @@ extension LoopPointer {
             guard length == 8 else { return .frameSizeError }
             guard stream == 0 else { return .protocolError }
             if flags & FrameFlag.ack != 0 { return nil }
-            guard spend(connection, state, 1) else { return .enhanceYourCalm }
+            guard spend(state, 1) else { return .enhanceYourCalm }
             writePing(connection, payload, ack: true)
             return nil
         case FrameType.resetStream:
@@ -126,11 +126,11 @@ extension LoopPointer {
             } else if loadBigEndian32(payload) & 0x7fff_ffff == UInt32(bitPattern: stream) {
                 resetStream(connection, stream, .protocolError)
             }
-            return spend(connection, state, 1) ? nil : .enhanceYourCalm
+            return spend(state, 1) ? nil : .enhanceYourCalm
         case FrameType.pushPromise:
             return .protocolError
         default:
-            return spend(connection, state, 1) ? nil : .enhanceYourCalm
+            return spend(state, 1) ? nil : .enhanceYourCalm
         }
     }
 
@@ -141,7 +141,7 @@ extension LoopPointer {
         guard stream == 0 else { return .protocolError }
         if flags & FrameFlag.ack != 0 { return length == 0 ? nil : .frameSizeError }
         guard length % 6 == 0 else { return .frameSizeError }
-        guard spend(connection, state, 1 + length / 60) else { return .enhanceYourCalm }
+        guard spend(state, 1 + length / 60) else { return .enhanceYourCalm }
         if !state.pointee.settingsReceived { state.pointee.peerMaxStreams = HTTP2State.unlimitedStreams }
         var i = 0
         while i < length {
@@ -235,12 +235,12 @@ extension LoopPointer {
         guard length == 4 else { return .frameSizeError }
         guard stream != 0, !isIdle(state, stream) else { return .protocolError }
         guard let half = state.pointee.streams.find(stream) else {
-            return state.pointee.isServer && !spend(connection, state, 1) ? .enhanceYourCalm : nil
+            return state.pointee.isServer && !spend(state, 1) ? .enhanceYourCalm : nil
         }
         let code = loadBigEndian32(payload)
         pointee.statistics.streamsReset.increment()
         // Rapid reset (CVE-2023-44487): a reset costs ten times what another cheap frame costs.
-        let calm = !state.pointee.isServer || spend(connection, state, 10)
+        let calm = !state.pointee.isServer || spend(state, 10)
         detach(half)
         half.pointee.exchange.halfReset(half, code)
         return calm ? nil : .enhanceYourCalm
@@ -254,8 +254,7 @@ extension LoopPointer {
     }
 
     /// Takes `cost` from the connection's allowance, which time refills (1,000 a second). False: it is used up.
-    private func spend(_ connection: ConnectionPointer, _ state: UnsafeMutablePointer<HTTP2State>, _ cost: Int) -> Bool
-    {
+    func spend(_ state: UnsafeMutablePointer<HTTP2State>, _ cost: Int) -> Bool {
         let now = pointee.milliseconds
         let since = now &- state.pointee.allowanceSince
         if since > 0 {
@@ -264,8 +263,7 @@ extension LoopPointer {
             state.pointee.allowanceSince = now
         }
         state.pointee.allowance &-= cost
-        // A peer that floods without reading our answers is bounded by memory, too.
-        return state.pointee.allowance >= 0 && connection.pointee.output.count < 4 * Connection.outputHighWater
+        return state.pointee.allowance >= 0
     }
 }
 

@@ -12,6 +12,11 @@ extension LoopPointer {
         var rounds = 0
         while rounds < 4 {
             if connection.pointee.isReadPaused || connection.pointee.isClosed { return }
+            if connection.pointee.output.count >= Connection.outputLimit {
+                // A peer that asks and asks and does not read the answers.
+                connection.pointee.awaitsDrain = true
+                return
+            }
             rounds += 1
             let wasDrained: Bool
             if connection.pointee.ssl != nil {

@@ -51,6 +51,8 @@ struct Connection {
     var isConnecting = false
     /// Input stays in the kernel until the other side has taken what came before.
     var isReadPaused = false
+    /// Input stays in the kernel until `output` is with the kernel.
+    var awaitsDrain = false
     var closesAfterFlush = false
     /// FIN (after close_notify) goes out when the output is drained.
     var finishesAfterFlush = false
@@ -111,6 +113,8 @@ struct Connection {
     var takesBody: Bool { !isBlocked && !isHandshaking && output.count < Self.outputHighWater }
 
     static let outputHighWater = 256 * 1024
+    /// Heads and control frames are not bounded by `takesBody`: from here on nothing more is read that could cause them.
+    static let outputLimit = 1 << 20
 }
 
 /// The address of a peer, small enough to keep for each connection.

@@ -43,6 +43,10 @@ extension LoopPointer {
             }
             if bits & Event.output != 0, connection.pointee.isBlocked { writeUnsent(connection) }
             if bits & (Event.readHangup | Event.hangup | Event.error) != 0 { connection.pointee.sawHangup = true }
+            if bits & Event.error != 0, connection.pointee.isReadPaused, connection.pointee.role == .downstream {
+                // A client's reset: nobody waits for an answer, and no other event will tell.
+                close(connection, because: .transport)
+            }
             if bits & ~Event.output != 0, !connection.pointee.isClosed { readable(connection) }
         case .listener:
             accept(on: connection)
