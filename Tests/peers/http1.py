@@ -8,15 +8,18 @@ from peers.wire import Closed, Wire
 
 
 class RawServer:
-    """Gives each connection to `handler(wire)` in a thread of its own; `errors` keeps what handlers raised."""
+    """Gives each connection to `handler(wire)` in a thread of its own; `errors` keeps what handlers raised.
 
-    def __init__(self, handler):
-        self.handler = handler
+    `tls` is an `ssl.SSLContext` for a back end that is spoken to over TLS; `listener` a socket that listens already.
+    """
+
+    def __init__(self, handler, tls=None, listener=None):
+        self.handler, self.tls = handler, tls
         self.errors = []
         self.connections = 0
         self.open = set()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
+        self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = None if self.listener.family == socket.AF_UNIX else self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -25,7 +28,8 @@ class RawServer:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.port is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             wire = Wire(sock, timeout=60)
             self.open.add(wire)
@@ -33,6 +37,8 @@ class RawServer:
 
     def _serve(self, wire):
         try:
+            if self.tls:
+                wire.sock = self.tls.wrap_socket(wire.sock, server_side=True)
             self.handler(wire)
         except (Closed, OSError):
             pass
@@ -62,10 +68,10 @@ class RawServer:
 class EchoServer(RawServer):
     """Answers every request with JSON of what it saw, and keeps the requests in `seen`."""
 
-    def __init__(self, name="b1"):
+    def __init__(self, name="b1", **more):
         self.name = name
         self.seen = []
-        super().__init__(self._echo)
+        super().__init__(self._echo, **more)
 
     def _echo(self, wire):
         while True:

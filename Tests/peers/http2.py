@@ -179,11 +179,12 @@ class Server(RawServer):
     """An h2c back end. `script(server_connection, stream_id, headers)` runs when a request's headers have come; with
     `wait_for_end` when the whole request has. By default it answers 200 with what it saw as grpc-status 0."""
 
-    def __init__(self, script=None, name="b1", wait_for_end=True, settings=None, window=None):
+    def __init__(self, script=None, name="b1", wait_for_end=True, settings=None, **more):
         self.script = script or answer
-        self.name, self.wait_for_end, self.settings, self.window = name, wait_for_end, settings or {}, window
+        self.name, self.wait_for_end, self.settings = name, wait_for_end, settings or {}
         self.requests, self.resets, self.bodies = [], [], {}
-        super().__init__(self._connection)
+        self.fields = []  # of each request, as the library gives them: it marks those that must not be indexed
+        super().__init__(self._connection, **more)
 
     def _connection(self, wire):
         ServerConnection(self, wire).run()
@@ -221,6 +222,7 @@ class ServerConnection:
         match event:
             case h2.events.RequestReceived():
                 self.headers[event.stream_id] = dict(event.headers)
+                self.server.fields.append(event.headers)
                 self.body[event.stream_id] = b""
                 if not self.server.wait_for_end:
                     self._begin(event.stream_id)
