@@ -50,7 +50,9 @@ struct EndpointState {
     /// Exchanges on it, waiting ones included.
     var active = 0
     var connections = 0
+    /// Connections in the making, by what they will speak: one kind does not serve those who wait for the other.
     var connecting = 0
+    var connectingHTTP1 = 0
     /// HTTP/2 connections whose SETTINGS have not come yet.
     var unsettled = 0
     /// HTTP/2 connections that take streams.
@@ -238,6 +240,14 @@ extension EndpointPointer {
             if connection.pointee.http2?.pointee.streams.count ?? 0 == 0 {
                 loop.close(connection, because: .retired)
             }
+        }
+    }
+
+    func countConnecting(_ connection: ConnectionPointer, _ change: Int) {
+        if connection.pointee.wantsHTTP1 {
+            pointee.connectingHTTP1 += change
+        } else {
+            pointee.connecting += change
         }
     }
 

@@ -134,7 +134,7 @@ extension LoopPointer {
         connection.pointee.isConnecting = true
         connection.pointee.wantsHTTP1 = http1
         endpoint.pointee.connections += 1
-        endpoint.pointee.connecting += 1
+        endpoint.countConnecting(connection, 1)
         let result = endpoint.pointee.address.withSockaddr { Glibc.connect(fd, $0, $1) }
         if result != 0, errno != EINPROGRESS {
             return connectionFailed(connection, .connectFailed)
@@ -185,7 +185,7 @@ extension LoopPointer {
 
     private func upstreamReady(_ connection: ConnectionPointer, isHTTP2: Bool) {
         guard let endpoint = connection.pointee.endpoint else { return }
-        endpoint.pointee.connecting -= 1
+        endpoint.countConnecting(connection, -1)
         endpoint.succeeded()
         connection.pointee.stage = .idle
         pointee.statistics.upstreamConnections.increment()
@@ -210,7 +210,7 @@ extension LoopPointer {
         guard let endpoint = connection.pointee.endpoint, !connection.pointee.isClosed else { return }
         let http1 = connection.pointee.wantsHTTP1
         connection.pointee.stage = .idle
-        endpoint.pointee.connecting -= 1
+        endpoint.countConnecting(connection, -1)
         endpoint.failed(now: milliseconds)
         pointee.statistics.upstreamConnectFailures.increment()
         close(connection, because: .connectFailed)
@@ -225,7 +225,7 @@ extension LoopPointer {
             }
             return
         }
-        // Others may still be connected or connecting: then those who wait, wait for them.
+        // Others may still be connected or on their way: then those who wait, wait for them.
         guard endpoint.pointee.connecting == 0, endpoint.pointee.http2Count == 0 else { return }
         var left = endpoint.pointee.waitingHTTP2.count
         while left > 0, let exchange = endpoint.pointee.waitingHTTP2.pop() {
@@ -235,9 +235,10 @@ extension LoopPointer {
         }
     }
 
-    /// A connection has ended while exchanges wait: another one for them, or their end where it never spoke.
+    /// A connection takes no more, or has ended, while exchanges wait: another one for them, or their end where it never
+    /// spoke.
     func upstreamGone(_ endpoint: EndpointPointer, wasSettled: Bool) {
-        if endpoint.pointee.waitingHTTP1.count > endpoint.pointee.connecting {
+        if endpoint.pointee.waitingHTTP1.count > endpoint.pointee.connectingHTTP1 {
             openConnection(to: endpoint, http1: true)
         }
         guard endpoint.pointee.waitingHTTP2.head != nil, endpoint.pointee.http2 == nil,
@@ -330,6 +331,7 @@ extension LoopPointer {
         }
         if state.pointee.streams.count == 0 { connection.pointee.closesAfterFlush = true }
         markDirty(connection)
+        if let endpoint = connection.pointee.endpoint { upstreamGone(endpoint, wasSettled: true) }
     }
 }
 
