@@ -52,10 +52,7 @@ extension LoopPointer {
                     state.pointee.goAwayPromised = state.pointee.lastPeerStream
                     self.writeGoAway(connection, lastStream: state.pointee.lastPeerStream, .noError)
                 }
-                if state.pointee.streams.count == 0 {
-                    connection.pointee.closesAfterFlush = true
-                    self.markDirty(connection)
-                }
+                if state.pointee.streams.count == 0 { self.endAfterFlush(connection) }
             }
         }
         if now >= pointee.drainDeadline {
@@ -75,9 +72,7 @@ extension LoopPointer {
     /// An HTTP/1.1 connection without a request ends once its last answer is out: that may have been put together in this
     /// very tick.
     private func endIfIdle(_ connection: ConnectionPointer) {
-        guard connection.pointee.stage == .idle else { return }
-        connection.pointee.closesAfterFlush = true
-        markDirty(connection)
+        if connection.pointee.stage == .idle { endAfterFlush(connection) }
     }
 
     /// Ends a WebSocket with a close frame to both sides, where one fits between two frames. False: it is none, or stands

@@ -104,10 +104,10 @@ extension LoopPointer {
                 pump(half)
                 if half == last { break }
             }
-            if !state.pointee.isServer { upstreamCapacityChanged(connection) }
         } else if let half = connection.pointee.http1?.pointee.half, half.pointee.hasQueued {
             pump(half)
         }
+        if connection.pointee.role == .upstream { upstreamCapacityChanged(connection) }
         guard connection.pointee.output.isEmpty, !connection.pointee.isClosed else { return }
         if connection.pointee.awaitsDrain {
             connection.pointee.awaitsDrain = false

@@ -205,10 +205,7 @@ extension LoopPointer {
         detach(half)
         guard !connection.pointee.isClosed else { return }
         state.pointee.served += 1
-        guard isClean, state.pointee.keepsAlive else {
-            connection.pointee.closesAfterFlush = true
-            return markDirty(connection)
-        }
+        guard isClean, state.pointee.keepsAlive else { return endAfterFlush(connection) }
         state.pointee.receive = .head
         becameIdle(connection)
         if state.pointee.hasUnparsed || connection.pointee.isReadPaused {

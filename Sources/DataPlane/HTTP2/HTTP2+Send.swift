@@ -62,9 +62,8 @@ extension LoopPointer {
             detach(half)
             half.pointee.exchange.connectionLost(half)
         }
-        if !state.pointee.isServer { removeFromPool(connection) }
         writeGoAway(connection, lastStream: state.pointee.lastPeerStream, error)
-        connection.pointee.closesAfterFlush = true
+        endAfterFlush(connection)
     }
 
     /// RST_STREAM for a stream that no exchange holds (any more).

@@ -89,22 +89,18 @@ extension LoopPointer {
 
     /// No stream or exchange is left on it.
     func becameIdle(_ connection: ConnectionPointer) {
-        guard !connection.pointee.isClosed else { return }
+        guard !connection.pointee.isClosed, !connection.pointee.closesAfterFlush else { return }
         connection.pointee.stage = .idle
         if connection.pointee.role == .downstream {
             if connection.pointee.isDraining {
-                connection.pointee.closesAfterFlush = true
-                return markDirty(connection)
+                return endAfterFlush(connection)
             }
             let limits = connection.pointee.listener?.pointee.limits
             setDeadline(connection, after: UInt64(limits?.connectionIdleTimeout ?? 600_000))
         } else if let endpoint = connection.pointee.endpoint {
             let goes = connection.pointee.http2?.pointee.goAwayReceived ?? false
-            if goes || endpoint.pointee.isRetired {
-                connection.pointee.closesAfterFlush = true
-                return markDirty(connection)
-            }
-            setDeadline(connection, after: endpoint.pointee.cluster.pointee.idleTimeout)
+            if goes || !keepsIdle(connection, endpoint) { return endAfterFlush(connection) }
+            setDeadline(connection, after: max(1_000, endpoint.pointee.cluster.pointee.idleTimeout))
         }
     }
 
@@ -134,13 +130,14 @@ extension LoopPointer {
             } else {
                 close(connection, because: .timeout)
             }
-        case .handshake, .lingering, .active:
+        case .handshake, .ending, .lingering, .active:
             close(connection, because: .timeout)
         }
     }
 
     /// The kernel took bytes after it had been full: that is progress for everything on the connection.
     func progressed(_ connection: ConnectionPointer) {
+        if connection.pointee.stage == .ending { setDeadline(connection, after: Connection.endTimeout) }
         if let half = connection.pointee.http1?.pointee.half {
             half.pointee.exchange.pointee.lastProgress = milliseconds
         } else if let state = connection.pointee.http2 {
@@ -150,6 +147,16 @@ extension LoopPointer {
     }
 
     // MARK: - Ends
+
+    /// Ends the connection when its output is with the kernel; in some time also if the peer does not take it.
+    func endAfterFlush(_ connection: ConnectionPointer) {
+        guard !connection.pointee.isClosed, !connection.pointee.closesAfterFlush else { return }
+        removeFromPool(connection)
+        connection.pointee.closesAfterFlush = true
+        connection.pointee.stage = .ending
+        setDeadline(connection, after: Connection.endTimeout)
+        markDirty(connection)
+    }
 
     /// The peer has sent its FIN or close_notify.
     func endOfInput(_ connection: ConnectionPointer) {

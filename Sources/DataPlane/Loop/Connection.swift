@@ -30,6 +30,8 @@ enum ConnectionStage: UInt8 {
     case waitingForHead
     case active
     case idle
+    /// What is still in `output` is sent, nothing more is read.
+    case ending
     /// Everything is sent; input is thrown away until the peer closes (so that it reads our answer before a reset).
     case lingering
     case connecting
@@ -112,6 +114,8 @@ struct Connection {
     /// Whether body bytes may be handed over now: the rest waits in its stream (bounds memory per connection).
     var takesBody: Bool { !isBlocked && !isHandshaking && output.count < Self.outputHighWater }
 
+    /// Milliseconds without progress after which a peer that does not take the last bytes is left.
+    static let endTimeout: UInt64 = 30_000
     static let outputHighWater = 256 * 1024
     /// Heads and control frames are not bounded by `takesBody`: from here on nothing more is read that could cause them.
     static let outputLimit = 1 << 20

@@ -203,6 +203,8 @@ extension LoopPointer {
                 serveWaiting(connection)
             }
         }
+        // Those who wanted it may have gone meanwhile.
+        if connection.pointee.stage == .idle { becameIdle(connection) }
     }
 
     /// A connection that never came to be.
@@ -295,27 +297,43 @@ extension LoopPointer {
         state.pointee.served += 1
         let keeps =
             reusable && state.pointee.keepsAlive && state.pointee.receive == .complete
-            && !endpoint.pointee.isRetired && endpoint.pointee.cluster.pointee.idleTimeout > 0
-            && connection.pointee.inbound.isEmpty && !connection.pointee.isReadPaused
+            && keepsIdle(connection, endpoint) && connection.pointee.inbound.isEmpty
         guard keeps else {
             // What was written for a complete message still goes out.
             if connection.pointee.output.isEmpty, connection.pointee.unsent.isEmpty {
                 close(connection, because: .released)
             } else {
-                connection.pointee.closesAfterFlush = true
-                markDirty(connection)
+                endAfterFlush(connection)
             }
             return
         }
         state.pointee.receive = .head
+        addToPool(connection)
         becameIdle(connection)
-        if endpoint.pointee.waitingHTTP1.head != nil { serveWaiting(connection) } else { addToPool(connection) }
+        // A long answer was held up by its reader; now it is all there.
+        resumeReading(connection)
+        // Who waits is served at the flush: what stands behind this answer in the bytes at hand is no answer to anybody.
+        if endpoint.pointee.waitingHTTP1.head != nil { markDirty(connection) }
     }
 
-    /// SETTINGS allowed more streams, or one ended.
+    /// Whether a connection without an exchange stays: not where the configuration says so, nor at an endpoint that has
+    /// left it, unless somebody waits there.
+    func keepsIdle(_ connection: ConnectionPointer, _ endpoint: EndpointPointer) -> Bool {
+        let waits =
+            connection.pointee.wire == .http2
+            ? endpoint.pointee.waitingHTTP2.head != nil : endpoint.pointee.waitingHTTP1.head != nil
+        return waits || !(endpoint.pointee.isRetired || endpoint.pointee.cluster.pointee.idleTimeout == 0)
+    }
+
+    /// At the flush of an upstream connection: SETTINGS allowed more streams, or an exchange on it has ended.
     func upstreamCapacityChanged(_ connection: ConnectionPointer) {
-        guard connection.pointee.endpoint?.pointee.waitingHTTP2.head != nil else { return }
-        serveWaiting(connection)
+        guard connection.pointee.isPooled, let endpoint = connection.pointee.endpoint else { return }
+        if connection.pointee.wire == .http2 {
+            if endpoint.pointee.waitingHTTP2.head != nil { serveWaiting(connection) }
+        } else if endpoint.pointee.waitingHTTP1.head != nil {
+            removeFromPool(connection)
+            serveWaiting(connection)
+        }
     }
 
     /// GOAWAY of the upstream: what lies above its last stream was not processed and goes elsewhere (RFC 9113 §6.8).
@@ -329,8 +347,7 @@ extension LoopPointer {
             detach(half)
             half.pointee.exchange.fail(.upstreamRefused)
         }
-        if state.pointee.streams.count == 0 { connection.pointee.closesAfterFlush = true }
-        markDirty(connection)
+        if state.pointee.streams.count == 0 { endAfterFlush(connection) }
         if let endpoint = connection.pointee.endpoint { upstreamGone(endpoint, wasSettled: true) }
     }
 }
