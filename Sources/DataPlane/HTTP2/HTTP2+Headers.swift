@@ -189,7 +189,7 @@ extension LoopPointer {
 
     @inline(__always)
     func maxHeaderList(_ connection: ConnectionPointer) -> Int {
-        Int(connection.pointee.listener?.pointee.limits.maxHeaderListSize ?? 65_536)
+        min(Loop.arenaSize, Int(connection.pointee.listener?.pointee.limits.maxHeaderListSize ?? 65_536))
     }
 
     /// Decodes a block into `fields`: pseudo-header fields in their slots (`FieldSlot`), the others from

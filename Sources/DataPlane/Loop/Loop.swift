@@ -77,8 +77,9 @@ struct Loop {
 
     static let readSize = 128 * 1024
     /// A whole read after decryption, behind an incomplete frame or head of the read before.
-    static let plainSize = readSize + 256 * 1024
-    static let arenaSize = 320 * 1024
+    static let plainSize = readSize + arenaSize + 64 * 1024
+    /// The largest header list that a listener may allow. Memory that nobody uses stays with the kernel.
+    static let arenaSize = 1 << 20
     static let maxFields = 256
     static let rewriteSize = 64 * 1024
     /// Room for the pseudo-header fields and those that the proxy adds.
