@@ -158,8 +158,18 @@ extension ExchangePointer {
     func connectionLost(_ half: HalfPointer) {
         guard !pointee.isFinished else { return }
         guard half.pointee.isUpstream else { return clientGone() }
-        if half.pointee.endReceived { return }
+        if half.pointee.endReceived { return upstreamTakesNoMore() }
         fail(.upstreamClosed)
+    }
+
+    /// The upstream has sent all that it had, and its connection is gone: a response still goes out whole. What a tunnel's
+    /// client sends has nowhere to go; the tunnel ends when the client has everything.
+    private func upstreamTakesNoMore() {
+        guard pointee.isTunnel else { return }
+        let half = pointee.upstream
+        half.pointee.endSent = true
+        half.pointee.pending.release()
+        endSent(on: half)
     }
 
     func peerBrokeRules(_ half: HalfPointer) {
