@@ -8,21 +8,41 @@ internal import RouteMatching
 extension ExchangePointer {
     func fail(_ error: ProxyError) {
         guard !pointee.isFinished else { return }
+        // The answer to the first failure did not get through.
+        if pointee.error != nil { return complete() }
         if triesAgain(after: error) { return }
+        let half = pointee.downstream
+        if half.pointee.endQueued, !pointee.isTunnel, !pointee.isLeaving {
+            // The response is whole and on its way: the client has some time to take it.
+            return leave()
+        }
         pointee.error = error
         loop.pointee.statistics.failures(error).increment()
         if pointee.isWaiting { loop.stopWaiting(self) }
         releaseUpstream(.cancel)
-        let half = pointee.downstream
         guard let connection = half.pointee.connection else { return complete() }
         if !half.pointee.headSent {
             reply(error, on: connection)
-        } else if pointee.isGRPC, connection.pointee.wire == .http2 {
+        } else if pointee.isGRPC, connection.pointee.wire == .http2, !pointee.isLeaving {
             failWithTrailers(error)
         } else {
             // The response is cut: RST_STREAM, or the end of the connection.
             complete()
         }
+        if !pointee.isFinished { leave() }
+    }
+
+    /// All that is left is to get the answer out. No other deadline counts any more; a client that does not take it is cut
+    /// off at this one.
+    private func leave() {
+        pointee.isLeaving = true
+        pointee.deadline = loop.milliseconds + Connection.endTimeout
+        pointee.deadlineIsCallers = false
+        pointee.connectDeadline = 0
+        pointee.responseDeadline = 0
+        pointee.idleTimeout = 0
+        pointee.progressTimeout = 0
+        armTimer()
     }
 
     /// Another endpoint, where nothing has been processed and the request can be sent again (design 3.4).

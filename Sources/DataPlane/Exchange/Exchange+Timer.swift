@@ -34,7 +34,8 @@ extension ExchangePointer {
                 armTimer()
             }
         }
-        if pointee.idleTimeout > 0, pointee.timer == nil { armTimer() }
+        // From here on every deadline only moves later: the timer looks again when it fires.
+        if pointee.idleTimeout > 0, pointee.phase == .send || pointee.timer == nil { armTimer() }
     }
 
     func armResponseTimer() {
@@ -48,7 +49,7 @@ extension ExchangePointer {
 
     /// Arms the timer for the earliest deadline, unless it fires before that anyway.
     func armTimer() {
-        let next = earliestDeadline()
+        let next = pointee.isFinished ? 0 : earliestDeadline()
         guard next > 0 else { return }
         if let timer = pointee.timer {
             if pointee.timerDeadline <= next { return }
@@ -70,7 +71,11 @@ extension ExchangePointer {
         if isDue(pointee.deadline, now) {
             return fail(pointee.deadlineIsCallers ? .deadlineExceeded : .totalTimeout)
         }
-        if isDue(pointee.connectDeadline, now) { return connectTimedOut() }
+        if isDue(pointee.connectDeadline, now) {
+            connectTimedOut()
+            // Another try may go on at once, without a deadline that arms the timer.
+            return armTimer()
+        }
         if isDue(pointee.responseDeadline, now) { return fail(.responseTimeout) }
         if pointee.progressTimeout > 0, pointee.lastProgress + pointee.progressTimeout <= now {
             return fail(.requestProgress)

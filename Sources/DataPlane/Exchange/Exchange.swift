@@ -61,6 +61,8 @@ struct Exchange {
     var isHEAD = false
     var isWebSocket = false
     var isTunnel = false
+    /// Only the answer's way out is left, with a deadline of its own.
+    var isLeaving = false
     var isIdempotent = false
     var isSecure = false
     var isHTTP10 = false
