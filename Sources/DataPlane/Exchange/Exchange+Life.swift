@@ -161,6 +161,8 @@ extension ExchangePointer {
             }
         }
         if let endpoint = pointee.endpoint {
+            pointee.lastEndpoint?.pointee.remembered -= 1
+            endpoint.pointee.remembered += 1
             pointee.lastEndpoint = endpoint
             endpoint.pointee.active -= 1
             pointee.endpoint = nil
@@ -174,6 +176,7 @@ extension ExchangePointer {
             snapshot.pointee.exchanges &-= 1
             if snapshot.pointee.isRetired, snapshot.pointee.exchanges == 0 { loop.freeSnapshot(snapshot) }
         }
+        pointee.lastEndpoint?.pointee.remembered -= 1
         let downstream = pointee.downstream
         let upstream = pointee.upstream
         for i in 0..<2 {

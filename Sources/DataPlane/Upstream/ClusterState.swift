@@ -49,6 +49,8 @@ struct EndpointState {
     let weight: Int
     /// Exchanges on it, waiting ones included.
     var active = 0
+    /// Exchanges that have left it and still name it in their log line.
+    var remembered = 0
     var connections = 0
     /// Connections in the making, by what they will speak: one kind does not serve those who wait for the other.
     var connecting = 0
@@ -220,7 +222,7 @@ extension ClusterPointer {
 }
 
 extension EndpointPointer {
-    fileprivate var isUnused: Bool { pointee.active == 0 && pointee.connections == 0 }
+    fileprivate var isUnused: Bool { pointee.active == 0 && pointee.remembered == 0 && pointee.connections == 0 }
 
     fileprivate func free() {
         pointee.host.deallocate()
