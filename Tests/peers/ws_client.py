@@ -4,7 +4,6 @@
 usage: ws_client.py HOST PORT PATH      connects to 127.0.0.1:PORT, with HOST as SNI and authority
 """
 
-import socket
 import sys
 
 from websockets.sync.client import connect
@@ -13,16 +12,14 @@ if __name__ == "__main__" and __package__ is None:
     import pathlib
 
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from peers.tls_bridge import tls_bridge  # noqa: E402
 from peers.wire import tls_context  # noqa: E402
 
 
 def main(host, port, path):
     with connect(
-        f"wss://{host}:{port}{path}",
-        ssl=tls_context(),
-        server_hostname=host,
-        sock=socket.create_connection(("127.0.0.1", int(port)), 10),
-        port=int(port),
+        f"ws://{host}:{port}{path}",
+        sock=tls_bridge(int(port), tls_context(), host),
         compression=None,
         max_size=None,
         proxy=None,
