@@ -1,6 +1,8 @@
 // The engine's C lines: a BIO over the loop's buffers, contexts (macros of OpenSSL), accept4 and epoll.
 #define _GNU_SOURCE
 #include "COpenSSL.h"
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,15 +79,96 @@ SSL_CTX *causeway_context_new(int server) {
     if (server) {
         SSL_CTX_set_num_tickets(context, 1);
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+        // A ticket outlives no key: keys are replaced at least every hour, and the last three are kept.
+        SSL_CTX_set_timeout(context, 2 * 60 * 60);
     }
     return context;
 }
 
-int causeway_context_tickets(SSL_CTX *context, const unsigned char *keys) {
-    static const unsigned char policy[] = "causeway";
-    return SSL_CTX_set_tlsext_ticket_keys(context, (void *)keys, causeway_ticket_key_bytes) == 1
-        && SSL_CTX_set_session_id_context(context, policy, sizeof policy - 1) == 1;
+typedef struct {
+    int count;
+    unsigned char keys[causeway_ticket_keys][causeway_ticket_key_bytes];
+} ticket_keys;
+
+static int ticket_index = -1;
+static pthread_once_t ticket_once = PTHREAD_ONCE_INIT;
+
+static void free_tickets(void *parent, void *keys, CRYPTO_EX_DATA *data, int index, long number, void *pointer) {
+    (void)parent, (void)data, (void)index, (void)number, (void)pointer;
+    if (keys) OPENSSL_clear_free(keys, sizeof(ticket_keys));
 }
+
+static void make_ticket_index(void) { ticket_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_tickets); }
+
+static int use_ticket_key(const unsigned char *key, const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal) {
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(key + 16), 32),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key + 48, iv, seal) == 1 && EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+/// 1: the ticket's key is known; 2: known, but the client should get a ticket of the newest; 0: not known; -1: failed.
+static int ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal) {
+    const ticket_keys *all = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ticket_index);
+    if (!all || all->count == 0) return seal ? -1 : 0;
+    if (seal) {
+        memcpy(name, all->keys[0], 16);
+        if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+        return use_ticket_key(all->keys[0], iv, cipher, mac, 1) ? 1 : -1;
+    }
+    for (int i = 0; i < all->count; i++) {
+        if (memcmp(name, all->keys[i], 16) != 0) continue;
+        if (!use_ticket_key(all->keys[i], iv, cipher, mac, 0)) return -1;
+        return i == 0 ? 1 : 2;
+    }
+    return 0;
+}
+
+int causeway_context_tickets(SSL_CTX *context, const unsigned char *keys, int count) {
+    pthread_once(&ticket_once, make_ticket_index);
+    if (ticket_index < 0 || count < 1 || count > causeway_ticket_keys) return 0;
+    ticket_keys *all = SSL_CTX_get_ex_data(context, ticket_index);
+    if (!all) {
+        all = OPENSSL_zalloc(sizeof *all);
+        if (!all || SSL_CTX_set_ex_data(context, ticket_index, all) != 1) return 0;
+        if (SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_callback) != 1) return 0;
+    }
+    memcpy(all->keys, keys, (size_t)count * causeway_ticket_key_bytes);
+    all->count = count;
+    return 1;
+}
+
+const unsigned char *causeway_hello_server_name(SSL *ssl, size_t *length) {
+    const unsigned char *bytes = NULL;
+    size_t size = 0;
+    // RFC 6066 section 3: a list of one entry, its type 0 (host name), and the name with a length of two bytes.
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &size) != 1 || size < 5 || bytes[2] != 0) return NULL;
+    size_t name = (size_t)bytes[3] << 8 | bytes[4];
+    if (name == 0 || name > size - 5) return NULL;
+    *length = name;
+    return bytes + 5;
+}
+
+int causeway_ask_client(SSL *ssl, int required, X509_STORE *store, X509 *const *authorities, size_t count, int depth) {
+    STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+    if (!names) return 0;
+    for (size_t i = 0; i < count; i++) {
+        X509_NAME *name = X509_NAME_dup(X509_get_subject_name(authorities[i]));
+        if (!name || !sk_X509_NAME_push(names, name)) {
+            X509_NAME_free(name);
+            sk_X509_NAME_pop_free(names, X509_NAME_free);
+            return 0;
+        }
+    }
+    SSL_set0_CA_list(ssl, names);
+    SSL_set_verify(ssl, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+    SSL_set_verify_depth(ssl, depth);
+    return SSL_set1_verify_cert_store(ssl, store) == 1;
+}
+
+int causeway_trust(SSL *ssl, X509_STORE *store) { return SSL_set1_verify_cert_store(ssl, store) == 1; }
 
 int causeway_context_trust_system(SSL_CTX *context) { return SSL_CTX_set_default_verify_paths(context); }
 

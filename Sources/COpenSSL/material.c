@@ -24,6 +24,10 @@ int causeway_print_name(BIO *bio, const X509_NAME *name) {
     return X509_NAME_print_ex(bio, name, 0, flags) >= 0;
 }
 
+int causeway_print_name_ascii(BIO *bio, const X509_NAME *name) {
+    return X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0;
+}
+
 GENERAL_NAMES *causeway_san(const X509 *certificate, int *malformed) {
     int critical = -1;
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);

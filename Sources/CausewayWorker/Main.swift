@@ -35,6 +35,9 @@ struct CausewayWorker: ParsableCommand {
     @Option(help: "Seconds that streams get to finish after SIGTERM.")
     var drainTimeout: UInt32 = 30
 
+    @Option(help: "Seconds after which TLS session tickets are sealed with a new key; 1 to 3600.")
+    var ticketRotation: UInt32 = 3_600
+
     @Flag(help: "Leaves core dumps and debuggers possible. Keys are in memory: not for production.")
     var allowDumps = false
 
@@ -42,6 +45,10 @@ struct CausewayWorker: ParsableCommand {
         if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256, not \(loops)") }
         if metricsPort != "any", UInt16(metricsPort) == nil {
             throw ValidationError("--metrics-port must be a port, 0 or `any`, not \(metricsPort)")
+        }
+        // Three keys are kept, and a ticket lives two hours.
+        guard (1...3_600).contains(ticketRotation) else {
+            throw ValidationError("--ticket-rotation must be 1 to 3600 seconds, not \(ticketRotation)")
         }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level must be a level of the list in --help, not \(logLevel)")
@@ -62,7 +69,7 @@ struct CausewayWorker: ParsableCommand {
         let options = WorkerOptions(
             state: state, channel: channel, loops: loops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
             metricsPort: metricsPort == "any" ? 0 : UInt16(metricsPort).flatMap { $0 == 0 ? nil : $0 }, accessLog: log,
-            drainTimeout: drainTimeout, allowsDumps: allowDumps)
+            drainTimeout: drainTimeout, ticketRotation: UInt64(ticketRotation), allowsDumps: allowDumps)
         do {
             try runWorker(options, logger: logger)
         } catch {

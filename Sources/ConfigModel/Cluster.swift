@@ -58,11 +58,20 @@ package enum Balancing: UInt8, Hashable, Sendable, CaseIterable {
 package struct UpstreamTLS: Hashable, Sendable {
     /// Name sent as SNI and checked against the certificate; `nil`: the endpoint's host name.
     package var serverName: String?
-    /// Whether the endpoint's certificate is checked against the system's certificate authorities.
+    /// Whether the endpoint's certificate is checked.
     package var verify: Bool
+    /// The certificate authorities that may vouch for endpoints, in PEM; `nil`: the system's.
+    package var certificateAuthorities: String?
+    /// Name of the `TLSIdentity` that the worker shows to endpoints that ask; `nil`: none.
+    package var clientIdentity: String?
 
-    package init(serverName: String? = nil, verify: Bool = true) {
+    package init(
+        serverName: String? = nil, verify: Bool = true, certificateAuthorities: String? = nil,
+        clientIdentity: String? = nil
+    ) {
         self.serverName = serverName
         self.verify = verify
+        self.certificateAuthorities = certificateAuthorities
+        self.clientIdentity = clientIdentity
     }
 }

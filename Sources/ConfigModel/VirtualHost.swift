@@ -9,12 +9,18 @@ package struct VirtualHost: Hashable, Sendable {
     package var https: HTTPSMode
     /// Name of the `TLSIdentity` shown for these hosts; `nil`: the listener's default.
     package var tlsIdentity: String?
+    /// `nil`: clients are not asked for certificates.
+    package var clientAuthentication: ClientAuthentication?
 
-    package init(name: String, hosts: [String], https: HTTPSMode = .off, tlsIdentity: String? = nil) {
+    package init(
+        name: String, hosts: [String], https: HTTPSMode = .off, tlsIdentity: String? = nil,
+        clientAuthentication: ClientAuthentication? = nil
+    ) {
         self.name = name
         self.hosts = hosts
         self.https = https
         self.tlsIdentity = tlsIdentity
+        self.clientAuthentication = clientAuthentication
     }
 }
 

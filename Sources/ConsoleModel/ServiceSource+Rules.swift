@@ -10,6 +10,8 @@ extension Console.ServiceSource {
         `protocol` = `protocol`.flatMap { $0.isEmpty ? nil : $0.lowercased() }
         if sni?.isEmpty == true { sni = nil }
         if proxyName?.isEmpty == true { proxyName = nil }
+        if tlsCa?.isEmpty == true { tlsCa = nil }
+        if tlsClientCertificate?.isEmpty == true { tlsClientCertificate = nil }
     }
 
     /// The rules that need nothing but the source itself; call `normalize` first.
@@ -92,6 +94,15 @@ extension Console.ServiceSource {
             findings.refuse("protocol", "Must be one of \(known).")
         }
         if let sni, let problem = Syntax.problem(withHost: sni, wildcard: false) { findings.refuse("sni", problem) }
+        if tlsCa != nil, !verifiesTLS {
+            findings.refuse("tlsCa", "Has no meaning while tlsVerify is false: endpoints are not checked.")
+        }
+        if kind.isRegistry {
+            if tlsCa != nil { findings.refuse("tlsCa", "Only static and dns sources can have it.") }
+            if tlsClientCertificate != nil {
+                findings.refuse("tlsClientCertificate", "Only static and dns sources can have it.")
+            }
+        }
         if proxyName != nil {
             findings.refuse(
                 "proxyName",

@@ -16,6 +16,10 @@ extension Console {
         @JSONField package var sni: String? = nil
         /// Whether the endpoint's certificate is checked; absent: yes.
         @JSONField package var tlsVerify: Bool? = nil
+        /// The authorities that may vouch for endpoints, in PEM; absent: the system's.
+        @JSONField package var tlsCa: String? = nil
+        /// Name of the certificate that is shown to endpoints that ask for one.
+        @JSONField package var tlsClientCertificate: String? = nil
         @JSONField package var proxyName: String? = nil
         @JSONField package var properties: [String: JSONValue]? = nil
         @JSONField package var authN: AuthN? = nil

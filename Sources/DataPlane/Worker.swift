@@ -20,12 +20,14 @@ package struct WorkerOptions: Sendable {
     package var accessLog: AccessLog?
     /// Seconds between SIGTERM and the end of what still runs.
     package var drainTimeout: UInt32
+    /// Seconds after which session tickets are sealed with a new key.
+    package var ticketRotation: UInt64
     /// Whether core dumps and ptrace are left possible.
     package var allowsDumps: Bool
 
     package init(
         state: String, channel: String, loops: Int, metricsPort: UInt16?, accessLog: AccessLog?, drainTimeout: UInt32,
-        allowsDumps: Bool
+        ticketRotation: UInt64, allowsDumps: Bool
     ) {
         self.state = state
         self.channel = channel
@@ -33,6 +35,7 @@ package struct WorkerOptions: Sendable {
         self.metricsPort = metricsPort
         self.accessLog = accessLog
         self.drainTimeout = drainTimeout
+        self.ticketRotation = ticketRotation
         self.allowsDumps = allowsDumps
     }
 }
@@ -64,7 +67,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     let status = WorkerStatus()
     var mailboxes: [Mailbox] = []
     var loops: [LoopHandle] = []
-    let ticketKeys = Random.bytes(Int(causeway_ticket_key_bytes))
+    let ticketKeys = TicketKeys()
     for index in 0..<options.loops {
         guard let mailbox = Mailbox(),
             let loop = LoopPointer.make(
@@ -110,7 +113,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     let clientThread = try thread("config") { client.run(identity: identity) }
     logger.notice("started", metadata: ["loops": "\(options.loops)", "state": "\(state.path)"])
 
-    waitForSignals(signals, options, running, mailboxes, client, status, logger)
+    waitForSignals(signals, options, running, mailboxes, client, status, ticketKeys, logger)
     for thread in loopThreads { thread.join() }
     client.stop()
     resolver.stop()
@@ -122,14 +125,22 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
 /// Waits until every loop has ended; SIGTERM drains, a second one stops at once, SIGUSR1 opens the access log again.
 private func waitForSignals(
     _ signals: sigset_t, _ options: WorkerOptions, _ running: Running, _ mailboxes: [Mailbox], _ client: ConfigClient,
-    _ status: WorkerStatus, _ logger: Logger
+    _ status: WorkerStatus, _ ticketKeys: TicketKeys, _ logger: Logger
 ) {
     var signals = signals
     var draining = false
+    var ticketKeys = ticketKeys
+    var rotatesAt = Clock.monotonicNanoseconds() + options.ticketRotation * 1_000_000_000
     while running.count > 0 {
-        var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
-        let number = draining ? sigtimedwait(&signals, nil, &pause) : sigwaitinfo(&signals, nil)
-        switch number {
+        let now = Clock.monotonicNanoseconds()
+        if now >= rotatesAt {
+            ticketKeys.rotate()
+            for mailbox in mailboxes { mailbox.post(.ticketKeys(ticketKeys)) }
+            rotatesAt = now + options.ticketRotation * 1_000_000_000
+        }
+        let wait = draining ? 100_000_000 : rotatesAt - now
+        var pause = timespec(tv_sec: Int(wait / 1_000_000_000), tv_nsec: Int(wait % 1_000_000_000))
+        switch sigtimedwait(&signals, nil, &pause) {
         case SIGUSR1:
             options.accessLog?.reopen()
         case SIGTERM, SIGINT:

@@ -23,6 +23,12 @@ package final class CertificateHandle: @unchecked Sendable {
         x509 = parsed
     }
 
+    /// A certificate that belongs to somebody else too.
+    package init(sharing certificate: OpaquePointer) {
+        X509_up_ref(certificate)
+        x509 = certificate
+    }
+
     deinit { X509_free(x509) }
 
     /// SHA-256 over the DER form: the certificate's identity.
@@ -36,6 +42,13 @@ package final class CertificateHandle: @unchecked Sendable {
 
     /// The subject as `CN=demo.kubesre.com, O=…`, with control characters escaped.
     var subject: String { Self.text(X509_get_subject_name(x509)) }
+    /// What an upstream is told of a client: SHA-256 of the certificate in hexadecimal digits, and the subject as RFC 2253
+    /// has it, in ASCII, with quotes and control characters escaped.
+    package var forwardedText: String {
+        let subject = Self.text(X509_get_subject_name(x509)) { causeway_print_name_ascii($0, $1) }
+        return "Hash=\(fingerprint.hex);Subject=\"\(subject)\""
+    }
+
     var issuer: String { Self.text(X509_get_issuer_name(x509)) }
 
     /// Text of the last (most specific) common name; `nil` when there is none.
@@ -82,10 +95,12 @@ package final class CertificateHandle: @unchecked Sendable {
         return Array(UnsafeBufferPointer(start: bytes, count: length))
     }
 
-    private static func text(_ name: OpaquePointer?) -> String {
+    private static func text(
+        _ name: OpaquePointer?, _ print: (OpaquePointer, OpaquePointer) -> Int32 = { causeway_print_name($0, $1) }
+    ) -> String {
         guard let name, let bio = BIO_new(BIO_s_mem()) else { return "" }
         defer { BIO_free(bio) }
-        guard causeway_print_name(bio, name) == 1 else { return "" }
+        guard print(bio, name) == 1 else { return "" }
         return contents(of: bio).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 

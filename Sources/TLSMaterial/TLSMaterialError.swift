@@ -1,9 +1,10 @@
-// Why certificate or key cannot be used, in words for the person who pasted them.
+// Why certificate, key or authorities cannot be used, in words for the person who pasted them.
 
-/// A problem of one of the two fields.
+/// A problem of one of the fields that hold PEM.
 package struct TLSMaterialError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Field: String, Hashable, Sendable {
         case cert, key
+        case authorities
     }
 
     package var field: Field

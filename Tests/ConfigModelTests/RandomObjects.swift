@@ -26,7 +26,12 @@ extension SeededGenerator {
         case 1: .listener(listener())
         case 2: .tlsIdentity(TLSIdentity(name: text(), certificateChain: text(), privateKey: Secret(bytes())))
         case 3:
-            .virtualHost(VirtualHost(name: text(), hosts: texts(), https: pick(), tlsIdentity: maybe { $0.text() }))
+            .virtualHost(
+                VirtualHost(
+                    name: text(), hosts: texts(), https: pick(), tlsIdentity: maybe { $0.text() },
+                    clientAuthentication: maybe {
+                        ClientAuthentication(mode: $0.pick(), certificateAuthorities: $0.text(), depth: $0.number(3))
+                    }))
         case 4: .cluster(cluster())
         default: .route(route())
         }
@@ -89,7 +94,11 @@ extension SeededGenerator {
             name: text(),
             endpoints: some { Endpoint(host: $0.text(), port: $0.number(), weight: $0.number(1)) },
             protocol: pick(),
-            tls: maybe { UpstreamTLS(serverName: $0.maybe { $0.text() }, verify: Bool.random(using: &$0)) },
+            tls: maybe {
+                UpstreamTLS(
+                    serverName: $0.maybe { $0.text() }, verify: Bool.random(using: &$0),
+                    certificateAuthorities: $0.maybe { $0.text() }, clientIdentity: $0.maybe { $0.text() })
+            },
             balancing: pick(), connectTimeout: number(5_000), idleTimeout: number(60_000))
     }
 

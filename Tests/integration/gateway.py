@@ -26,6 +26,7 @@ class Gateway:
         worker_cores=None,
         control_cores=None,
         settings=(),
+        worker_options=(),
     ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,7 @@ class Gateway:
                 log_level,
                 "--access-log",
                 self.access_log_path if access_log == "file" else access_log,
+                *worker_options,
             ],
             self.folder / "worker.log",
             worker_cores,

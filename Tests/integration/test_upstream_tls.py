@@ -4,7 +4,9 @@ import ssl
 
 import pytest
 
+from integration.certificates import Authority
 from integration.site import Site
+from integration.waiting import wait_until
 from peers import http2
 from peers.http1 import EchoServer, RawServer
 
@@ -82,3 +84,75 @@ def test_a_certificate_for_another_name_is_refused_and_the_right_one_taken(new_g
             serve(site, server.port, "https", sni=name)
             assert site.get("/").status == status, name
     gateway.stop()
+
+
+def test_a_source_s_own_authorities_vouch_for_its_endpoints(gateway, authority, identity, tmp_path):
+    """Those and no others: the system's do not count beside them."""
+    strangers = Authority(tmp_path / "strangers", "Strangers")
+    for ca, status in [(authority.cert, 200), (strangers.cert, 503), (strangers.cert + authority.cert, 200)]:
+        site = Site(gateway, authority, https="off")
+        with EchoServer(tls=server_context(identity)) as server:
+            serve(site, server.port, "https", sni="back.test", tlsCa=ca)
+            assert site.get("/own").status == status
+    assert gateway.wait_log(path="/own", status=503)["flag"] == "UF"
+
+
+def asking(identity, authority):
+    """A back end that takes clients with a certificate of that authority only."""
+    context = server_context(identity)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=authority.cert)
+    return context
+
+
+def test_endpoints_that_ask_are_shown_the_source_s_certificate(gateway, authority, identity, echo):
+    ours = authority.issue("gateway.test")
+    gateway.api.create_certificate("towards-upstreams", ours.chain, ours.key)
+    shown = []
+
+    class Noting(EchoServer):
+        def _echo(self, wire):
+            shown.append(wire.sock.getpeercert(True))
+            super()._echo(wire)
+
+    with Noting(tls=asking(identity, authority)) as server:
+        site = Site(gateway, authority, https="off")
+        serve(site, server.port, "https", sni="back.test", tlsCa=authority.cert)
+        assert site.get("/").status in (502, 503), "no certificate, no service"
+        source = gateway.api.get(f"/v1/service-sources/{site.name}")
+        gateway.api.put(
+            f"/v1/service-sources/{site.name}", {**source, "tlsClientCertificate": "towards-upstreams"}
+        )
+        assert site.get("/").status == 200
+        assert shown[-1] == ssl.PEM_cert_to_DER_cert(ours.cert)
+
+        newer = authority.issue("gateway.test")
+        gateway.api.put(
+            "/v1/tls-certificates/towards-upstreams", {"name": "towards-upstreams", "cert": newer.chain, "key": newer.key}
+        )
+
+        def with_the_new_one():
+            for wire in list(server.open):
+                wire.half_close()
+            return site.get("/").status == 200 and shown[-1] == ssl.PEM_cert_to_DER_cert(newer.cert)
+
+        wait_until(with_the_new_one, 10, "a new connection shows the new certificate")
+        in_use = gateway.api.expect(409, "DELETE", "/v1/tls-certificates/towards-upstreams").json()
+        assert site.name in in_use["message"]
+
+
+@pytest.mark.parametrize(
+    "settings, field, words",
+    [
+        ({"tlsCa": "nonsense"}, "tlsCa", "no certificate in PEM"),
+        ({"tlsCa": "CA", "tlsVerify": False}, "tlsCa", "tlsVerify is false"),
+        ({"tlsClientCertificate": "nobody"}, "tlsClientCertificate", "no certificate named nobody"),
+    ],
+)
+def test_bad_settings_are_refused_by_field(gateway, authority, settings, field, words):
+    if settings.get("tlsCa") == "CA":
+        settings = {**settings, "tlsCa": authority.cert}
+    body = {"name": "bad-tls", "type": "static", "domain": "127.0.0.1:1", "port": 80, "protocol": "https", **settings}
+    answer = gateway.api.expect(400, "POST", "/v1/service-sources", body).json()
+    assert [error["field"] for error in answer["errors"]] == [field], answer
+    assert words in answer["errors"][0]["message"], answer

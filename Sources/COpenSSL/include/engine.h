@@ -21,13 +21,21 @@ BIO *causeway_bio_new(causeway_bytes *bytes);
 
 /// A context for one side with TLS 1.2 as minimum, no renegotiation, no compression, buffers released when idle.
 SSL_CTX *causeway_context_new(int server);
-/// Bytes of the keys that seal session tickets.
-enum { causeway_ticket_key_bytes = 80 };
-/// Tickets of one loop must open on every other: all contexts get the same keys. 1 on success.
-int causeway_context_tickets(SSL_CTX *context, const unsigned char *keys);
+/// Session tickets are sealed with the first of these keys and opened with any. A key has a name of 16 bytes, then 32 for
+/// HMAC-SHA-256, then 32 for AES-256-CBC (RFC 5077 §4).
+enum { causeway_ticket_key_bytes = 80, causeway_ticket_keys = 3 };
+/// Gives a context its ticket keys, `count` of them in one run; may be called again. Only the thread that runs handshakes of
+/// the context may do so. Tickets of one loop must open on every other: all contexts get the same keys. 1 on success.
+int causeway_context_tickets(SSL_CTX *context, const unsigned char *keys, int count);
 int causeway_context_trust_system(SSL_CTX *context);
 /// SNI towards an upstream and, where `verify`, the name that its certificate must carry. 1 on success.
 int causeway_set_server_name(SSL *ssl, const char *name, int verify);
+/// The bytes of the SNI extension in a client hello, or NULL. Valid within the callback.
+const unsigned char *causeway_hello_server_name(SSL *ssl, size_t *length);
+/// Asks for a client certificate that `store` vouches for, announcing the names of `authorities`. 1 on success.
+int causeway_ask_client(SSL *ssl, int required, X509_STORE *store, X509 *const *authorities, size_t count, int depth);
+/// Verifies an upstream's certificate with `store` instead of the context's. 1 on success.
+int causeway_trust(SSL *ssl, X509_STORE *store);
 /// The connection that an SSL belongs to, for callbacks.
 void causeway_set_connection(SSL *ssl, void *connection);
 void *causeway_connection(const SSL *ssl);

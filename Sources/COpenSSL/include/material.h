@@ -23,6 +23,8 @@ int causeway_passphrase(char *buffer, int size, int writing, void *passphrase);
 
 /// Writes a name as `CN=demo.kubesre.com, O=…`: UTF-8 stays readable, what could act on a terminal is escaped. 1 on success.
 int causeway_print_name(BIO *bio, const X509_NAME *name);
+/// The same by RFC 2253, in ASCII.
+int causeway_print_name_ascii(BIO *bio, const X509_NAME *name);
 
 /// The subjectAltName of a certificate, NULL when there is none or it is malformed. Freed by `causeway_san_free`.
 GENERAL_NAMES *causeway_san(const X509 *certificate, int *malformed);

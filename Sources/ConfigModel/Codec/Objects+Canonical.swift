@@ -59,12 +59,27 @@ extension VirtualHost: CanonicalCodable {
         writer.strings(2, hosts)
         writer.choice(3, https, default: .off)
         writer.optional(4, tlsIdentity)
+        writer.optional(5, clientAuthentication)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(
             name: try reader.string(1), hosts: try reader.strings(2), https: try reader.choice(3, default: .off),
-            tlsIdentity: try reader.optional(4))
+            tlsIdentity: try reader.optional(4), clientAuthentication: try reader.optional(5))
+    }
+}
+
+extension ClientAuthentication: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.choice(1, mode, default: .required)
+        writer.string(2, certificateAuthorities)
+        writer.integer(3, depth, default: UInt64(Self.defaultDepth))
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            mode: try reader.choice(1, default: .required), certificateAuthorities: try reader.string(2),
+            depth: try reader.integer(3, default: Self.defaultDepth))
     }
 }
 
@@ -105,9 +120,13 @@ extension UpstreamTLS: CanonicalCodable {
     func write(to writer: inout CanonicalWriter) {
         writer.optional(1, serverName)
         writer.bool(2, verify, default: true)
+        writer.optional(3, certificateAuthorities)
+        writer.optional(4, clientIdentity)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
-        self.init(serverName: try reader.optional(1), verify: try reader.bool(2, default: true))
+        self.init(
+            serverName: try reader.optional(1), verify: try reader.bool(2, default: true),
+            certificateAuthorities: try reader.optional(3), clientIdentity: try reader.optional(4))
     }
 }

@@ -30,6 +30,13 @@ extension VirtualHost {
         for (index, host) in hosts.enumerated() {
             findings.check("hosts[\(index)]", Syntax.virtualHostName(host))
         }
+        guard let clients = clientAuthentication else { return }
+        if clients.certificateAuthorities.isEmpty {
+            findings.report("clientAuthentication.certificateAuthorities", "must not be empty")
+        }
+        if clients.depth > ClientAuthentication.maxDepth {
+            findings.report("clientAuthentication.depth", "must be from 0 to \(ClientAuthentication.maxDepth)")
+        }
     }
 }
 

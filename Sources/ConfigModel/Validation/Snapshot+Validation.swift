@@ -55,7 +55,8 @@ private struct References {
         case .listener(let value): check(value, &findings)
         case .virtualHost(let value): check(value, &findings)
         case .route(let value): check(value, &findings)
-        case .tlsIdentity, .cluster: break
+        case .cluster(let value): check(value, &findings)
+        case .tlsIdentity: break
         }
         problems += findings.problems
     }
@@ -76,6 +77,12 @@ private struct References {
         }
         if let identity = host.tlsIdentity, !identities.contains(identity) {
             findings.report("tlsIdentity", "TLS identity \(identity) does not exist")
+        }
+    }
+
+    private func check(_ cluster: Cluster, _ findings: inout Findings) {
+        if let identity = cluster.tls?.clientIdentity, !identities.contains(identity) {
+            findings.report("tls.clientIdentity", "TLS identity \(identity) does not exist")
         }
     }
 

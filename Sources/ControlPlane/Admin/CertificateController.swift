@@ -89,7 +89,7 @@ struct CertificateController: Sendable {
                 certificatePEM: certificate, keyPEM: Secret(key.value),
                 passphrase: upload.passphrase.map { Secret($0.value) })
         } catch {
-            throw Problem.invalid(error.field.rawValue, sentence(error.reason))
+            throw Problem.invalid(error.field.rawValue, error.sentence)
         }
         let facts = inspection.facts
         return StoredCertificate(
@@ -121,10 +121,11 @@ struct CertificateController: Sendable {
         default: weakness.description
         }
     }
+}
 
-    private static func sentence(_ text: String) -> String {
-        text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : ".")
-    }
+extension TLSMaterialError {
+    /// The reason as the API says it.
+    var sentence: String { reason.prefix(1).uppercased() + reason.dropFirst() + (reason.hasSuffix(".") ? "" : ".") }
 }
 
 extension StoredCertificate.Facts {

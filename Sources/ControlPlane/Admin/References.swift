@@ -15,6 +15,14 @@ extension StoredConfiguration {
         return findings
     }
 
+    func checkReferences(of source: Console.ServiceSource) -> Findings {
+        var findings = Findings()
+        if let name = source.tlsClientCertificate, certificates[name] == nil {
+            findings.refuse("tlsClientCertificate", "There is no certificate named \(name).")
+        }
+        return findings
+    }
+
     func checkReferences(of route: Console.Route) -> Findings {
         var findings = Findings()
         for (index, name) in route.domains.enumerated() where domains[name] == nil {
@@ -36,9 +44,10 @@ extension StoredConfiguration {
     // MARK: what needs a resource
 
     func users(ofCertificate name: String) -> [(noun: String, name: String)] {
-        domains.values.filter { $0.value.certIdentifier == name }.map { ("domain", $0.value.name) }.sorted {
-            $0.1 < $1.1
-        }
+        let domains = domains.values.map(\.value).filter { $0.certIdentifier == name }.map { ("domain", $0.name) }
+        let sources = serviceSources.values.map(\.value).filter { $0.tlsClientCertificate == name }
+            .map { ("service source", $0.name) }
+        return domains.sorted { $0.1 < $1.1 } + sources.sorted { $0.1 < $1.1 }
     }
 
     func users(ofDomain name: String) -> [(noun: String, name: String)] {

@@ -4,6 +4,7 @@ import ConsoleModel
 import HTTPTypes
 import Hummingbird
 import Persistence
+import TLSMaterial
 
 /// Service sources, and the services that they offer.
 struct ServiceSourceController: Sendable {
@@ -35,10 +36,12 @@ struct ServiceSourceController: Sendable {
         var (source, warnings) = try await request.model(Console.ServiceSource.self, limit: bodyLimit)
         source.normalize()
         try source.check().throwIfRefused()
+        try Self.checkAuthorities(of: source)
         return try await editor.edit(request, context) { [source] draft in
             if draft.configuration.serviceSources[source.name] != nil {
                 throw Problem.duplicate("service source", source.name)
             }
+            try draft.configuration.checkReferences(of: source).throwIfRefused()
             return draft.put(source)
         } respond: { edited, held in
             try .json(Self.answer(edited.answer, warnings + held), status: .created)
@@ -63,6 +66,8 @@ struct ServiceSourceController: Sendable {
                 throw Problem.unknown("service source", name)
             }
             try findings.throwIfRefused()
+            try Self.checkAuthorities(of: source)
+            try draft.configuration.checkReferences(of: source).throwIfRefused()
             try checkVersion("service source", name, given: source.version, current: current.version)
             let users = draft.configuration.users(of: current)
             if !source.offersService || source.serviceName != current.serviceName, !users.isEmpty {
@@ -85,6 +90,16 @@ struct ServiceSourceController: Sendable {
             draft.remove(Console.ServiceSource.self, named: name)
         } respond: { _, _ in
             Response(status: .noContent)
+        }
+    }
+
+    /// What the worker could not read is refused here, also while no route uses the source.
+    private static func checkAuthorities(of source: Console.ServiceSource) throws(Problem) {
+        guard let pem = source.tlsCa else { return }
+        do {
+            _ = try CertificateAuthorities(pem: pem)
+        } catch {
+            throw Problem.invalid("tlsCa", error.sentence)
         }
     }
 

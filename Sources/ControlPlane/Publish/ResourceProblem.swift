@@ -47,12 +47,20 @@ package struct ResourceProblem: Hashable, Sendable, Error {
 
     private static func domainField(_ field: String) -> String {
         if field == "tlsIdentity" { return "certIdentifier" }
+        if field.hasPrefix("clientAuthentication") {
+            return field.hasSuffix(".certificateAuthorities") ? "clientAuth.ca" : "clientAuth.depth"
+        }
         return field.hasPrefix("hosts") ? "name" : field
     }
 
     private static func sourceField(_ field: String) -> String {
         if field.hasPrefix("endpoints") { return "domain" }
-        return field == "tls.serverName" ? "sni" : field
+        switch field {
+        case "tls.serverName": return "sni"
+        case "tls.certificateAuthorities": return "tlsCa"
+        case "tls.clientIdentity": return "tlsClientCertificate"
+        default: return field
+        }
     }
 
     /// Renames the parts of a path such as `headers[1].value`; the numbers are the same in both models.

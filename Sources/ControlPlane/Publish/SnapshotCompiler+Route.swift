@@ -44,8 +44,14 @@ extension SnapshotCompiler {
         Cluster(
             name: name, endpoints: source.endpoints.map { Endpoint(host: $0.host, port: $0.port) },
             protocol: spoken.usesHTTP2 ? .http2 : .http1,
-            tls: spoken.usesTLS ? UpstreamTLS(serverName: source.sni, verify: source.verifiesTLS) : nil,
+            tls: spoken.usesTLS ? Self.tls(source) : nil,
             connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout)
+    }
+
+    private static func tls(_ source: Console.ServiceSource) -> UpstreamTLS {
+        UpstreamTLS(
+            serverName: source.sni, verify: source.verifiesTLS, certificateAuthorities: source.tlsCa,
+            clientIdentity: source.tlsClientCertificate)
     }
 
     private static func path(_ path: Console.PathPredicate?) -> PathPredicate {

@@ -10,6 +10,7 @@ package import ConfigModel
 import ConsoleModel
 package import Persistence
 import RouteMatching
+import TLSMaterial
 
 /// A configuration as workers get it, with what is wrong with it.
 package struct CompiledConfiguration: Sendable {
@@ -59,12 +60,21 @@ package struct SnapshotCompiler: Sendable {
             snapshot: snapshot, problems: problems.map { ResourceProblem($0, in: configuration) }.uniqued())
     }
 
-    /// What is not judged from values alone: patterns, and sizes on the wire.
+    /// What is not judged from values alone: patterns, certificate authorities, and sizes on the wire.
     private static func problems(ofChanged changed: [SnapshotObject]) -> [ObjectProblem] {
         var routes: [ConfigModel.Route] = []
         var problems: [ObjectProblem] = []
         for object in changed {
-            if case .route(let route) = object.object { routes.append(route) }
+            switch object.object {
+            case .route(let route): routes.append(route)
+            case .virtualHost(let host):
+                problems += judge(
+                    host.clientAuthentication?.certificateAuthorities, object.key,
+                    "clientAuthentication.certificateAuthorities")
+            case .cluster(let cluster):
+                problems += judge(cluster.tls?.certificateAuthorities, object.key, "tls.certificateAuthorities")
+            case .listener, .tlsIdentity: break
+            }
             let size = object.object.canonicalBytes().count
             if size > ChannelLimits.objectBytes {
                 problems.append(
@@ -75,12 +85,31 @@ package struct SnapshotCompiler: Sendable {
         return problems + RouteTable(virtualHosts: [], routes: routes).problems
     }
 
+    /// Certificate authorities are parsed as the worker will parse them.
+    private static func judge(_ authorities: String?, _ key: ObjectKey, _ field: String) -> [ObjectProblem] {
+        guard let authorities, !authorities.isEmpty else { return [] }
+        do {
+            _ = try CertificateAuthorities(pem: authorities)
+            return []
+        } catch {
+            return [ObjectProblem(key: key, field: field, reason: error.reason)]
+        }
+    }
+
     // MARK: Domains and certificates
 
     private static func virtualHost(_ domain: Console.Domain) -> VirtualHost {
         VirtualHost(
             name: domain.name, hosts: [domain.name == Console.Domain.anyHost ? "*" : domain.name],
-            https: httpsMode(domain.https), tlsIdentity: domain.certIdentifier)
+            https: httpsMode(domain.https), tlsIdentity: domain.certIdentifier,
+            clientAuthentication: domain.clientAuth.map(clientAuthentication))
+    }
+
+    private static func clientAuthentication(_ auth: Console.Domain.ClientAuth) -> ClientAuthentication {
+        ClientAuthentication(
+            mode: auth.mode == Console.Domain.ClientAuth.Mode.optional.rawValue ? .optional : .required,
+            certificateAuthorities: auth.ca,
+            depth: auth.depth.map { UInt8(clamping: $0) } ?? ClientAuthentication.defaultDepth)
     }
 
     private static func httpsMode(_ mode: Console.Domain.HTTPS) -> HTTPSMode {

@@ -15,20 +15,31 @@ final class ActiveSnapshot: Sendable {
     /// Shown without SNI and for names that no virtual host has: the default virtual host's, else the first by name.
     let defaultIdentity: LoadedIdentity?
     let identitiesByName: [String: LoadedIdentity]
+    /// What each virtual host of the table asks of its clients; empty: none asks anything.
+    private let clientPolicies: [ClientPolicy?]
+    /// The virtual host that clients without SNI get.
+    private let defaultHost: Int?
+    /// By cluster, where connections need more than names.
+    let upstreamTLS: [String: UpstreamTLSMaterial]
     /// Where clients of a host served over https only are sent; nil: no TLS listener.
     let redirectPort: UInt16?
     let routeBlocks: [[CellBlock]]
     let clusterBlocks: [String: [CellBlock]]
 
     init(
-        snapshot: Snapshot, table: RouteTable, identitiesByName: [String: LoadedIdentity], registry: MetricsRegistry
+        snapshot: Snapshot, table: RouteTable, material: Warmup.Material, registry: MetricsRegistry
     ) {
+        let identitiesByName = material.identities
         self.snapshot = snapshot
         self.table = table
         self.identitiesByName = identitiesByName
-        identities = table.virtualHosts.map { host in host.tlsIdentity.flatMap { identitiesByName[$0] } }
-        let fallback = zip(table.virtualHosts, identities).first { host, _ in host.hosts.contains("*") }?.1
-        defaultIdentity = fallback ?? identitiesByName.min { $0.key < $1.key }?.value
+        let shown = table.virtualHosts.map { host in host.tlsIdentity.flatMap { identitiesByName[$0] } }
+        identities = shown
+        let policies = table.virtualHosts.map { material.clientPolicies[$0.name] }
+        clientPolicies = policies.contains { $0 != nil } ? policies : []
+        upstreamTLS = material.upstreamTLS
+        defaultHost = table.virtualHosts.firstIndex { $0.hosts.contains("*") }
+        defaultIdentity = defaultHost.flatMap { shown[$0] } ?? identitiesByName.min { $0.key < $1.key }?.value
         var port: UInt16?
         var blocks: [String: [CellBlock]] = [:]
         for object in snapshot.objects {
@@ -43,15 +54,19 @@ final class ActiveSnapshot: Sendable {
         routeBlocks = table.routes.map { registry.route($0.name) }
     }
 
-    /// The certificate for a name in SNI (or none).
-    func identity(forServerName name: UnsafeRawBufferPointer) -> LoadedIdentity? {
-        guard !name.isEmpty, let host = table.virtualHost(for: name) else { return defaultIdentity }
-        return identities[host] ?? defaultIdentity
+    /// The virtual host for a name in SNI (or none), or for an authority as if it were one.
+    func host(forServerName name: UnsafeRawBufferPointer) -> Int? {
+        name.isEmpty ? defaultHost : table.virtualHost(for: name)
     }
 
-    /// The certificate that an authority would get as SNI.
-    func identity(forAuthority authority: UnsafeRawBufferPointer) -> LoadedIdentity? {
-        identity(forServerName: authority)
+    /// The certificate of a virtual host.
+    func identity(of host: Int?) -> LoadedIdentity? { host.flatMap { identities[$0] } ?? defaultIdentity }
+
+    var asksClients: Bool { !clientPolicies.isEmpty }
+
+    func clientPolicy(of host: Int?) -> ClientPolicy? {
+        guard let host, !clientPolicies.isEmpty else { return nil }
+        return clientPolicies[host]
     }
 
     /// Listeners in the order of the snapshot.

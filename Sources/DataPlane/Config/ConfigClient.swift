@@ -100,7 +100,7 @@ final class ConfigClient: Sendable {
             logger.notice("no snapshot on disk: waiting for the control plane", metadata: ["channel": "\(path)"])
             return
         }
-        switch apply(stored.snapshot, &session) {
+        switch apply(stored.snapshot, &session, wasServed: true) {
         case .success:
             session.subscriber = SubscriberState(identity: identity, current: stored.snapshot, served: stored.served)
             logger.notice("serving the snapshot on disk", metadata: ["version": "\(stored.snapshot.version)"])
@@ -115,8 +115,10 @@ final class ConfigClient: Sendable {
     }
 
     /// Warms a snapshot and gives it to every loop.
-    private func apply(_ snapshot: Snapshot, _ session: inout Session) -> Result<Void, Refusal> {
-        switch session.warmup.warm(snapshot) {
+    private func apply(
+        _ snapshot: Snapshot, _ session: inout Session, wasServed: Bool = false
+    ) -> Result<Void, Refusal> {
+        switch session.warmup.warm(snapshot, wasServed: wasServed) {
         case .refused(let problems):
             return .failure(Refusal(reports: problems.map { ProblemReport($0) }))
         case .ready(let active, let listeners, let degraded):

@@ -2,6 +2,7 @@
 // goes with its last exchange. No connection and no stream is touched.
 
 internal import CNghttp2
+internal import COpenSSL
 internal import ConfigModel
 internal import RouteMatching
 
@@ -17,6 +18,8 @@ extension LoopPointer {
             where cluster.pointee.config.endpoints.contains(where: { $0.host == host }) {
                 cluster.setAddresses(resolved: pointee.addresses)
             }
+        case .ticketKeys(let keys):
+            _ = causeway_context_tickets(pointee.serverContext, keys.bytes, Int32(keys.count))
         case .drain(let milliseconds):
             beginDrain(milliseconds)
         case .stop:
@@ -47,12 +50,15 @@ extension LoopPointer {
         for object in active.snapshot.objects {
             guard case .cluster(let config) = object.object else { continue }
             if let kept = pointee.clusters[config.name], kept.pointee.hash == object.hash {
+                // The certificate of that name may be another one now: for connections that are made from here on.
+                kept.pointee.tlsMaterial = active.upstreamTLS[config.name]
                 next[config.name] = kept
                 continue
             }
             guard let blocks = active.clusterBlocks[config.name] else { continue }
             let cluster = ClusterPointer.make(
                 config, hash: object.hash, on: self, counters: ClusterCounters(blocks[pointee.index]))
+            cluster.pointee.tlsMaterial = active.upstreamTLS[config.name]
             cluster.setAddresses(resolved: pointee.addresses)
             next[config.name] = cluster
         }

@@ -5,6 +5,7 @@ internal import ConfigModel
 internal import Logging
 internal import RouteMatching
 internal import Seal
+internal import TLSMaterial
 
 /// What came of warming a snapshot.
 enum WarmupResult {
@@ -19,6 +20,9 @@ struct Warmup {
     private let registry: MetricsRegistry
     private let loopCount: Int
     private var identities: [Hash256: LoadedIdentity] = [:]
+    private var policies: [ClientAuthentication: ClientPolicy] = [:]
+    /// By their PEM.
+    private var authorities: [String: CertificateAuthorities] = [:]
     /// By listener name: the configuration they were opened for and one socket a loop.
     private var sockets: [String: (Listener, [ListenerSocket])] = [:]
 
@@ -27,34 +31,83 @@ struct Warmup {
         self.loopCount = loopCount
     }
 
-    mutating func warm(_ snapshot: Snapshot) -> WarmupResult {
+    /// Everything of a snapshot that OpenSSL has to parse.
+    struct Material {
+        var identities: [String: LoadedIdentity] = [:]
+        /// By virtual host.
+        var clientPolicies: [String: ClientPolicy] = [:]
+        /// By cluster.
+        var upstreamTLS: [String: UpstreamTLSMaterial] = [:]
+    }
+
+    /// `wasServed`: a snapshot that was warmed before it came to disk. Its certificates are parsed when the first client asks:
+    /// ten thousand of them would hold up the start by seconds.
+    mutating func warm(_ snapshot: Snapshot, wasServed: Bool = false) -> WarmupResult {
         var problems = snapshot.validate()
         guard problems.isEmpty else { return .refused(problems) }
         let table = RouteTable(snapshot)
         problems = table.problems
-        var nextIdentities: [Hash256: LoadedIdentity] = [:]
-        var byName: [String: LoadedIdentity] = [:]
-        var listeners: [Listener] = []
+        var next = self
+        let material = next.parse(snapshot, wasServed, &problems)
+        guard problems.isEmpty else { return .refused(problems) }
+        self = next
+        let degraded = openSockets(
+            snapshot.objects.compactMap { if case .listener(let listener) = $0.object { listener } else { nil } })
+        let active = ActiveSnapshot(snapshot: snapshot, table: table, material: material, registry: registry)
+        return .ready(active, listeners: socketsByLoop(), degraded: degraded)
+    }
+
+    /// Parses what is new, and forgets what the snapshot has no more.
+    private mutating func parse(_ snapshot: Snapshot, _ wasServed: Bool, _ problems: inout [ObjectProblem]) -> Material
+    {
+        var material = Material()
+        let known = self
+        (identities, policies, authorities) = ([:], [:], [:])
+        // Identities come first: clusters refer to them.
+        for object in snapshot.objects {
+            guard case .tlsIdentity(let identity) = object.object else { continue }
+            let loaded = known.identities[object.hash] ?? LoadedIdentity(identity)
+            if !wasServed, let reason = loaded.problem {
+                problems.append(ObjectProblem(key: object.key, field: "certificateChain", reason: reason))
+            }
+            identities[object.hash] = loaded
+            material.identities[identity.name] = loaded
+        }
         for object in snapshot.objects {
             switch object.object {
-            case .tlsIdentity(let identity):
-                let loaded = identities[object.hash] ?? LoadedIdentity(identity)
-                if let reason = loaded.problem {
-                    problems.append(ObjectProblem(key: object.key, field: "certificateChain", reason: reason))
+            case .virtualHost(let host):
+                guard let clients = host.clientAuthentication else { continue }
+                do throws(TLSMaterialError) {
+                    var policy = policies[clients] ?? known.policies[clients]
+                    if policy == nil { policy = try ClientPolicy(clients) }
+                    policies[clients] = policy
+                    material.clientPolicies[host.name] = policy
+                } catch {
+                    let field = "clientAuthentication.certificateAuthorities"
+                    problems.append(ObjectProblem(key: object.key, field: field, reason: error.reason))
                 }
-                nextIdentities[object.hash] = loaded
-                byName[identity.name] = loaded
-            case .listener(let listener):
-                listeners.append(listener)
-            case .virtualHost, .cluster, .route:
+            case .cluster(let cluster):
+                guard let tls = cluster.tls, tls.certificateAuthorities != nil || tls.clientIdentity != nil else {
+                    continue
+                }
+                do throws(TLSMaterialError) {
+                    var trusted: CertificateAuthorities?
+                    if let pem = tls.certificateAuthorities {
+                        trusted = authorities[pem] ?? known.authorities[pem]
+                        if trusted == nil { trusted = try CertificateAuthorities(pem: pem) }
+                        authorities[pem] = trusted
+                    }
+                    material.upstreamTLS[cluster.name] = UpstreamTLSMaterial(
+                        authorities: trusted, identity: tls.clientIdentity.flatMap { material.identities[$0] })
+                } catch {
+                    problems.append(
+                        ObjectProblem(key: object.key, field: "tls.certificateAuthorities", reason: error.reason))
+                }
+            case .listener, .tlsIdentity, .route:
                 break
             }
         }
-        guard problems.isEmpty else { return .refused(problems) }
-        identities = nextIdentities
-        let degraded = openSockets(listeners)
-        let active = ActiveSnapshot(snapshot: snapshot, table: table, identitiesByName: byName, registry: registry)
-        return .ready(active, listeners: socketsByLoop(), degraded: degraded)
+        return material
     }
 
     /// Opens what is new or has another address; a listener that cannot be opened keeps its old sockets.

@@ -109,13 +109,21 @@ extension ExchangePointer {
         UnsafeRawBufferPointer(start: field.value, count: field.value == nil ? 0 : field.valuelen)
     }
 
-    /// The rule for connection reuse (design 3.2): whether this connection's certificate may not serve the authority.
+    /// The rule for connection reuse (design 3.2): whether this connection may not serve the authority. Never where that asks
+    /// other things of its clients; over HTTP/2 also not where the certificate that was asked for does not name it.
     func isMisdirected(_ snapshot: ActiveSnapshot, _ authority: UnsafeRawBufferPointer) -> Bool {
-        guard let connection = pointee.downstream.pointee.connection, connection.pointee.hadServerName,
-            connection.pointee.wire == .http2, let shown = connection.pointee.identity
+        guard let connection = pointee.downstream.pointee.connection else { return false }
+        let host = snapshot.host(forServerName: authority)
+        let asked = connection.pointee.clientPolicy
+        if asked != nil || snapshot.asksClients {
+            let context = asked?._withUnsafeGuaranteedRef { $0.context }
+            guard context == snapshot.clientPolicy(of: host)?.context else { return true }
+        }
+        guard connection.pointee.hadServerName, connection.pointee.wire == .http2,
+            let shown = connection.pointee.identity
         else { return false }
         return shown._withUnsafeGuaranteedRef { shown in
-            guard let wanted = snapshot.identity(forAuthority: authority), wanted !== shown else { return false }
+            guard let wanted = snapshot.identity(of: host), wanted !== shown else { return false }
             return !shown.covers(authority)
         }
     }

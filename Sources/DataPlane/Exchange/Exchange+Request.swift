@@ -88,6 +88,10 @@ extension ExchangePointer {
             fields[count] = connection.forwardedFor()
             fields[count + 1] = constant("x-forwarded-proto", pointee.isSecure ? "https" : "http")
             count &+= 2
+            if connection.pointee.clientPolicy != nil, let shown = connection.forwardedClientCertificate() {
+                fields[count] = shown
+                count &+= 1
+            }
         }
         loop.pointee.fieldCount = count
     }
@@ -121,6 +125,8 @@ extension ExchangePointer {
             return memcmp(name, "x-forwarded-host", 16) != 0
         case 17:
             return memcmp(name, "x-forwarded-proto", 17) != 0
+        case 23:
+            return memcmp(name, "x-forwarded-client-cert", 23) != 0
         default:
             return true
         }

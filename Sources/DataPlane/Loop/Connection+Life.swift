@@ -5,6 +5,7 @@ internal import CNghttp2
 internal import COpenSSL
 internal import ConfigModel
 internal import Glibc
+internal import TLSMaterial
 
 /// Why a connection was closed here; only the log and the counters tell them apart.
 enum CloseReason: UInt8 {
@@ -256,6 +257,7 @@ extension LoopPointer {
     func free(_ connection: ConnectionPointer) {
         if let ssl = connection.pointee.ssl { SSL_free(ssl) }
         connection.pointee.identity?.release()
+        connection.pointee.clientPolicy?.release()
         if let state = connection.pointee.http2 {
             state.pointee.release()
             state.deallocate()
@@ -265,11 +267,25 @@ extension LoopPointer {
         connection.pointee.unsent.release()
         connection.pointee.inbound.release()
         connection.pointee.peerText.release()
+        connection.pointee.clientCertificateText.release()
         connection.deallocate()
     }
 }
 
 extension ConnectionPointer {
+    /// `x-forwarded-client-cert`, where the client has shown a certificate: by what it was let in.
+    func forwardedClientCertificate() -> nghttp2_nv? {
+        if pointee.clientCertificateText.isEmpty {
+            guard let ssl = pointee.ssl, let shown = SSL_get0_peer_certificate(ssl) else { return nil }
+            let text = Array(CertificateHandle(sharing: shown).forwardedText.utf8)
+            text.withUnsafeBytes { pointee.clientCertificateText.append($0) }
+        }
+        var field = constant("x-forwarded-client-cert", "")
+        field.value = pointee.clientCertificateText.start
+        field.valuelen = pointee.clientCertificateText.count
+        return field
+    }
+
     /// `x-forwarded-for` with the peer's address.
     func forwardedFor() -> nghttp2_nv {
         if pointee.peerText.isEmpty {

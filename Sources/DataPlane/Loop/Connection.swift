@@ -86,6 +86,8 @@ struct Connection {
     var endpoint: EndpointPointer?
     /// The certificate shown on this connection (downstream, TLS). Retained for the connection's life.
     var identity: Unmanaged<LoadedIdentity>?
+    /// What was asked of the client (downstream, TLS). Retained likewise.
+    var clientPolicy: Unmanaged<ClientPolicy>?
     var peer = PeerAddress()
 
     var timer: TimerPointer?
@@ -99,6 +101,8 @@ struct Connection {
 
     /// The peer's address as text, made at first use.
     var peerText = ByteQueue()
+    /// What upstreams are told of the client's certificate, made at first use.
+    var clientCertificateText = ByteQueue()
 
     var nextDirty: ConnectionPointer?
     var nextReady: ConnectionPointer?

@@ -86,7 +86,7 @@ struct Loop {
     static let extraFields = 24
 
     init?(
-        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: [UInt8]
+        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: TicketKeys
     ) {
         let epoll = epoll_create1(0x80000)
         guard epoll >= 0, let server = causeway_context_new(1), let client = causeway_context_new(0) else { return nil }
@@ -110,7 +110,7 @@ struct Loop {
         serverContext = server
         clientContext = client
         causeway_context_trust_system(client)
-        guard causeway_context_tickets(server, ticketKeys) == 1 else { return nil }
+        guard causeway_context_tickets(server, ticketKeys.bytes, Int32(ticketKeys.count)) == 1 else { return nil }
         self.statistics = statistics
         self.accessLog = accessLog
         random = now | 1
@@ -120,7 +120,7 @@ struct Loop {
 extension LoopPointer {
     /// Allocates a loop; nil when the kernel gives no epoll instance or OpenSSL no context.
     static func make(
-        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: [UInt8]
+        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: TicketKeys
     ) -> LoopPointer? {
         guard
             let loop = Loop(

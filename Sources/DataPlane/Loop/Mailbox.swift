@@ -10,6 +10,8 @@ enum LoopMessage: Sendable {
     case swap(ActiveSnapshot, listeners: [ListenerSocket], done: Latch)
     /// Resolved addresses of a host name.
     case resolved(host: String, addresses: [SocketAddress])
+    /// Seal session tickets with these from now on.
+    case ticketKeys(TicketKeys)
     /// Accept nothing more, end what can be ended, stop at the deadline (milliseconds from now).
     case drain(UInt64)
     case stop

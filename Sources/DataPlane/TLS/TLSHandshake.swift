@@ -4,17 +4,29 @@
 internal import CNghttp2
 internal import COpenSSL
 internal import Glibc
+internal import Seal
 
 extension LoopPointer {
     func configureServerContext() {
         let context = pointee.serverContext
         let argument = UnsafeMutableRawPointer(self)
+        SSL_CTX_set_client_hello_cb(
+            context,
+            { ssl, alert, argument in
+                guard let ssl, let loop = argument?.assumingMemoryBound(to: Loop.self), loop.helloReceived(ssl) else {
+                    alert?.pointee = SSL_AD_UNRECOGNIZED_NAME
+                    return SSL_CLIENT_HELLO_ERROR
+                }
+                return SSL_CLIENT_HELLO_SUCCESS
+            }, argument)
         SSL_CTX_set_cert_cb(
             context,
-            { ssl, argument in
-                guard let ssl, let loop = argument?.assumingMemoryBound(to: Loop.self) else { return 0 }
-                return loop.chooseCertificate(ssl) ? 1 : 0
-            }, argument)
+            { ssl, _ in
+                guard let ssl, let connection = causeway_connection(ssl)?.assumingMemoryBound(to: Connection.self),
+                    let identity = connection.pointee.identity
+                else { return 0 }
+                return identity._withUnsafeGuaranteedRef { $0.use(on: ssl) } ? 1 : 0
+            }, nil)
         SSL_CTX_set_alpn_select_cb(
             context,
             { _, chosen, length, offered, offeredLength, _ in
@@ -68,26 +80,34 @@ extension LoopPointer {
         let isHTTP2 = causeway_alpn(ssl, &name) == 2 && name?[0] == 0x68 && name?[1] == 0x32
         switch connection.pointee.role {
         case .downstream:
-            connection.pointee.hadServerName = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != nil
             startWire(connection, isHTTP2 ? .http2 : .http1)
         default:
             upstreamHandshakeDone(connection, isHTTP2: isHTTP2)
         }
     }
 
-    /// The certificate callback: picks the identity by SNI from the loop's snapshot and remembers it on the connection.
-    private func chooseCertificate(_ ssl: OpaquePointer) -> Bool {
+    /// The client hello: picks identity and client policy by SNI from the loop's snapshot and remembers both on the
+    /// connection. This is before any ticket is opened, and `cert_cb` does not run on a resumed handshake: a session may only
+    /// be resumed under the policy that it was made under, which the context of its id says.
+    private func helloReceived(_ ssl: OpaquePointer) -> Bool {
         guard let connection = causeway_connection(ssl)?.assumingMemoryBound(to: Connection.self),
             let snapshot = pointee.snapshot?.pointee.shared.takeUnretainedValue()
         else { return false }
-        var name = UnsafeRawBufferPointer(start: nil, count: 0)
-        if let sent = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) {
-            name = UnsafeRawBufferPointer(start: sent, count: strlen(sent))
-        }
-        guard let identity = snapshot.identity(forServerName: name), identity.use(on: ssl) else { return false }
+        var length = 0
+        let sent = causeway_hello_server_name(ssl, &length)
+        connection.pointee.hadServerName = sent != nil
+        let host = snapshot.host(forServerName: UnsafeRawBufferPointer(start: sent, count: length))
+        guard let identity = snapshot.identity(of: host) else { return false }
+        let policy = snapshot.clientPolicy(of: host)
         connection.pointee.identity?.release()
         connection.pointee.identity = Unmanaged.passRetained(identity)
-        return true
+        connection.pointee.clientPolicy?.release()
+        connection.pointee.clientPolicy = policy.map { Unmanaged.passRetained($0) }
+        let named = (policy?.context ?? ClientPolicy.none).withUnsafeBytes { context in
+            let bytes = context.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            return SSL_set_session_id_context(ssl, bytes, UInt32(context.count)) == 1
+        }
+        return named && policy?.ask(ssl) ?? true
     }
 }
 

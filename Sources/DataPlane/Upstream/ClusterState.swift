@@ -20,6 +20,8 @@ struct ClusterState {
     let connectTimeout: UInt64
     let idleTimeout: UInt64
     let counters: ClusterCounters
+    /// Authorities of its own and the certificate that endpoints are shown; nil: neither.
+    var tlsMaterial: UpstreamTLSMaterial?
     /// Endpoints in use; replaced as a whole when names resolve anew.
     var endpoints: UnsafeMutableBufferPointer<EndpointPointer>
     var turn = 0

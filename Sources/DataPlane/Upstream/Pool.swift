@@ -162,6 +162,9 @@ extension LoopPointer {
             return connectionFailed(connection, .overload)
         }
         if connection.pointee.wantsHTTP1 { SSL_set_alpn_protos(ssl, nil, 0) }
+        if let material = endpoint.pointee.cluster.pointee.tlsMaterial, !material.use(on: ssl) {
+            return connectionFailed(connection, .upstreamTLS)
+        }
         let name = tls.serverName ?? endpoint.pointee.host.string
         if SocketAddress(literal: name, port: 0) == nil {
             guard causeway_set_server_name(ssl, name, tls.verify ? 1 : 0) == 1 else {
