@@ -107,7 +107,7 @@ struct Composition {
         return (sent, kept)
     }
 
-    /// Clusters and certificates that a last form refers to and that the version has dropped: they live as long as it does.
+    /// Clusters, certificates and consumers that a last form refers to and that the version has dropped: they live as long as it does.
     /// (A virtual host does not: its names may belong to another one by now.)
     private static func needed(
         by sent: [SnapshotObject], beside target: Snapshot, _ known: KnownContent
@@ -116,9 +116,13 @@ struct Composition {
         for object in sent where target[object.key] != object {
             let references: [ObjectKey] =
                 switch object.object {
-                case .route(let route): route.destinations.map { ObjectKey(.cluster, $0.cluster) }
+                case .route(let route):
+                    route.destinations.map { ObjectKey(.cluster, $0.cluster) }
+                        + [route.filters.mirror.map { ObjectKey(.cluster, $0.cluster) }].compactMap(\.self)
+                        + (route.filters.authentication?.consumers ?? []).map { ObjectKey(.consumer, $0) }
                 case .virtualHost(let host): host.tlsIdentity.map { [ObjectKey(.tlsIdentity, $0)] } ?? []
-                case .listener, .tlsIdentity, .cluster: []
+                case .cluster(let cluster): cluster.tls?.clientIdentity.map { [ObjectKey(.tlsIdentity, $0)] } ?? []
+                case .listener, .tlsIdentity, .consumer: []
                 }
             for key in references where target[key] == nil {
                 if case .object(let form) = known.form(of: key) { found[key] = form }

@@ -7,6 +7,7 @@ package enum ObjectKind: UInt8, Hashable, Sendable, CaseIterable {
     case virtualHost = 3
     case cluster = 4
     case route = 5
+    case consumer = 6
 }
 
 /// What identifies an object in a snapshot.
@@ -38,6 +39,7 @@ package enum ConfigObject: Hashable, Sendable {
     case virtualHost(VirtualHost)
     case cluster(Cluster)
     case route(Route)
+    case consumer(Consumer)
 
     package var key: ObjectKey {
         switch self {
@@ -46,6 +48,7 @@ package enum ConfigObject: Hashable, Sendable {
         case .virtualHost(let value): ObjectKey(.virtualHost, value.name)
         case .cluster(let value): ObjectKey(.cluster, value.name)
         case .route(let value): ObjectKey(.route, value.name)
+        case .consumer(let value): ObjectKey(.consumer, value.name)
         }
     }
 }

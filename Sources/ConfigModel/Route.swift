@@ -24,12 +24,13 @@ package struct Route: Hashable, Sendable {
     package var streamPolicy: StreamPolicy
     /// Where non-nil, the path or the authority that the upstream sees.
     package var rewrite: Rewrite?
+    package var filters: RouteFilters
 
     package init(
         name: String, virtualHosts: [String] = [], order: UInt64, path: PathPredicate, methods: [String] = [],
         headers: [KeyedPredicate] = [], queryParameters: [KeyedPredicate] = [], destinations: [Destination],
         kind: RouteKind = .http, timeouts: RouteTimeouts = RouteTimeouts(), streamPolicy: StreamPolicy = .keep,
-        rewrite: Rewrite? = nil
+        rewrite: Rewrite? = nil, filters: RouteFilters = RouteFilters()
     ) {
         self.name = name
         self.virtualHosts = virtualHosts
@@ -43,6 +44,7 @@ package struct Route: Hashable, Sendable {
         self.timeouts = timeouts
         self.streamPolicy = streamPolicy
         self.rewrite = rewrite
+        self.filters = filters
     }
 }
 

@@ -39,13 +39,13 @@ package struct RouteAnnotations: Hashable, Sendable {
     /// Understood by Higress, without effect here so far.
     static let notYetActing: Set<Substring> = [
         "proxy-ssl-secret", "proxy-ssl-verify", "proxy-ssl-name", "proxy-ssl-server-name", "auth-tls-secret",
-        "ssl-cipher", "tls-min-protocol-version", "tls-max-protocol-version", "force-ssl-redirect", "app-root",
-        "temporal-redirect", "permanent-redirect", "permanent-redirect-code", "full-path-regex", "load-balance",
+        "ssl-cipher", "tls-min-protocol-version", "tls-max-protocol-version",
+        "full-path-regex", "load-balance",
         "upstream-hash-by", "affinity", "session-cookie-name", "session-cookie-path", "session-cookie-max-age",
         "session-cookie-expires", "canary", "canary-by-header", "canary-by-header-value", "canary-by-header-pattern",
         "canary-by-cookie", "canary-weight", "canary-weight-total", "mirror-target-service", "mirror-target-fqdn",
         "mirror-target-fqdn-port", "mirror-percentage", "default-backend", "custom-http-errors",
-        "whitelist-source-range", "route-limit-rps", "route-limit-rpm", "route-limit-burst-multiplier",
+
         "proxy-connect-timeout", "proxy-send-timeout",
     ]
 }
@@ -95,7 +95,12 @@ extension Console.Route {
     private func checkAnnotation(
         _ name: Substring, key: String, value: String, field: String, _ findings: inout Findings
     ) {
-        switch (name, key.hasPrefix(RouteAnnotations.nginx)) {
+        let isNginx = key.hasPrefix(RouteAnnotations.nginx)
+        if let judged = RouteAnnotations.problem(name, isNginx: isNginx, value) {
+            if let problem = judged { findings.refuse(field, problem) }
+            return
+        }
+        switch (name, isNginx) {
         case ("backend-protocol", _):
             if BackendProtocol(text: value) == nil {
                 findings.refuse(field, "Must be one of \(BackendProtocol.names).")

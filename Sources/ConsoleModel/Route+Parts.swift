@@ -143,6 +143,8 @@ extension Console {
         @JSONField package var enabled: Bool? = nil
         @JSONField package var status: Int? = nil
         @JSONField package var content: String? = nil
+        /// Absent: `text/plain; charset=utf-8`.
+        @JSONField package var contentType: String? = nil
     }
 
     package struct Redirect: Codable, Hashable, Sendable {
@@ -153,6 +155,27 @@ extension Console {
 
     package struct RateLimit: Codable, Hashable, Sendable {
         @JSONField package var enabled: Bool? = nil
+        /// Requests a second.
         @JSONField package var qps: Int? = nil
+        /// Requests that may come at once after a pause; absent: as many as come in a second.
+        @JSONField package var burst: Int? = nil
+        /// Whether each client address has a limit of its own.
+        @JSONField package var perAddress: Bool? = nil
+    }
+
+    package struct IPAccess: Codable, Hashable, Sendable {
+        @JSONField package var enabled: Bool? = nil
+        /// Addresses and ranges such as `10.0.0.0/8`; empty: all but those denied.
+        @JSONField package var allow: [String]? = nil
+        /// Wins over `allow`.
+        @JSONField package var deny: [String]? = nil
+    }
+
+    package struct Mirror: Codable, Hashable, Sendable {
+        @JSONField package var enabled: Bool? = nil
+        /// As listed by `/v1/services`.
+        @JSONField package var service = ""
+        /// Of a hundred requests; absent: all.
+        @JSONField package var percentage: Double? = nil
     }
 }

@@ -14,6 +14,7 @@ extension Console.Route {
         checkHeaderControl(&findings)
         checkAuth(&findings)
         checkDirectAnswers(&findings)
+        checkTraffic(&findings)
         for (key, value) in customLabels {
             if Syntax.problem(withText: key + value) != nil {
                 findings.refuse("customLabels", "Must not contain control characters.")
@@ -72,7 +73,10 @@ extension Console.Route {
         if let age = cors.maxAge, !(0...Int(Int32.max)).contains(age) {
             findings.refuse("cors.maxAge", "Must be a number of seconds, at least 0.")
         }
-        if cors.enabled ?? true { findings.warn(Self.notActing("cors", "no CORS header is added")) }
+        if cors.allowCredentials == true, cors.allowOrigins.map({ $0.isEmpty || $0.contains("*") }) ?? true {
+            findings.warn(
+                "cors.allowCredentials: with every origin allowed, any site may act as the user who visits it.")
+        }
     }
 
     private func checkHeaderControl(_ findings: inout Findings) {
@@ -91,33 +95,71 @@ extension Console.Route {
                 findings.refuse("headerControl.\(name).remove[\(index)]", "Must be a header name.")
             }
         }
-        if control.enabled ?? true { findings.warn(Self.notActing("headerControl", "headers pass unchanged")) }
     }
 
     private func checkAuth(_ findings: inout Findings) {
         guard let auth = authConfig else { return }
-        for (index, type) in (auth.allowedCredentialTypes ?? []).enumerated() where type != "key-auth" {
-            findings.refuse("authConfig.allowedCredentialTypes[\(index)]", "Must be key-auth.")
+        for (index, type) in (auth.allowedCredentialTypes ?? []).enumerated()
+        where Console.Credential.Kind(rawValue: type) == nil {
+            findings.refuse("authConfig.allowedCredentialTypes[\(index)]", "Must be key-auth or basic-auth.")
         }
         for (index, name) in (auth.allowedConsumers ?? []).enumerated() {
             if let problem = Syntax.problem(withName: name) {
                 findings.refuse("authConfig.allowedConsumers[\(index)]", problem)
             }
         }
-        if auth.enabled == true { findings.warn(Self.notActing("authConfig", "requests are NOT authenticated")) }
+        if auth.enabled == true, auth.allowedConsumers?.isEmpty ?? true {
+            findings.warn("authConfig: no consumer is named, so every consumer is let in.")
+        }
     }
 
     private func checkDirectAnswers(_ findings: inout Findings) {
         if let status = mock?.status, !(200...599).contains(status) {
             findings.refuse("mock.status", "Must be between 200 and 599.")
         }
-        if mock?.enabled == true { findings.warn(Self.notActing("mock", "requests go to the services")) }
-        if let status = redirect?.status, !(300...308).contains(status) {
-            findings.refuse("redirect.status", "Must be between 300 and 308.")
+        if let content = mock?.content, content.utf8.count > 64 * 1_024 {
+            findings.refuse("mock.content", "Must have at most 65536 bytes.")
         }
-        if redirect?.enabled == true { findings.warn(Self.notActing("redirect", "requests go to the services")) }
-        if let qps = rateLimit?.qps, qps < 1 { findings.refuse("rateLimit.qps", "Must be at least 1.") }
-        if rateLimit?.enabled == true { findings.warn(Self.notActing("rateLimit", "requests are not limited")) }
+        if let type = mock?.contentType, type.isEmpty || !Syntax.isPrintableASCII(type) {
+            findings.refuse("mock.contentType", "Must be printable ASCII, as in application/json.")
+        }
+        guard let redirect else { return }
+        if let status = redirect.status, ![301, 302, 303, 307, 308].contains(status) {
+            findings.refuse("redirect.status", "Must be 301, 302, 303, 307 or 308.")
+        }
+        guard redirect.enabled == true || redirect.url?.isEmpty == false else { return }
+        let url = redirect.url ?? ""
+        if !["http://", "https://", "/"].contains(where: { url.hasPrefix($0) }) || !Syntax.isPrintableASCII(url)
+            || url.contains(" ") || url.utf8.count > Syntax.longestText
+        {
+            findings.refuse("redirect.url", "Must be a URL that begins with http:// or https://, or a path with '/'.")
+        }
+    }
+
+    private func checkTraffic(_ findings: inout Findings) {
+        if let limit = rateLimit {
+            if let qps = limit.qps {
+                if !(1...10_000_000).contains(qps) {
+                    findings.refuse("rateLimit.qps", "Must be between 1 and 10000000 requests a second.")
+                }
+            } else if limit.enabled == true {
+                findings.refuse("rateLimit.qps", "Is required while enabled is true.")
+            }
+            if let burst = limit.burst, !(1...10_000_000).contains(burst) {
+                findings.refuse("rateLimit.burst", "Must be between 1 and 10000000 requests.")
+            }
+        }
+        for (list, ranges) in [("allow", ipAccess?.allow ?? []), ("deny", ipAccess?.deny ?? [])] {
+            if ranges.count > Syntax.longestList {
+                findings.refuse("ipAccess.\(list)", "Must have at most \(Syntax.longestList) entries.")
+            }
+            for (index, range) in ranges.enumerated() where !Syntax.isAddressRange(range) {
+                findings.refuse("ipAccess.\(list)[\(index)]", "Must be an address or a range such as 10.0.0.0/8.")
+            }
+        }
+        if let share = mirror?.percentage, !(share > 0 && share <= 100) {
+            findings.refuse("mirror.percentage", "Must be above 0 and at most 100.")
+        }
     }
 
     private static func notActing(_ field: String, _ consequence: String) -> String {

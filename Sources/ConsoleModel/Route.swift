@@ -29,6 +29,10 @@ extension Console {
         @JSONField package var mock: Mock? = nil
         @JSONField package var redirect: Redirect? = nil
         @JSONField package var rateLimit: RateLimit? = nil
+        /// Client addresses that may come.
+        @JSONField package var ipAccess: IPAccess? = nil
+        /// A service that gets copies of requests.
+        @JSONField package var mirror: Mirror? = nil
         /// Annotations: full key to value.
         @JSONField package var customConfigs: [String: String] = [:]
         @JSONField package var customLabels: [String: String] = [:]
@@ -70,6 +74,9 @@ extension Console.Route {
         result.streamIdle = timeouts?.streamIdle ?? annotated.read
         return result
     }
+
+    /// Every service that the route names, in whatever field.
+    package var namedServices: [String] { services.map(\.name) + [mirror?.service].compactMap(\.self) }
 
     /// The rewrite of a checked route, if it changes anything.
     package var effectiveRewrite: Console.Rewrite? {

@@ -121,6 +121,16 @@ enum Syntax {
         }
     }
 
+    /// An address, or one with the number of its leading bits that count, as in `10.0.0.0/8`; `*` for every address.
+    static func isAddressRange(_ text: String) -> Bool {
+        if text == "*" { return true }
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let longest = isIPv4(parts[0]) ? 32 : isIPv6(parts[0]) ? 128 : -1
+        guard longest > 0 else { return false }
+        guard parts.count == 2 else { return true }
+        return parts[1].utf8.allSatisfy(isDigit) && (Int(parts[1]).map { (0...longest).contains($0) } ?? false)
+    }
+
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
     private static func isUppercase(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

@@ -1,4 +1,4 @@
-// The four kinds of resources as the store sees them: a name, a version, a body of JSON, perhaps a secret beside it.
+// The kinds of resources as the store sees them: a name, a version, a body of JSON, perhaps a secret beside it.
 
 package import ConsoleModel
 import Foundation
@@ -10,6 +10,7 @@ package enum ResourceKind: String, Sendable, CaseIterable {
     case certificate = "tls-certificate"
     case route = "route"
     case serviceSource = "service-source"
+    case consumer = "consumer"
 }
 
 /// Something that a version covers.
@@ -68,6 +69,28 @@ extension Console.ServiceSource: Resource {
             let properties = try JSONDecoder().decode([String: JSONValue].self, from: Data(secret.bytes))
             authN?.properties = Concealed(properties)
         }
+    }
+}
+
+extension Console.Consumer: Resource {
+    package static var kind: ResourceKind { .consumer }
+    package static var collection: WritableKeyPath<StoredConfiguration, [String: Stored<Self>]> { \.consumers }
+
+    package var secret: (field: String, value: Secret)? {
+        guard let bytes = try? ConsoleJSON.encode(credentials) else { return nil }
+        return ("credentials", Secret(bytes))
+    }
+
+    package func body() throws -> [UInt8] {
+        var clear = shown
+        clear.version = nil
+        return try ConsoleJSON.encode(clear)
+    }
+
+    package init(name: String, body: [UInt8], secret: Secret?) throws {
+        self = try JSONDecoder().decode(Self.self, from: Data(body))
+        guard let secret else { throw StoreError(.damaged, "Consumer \(name) has no credentials in the database.") }
+        credentials = try JSONDecoder().decode([Console.Credential].self, from: Data(secret.bytes))
     }
 }
 

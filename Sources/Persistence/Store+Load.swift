@@ -25,6 +25,7 @@ extension Store {
             case .certificate: try add(StoredCertificate.self, row, key, &configuration)
             case .route: try add(Console.Route.self, row, key, &configuration)
             case .serviceSource: try add(Console.ServiceSource.self, row, key, &configuration)
+            case .consumer: try add(Console.Consumer.self, row, key, &configuration)
             }
         }
         guard let history = try Data.fetchOne(db, sql: "SELECT history FROM installation") else {

@@ -13,6 +13,7 @@ package struct StoredConfiguration: Sendable {
     package var certificates: [String: Stored<StoredCertificate>] = [:]
     package var routes: [String: Stored<Console.Route>] = [:]
     package var serviceSources: [String: Stored<Console.ServiceSource>] = [:]
+    package var consumers: [String: Stored<Console.Consumer>] = [:]
 
     package init() {}
 

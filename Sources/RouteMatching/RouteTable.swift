@@ -28,7 +28,7 @@ package final class RouteTable: @unchecked Sendable {
             switch object.object {
             case .virtualHost(let value): virtualHosts.append(value)
             case .route(let value): routes.append(value)
-            case .listener, .tlsIdentity, .cluster: break
+            case .listener, .tlsIdentity, .cluster, .consumer: break
             }
         }
         self.init(virtualHosts: virtualHosts, routes: routes)

@@ -22,7 +22,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
 extension SeededGenerator {
     mutating func object() -> ConfigObject {
-        switch UInt8.random(in: 1...5, using: &self) {
+        switch UInt8.random(in: 1...6, using: &self) {
         case 1: .listener(listener())
         case 2: .tlsIdentity(TLSIdentity(name: text(), certificateChain: text(), privateKey: Secret(bytes())))
         case 3:
@@ -33,6 +33,7 @@ extension SeededGenerator {
                         ClientAuthentication(mode: $0.pick(), certificateAuthorities: $0.text(), depth: $0.number(3))
                     }))
         case 4: .cluster(cluster())
+        case 5: .consumer(consumer())
         default: .route(route())
         }
     }
@@ -116,6 +117,49 @@ extension SeededGenerator {
                 responseHeaders: maybe { $0.number() }, streamIdle: maybe { $0.number() },
                 total: maybe { $0.number() }),
             streamPolicy: [.keep, .close, .drain(number())].randomElement(using: &self) ?? .keep,
-            rewrite: maybe { Rewrite(path: $0.maybe { $0.text() }, authority: $0.maybe { $0.text() }) })
+            rewrite: maybe { Rewrite(path: $0.maybe { $0.text() }, authority: $0.maybe { $0.text() }) },
+            filters: filters())
+    }
+
+    mutating func filters() -> RouteFilters {
+        var filters = RouteFilters()
+        filters.access = maybe { AddressAccess(allow: $0.texts(), deny: $0.texts()) }
+        filters.cors = maybe {
+            CORSPolicy(
+                origins: $0.texts(), methods: $0.texts(), headers: $0.texts(), exposed: $0.texts(),
+                maxAge: $0.maybe { $0.number() }, credentials: Bool.random(using: &$0))
+        }
+        filters.redirect = maybe {
+            Redirect(status: $0.number(301), location: $0.text(), rootOnly: Bool.random(using: &$0))
+        }
+        filters.httpsOnly = Bool.random(using: &self)
+        filters.authentication = maybe {
+            RouteAuthentication(
+                kinds: [[], [.key], [.basic], [.key, .basic]].randomElement(using: &$0) ?? [], consumers: $0.texts())
+        }
+        filters.rateLimit = maybe {
+            RateLimit(
+                requests: $0.number(1), period: $0.number(1_000), burst: $0.number(1),
+                perAddress: Bool.random(using: &$0))
+        }
+        filters.directResponse = maybe {
+            DirectResponse(status: $0.number(200), body: $0.text(), contentType: $0.text())
+        }
+        filters.requestHeaders = maybe { $0.edits() }
+        filters.responseHeaders = maybe { $0.edits() }
+        filters.mirror = maybe { Mirror(cluster: $0.text(), share: $0.number(10_000)) }
+        return filters
+    }
+
+    private mutating func edits() -> HeaderEdits {
+        HeaderEdits(
+            remove: texts(), set: some { HeaderValue(name: $0.text(), value: $0.text()) },
+            add: some { HeaderValue(name: $0.text(), value: $0.text()) })
+    }
+
+    mutating func consumer() -> Consumer {
+        Consumer(
+            name: text(),
+            credentials: some { Credential(source: $0.pick(), key: $0.text(), hash: SHA256.hash($0.bytes())) })
     }
 }

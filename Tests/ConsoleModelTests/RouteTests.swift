@@ -95,7 +95,23 @@ struct RouteTests {
         ),
         (#""authConfig":{"allowedCredentialTypes":["basic"]}"#, "authConfig.allowedCredentialTypes[0]"),
         (#""redirect":{"status":200}"#, "redirect.status"),
+        (#""redirect":{"enabled":true}"#, "redirect.url"),
+        (#""redirect":{"url":"ftp://x"}"#, "redirect.url"),
+        (#""mock":{"status":199}"#, "mock.status"),
         (#""rateLimit":{"qps":0}"#, "rateLimit.qps"),
+        (#""rateLimit":{"enabled":true}"#, "rateLimit.qps"),
+        (#""ipAccess":{"allow":["10.0.0.0/33"]}"#, "ipAccess.allow[0]"),
+        (#""ipAccess":{"deny":["1.2.3.4","::1/129"]}"#, "ipAccess.deny[1]"),
+        (#""mirror":{"percentage":101}"#, "mirror.percentage"),
+        (
+            #""customConfigs":{"higress.io/whitelist-source-range":"10.0.0.0/8,here"}"#,
+            "customConfigs[higress.io/whitelist-source-range]"
+        ),
+        (#""customConfigs":{"higress.io/route-limit-rps":"0"}"#, "customConfigs[higress.io/route-limit-rps]"),
+        (
+            #""customConfigs":{"nginx.ingress.kubernetes.io/permanent-redirect":"/x"}"#,
+            "customConfigs[nginx.ingress.kubernetes.io/permanent-redirect]"
+        ),
         (#""customLabels":{"a":"\u0000"}"#, "customLabels"),
     ])
     func refusesNamingTheField(members: String, field: String) throws {
@@ -103,16 +119,18 @@ struct RouteTests {
     }
 
     @Test(arguments: [
-        (#""cors":{"allowOrigins":["*"]}"#, "cors: is stored but does not act yet: no CORS header is added."),
+        (
+            #""cors":{"allowOrigins":["*"],"allowCredentials":true}"#,
+            "cors.allowCredentials: with every origin allowed, any site may act as the user who visits it."
+        ),
         (
             #""authConfig":{"enabled":true}"#,
-            "authConfig: is stored but does not act yet: requests are NOT authenticated."
+            "authConfig: no consumer is named, so every consumer is let in."
         ),
         (
             #""streamPolicy":{"mode":"close"}"#,
             "streamPolicy: is stored but does not act yet: running streams are kept."
         ),
-        (#""headerControl":{}"#, "headerControl: is stored but does not act yet: headers pass unchanged."),
         (
             #""customConfigs":{"higress.io/canary":"true"}"#,
             "customConfigs[higress.io/canary]: is stored but has no effect yet."

@@ -73,6 +73,12 @@ struct CanonicalReader {
         return values
     }
 
+    mutating func hash(_ tag: UInt8) throws(CanonicalCodingError) -> Hash256 {
+        guard let range = try field(tag) else { throw error(.missingField(tag)) }
+        guard let value = Hash256(bytes[range]) else { throw error(.outOfRange(tag)) }
+        return value
+    }
+
     mutating func secret(_ tag: UInt8) throws(CanonicalCodingError) -> Secret {
         guard let range = try field(tag) else { return Secret([]) }
         guard !range.isEmpty else { throw error(.explicitDefault(tag)) }

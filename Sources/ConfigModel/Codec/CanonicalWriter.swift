@@ -56,6 +56,13 @@ struct CanonicalWriter {
         for value in values { text(tag, value) }
     }
 
+    /// Always written.
+    mutating func hash(_ tag: UInt8, _ value: Hash256) {
+        bytes.append(tag)
+        varint(UInt64(Hash256.byteCount))
+        value.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
+
     mutating func secret(_ tag: UInt8, _ value: Secret) {
         guard !value.bytes.isEmpty else { return }
         bytes.append(tag)

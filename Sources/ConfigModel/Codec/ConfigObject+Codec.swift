@@ -12,6 +12,7 @@ extension ConfigObject {
         case .virtualHost(let value): value.write(to: &writer)
         case .cluster(let value): value.write(to: &writer)
         case .route(let value): value.write(to: &writer)
+        case .consumer(let value): value.write(to: &writer)
         }
         return writer.bytes
     }
@@ -29,6 +30,7 @@ extension ConfigObject {
         case .virtualHost: self = .virtualHost(try VirtualHost(from: &reader))
         case .cluster: self = .cluster(try Cluster(from: &reader))
         case .route: self = .route(try Route(from: &reader))
+        case .consumer: self = .consumer(try Consumer(from: &reader))
         }
         try reader.end()
     }

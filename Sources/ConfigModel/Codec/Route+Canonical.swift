@@ -14,6 +14,7 @@ extension Route: CanonicalCodable {
         writer.defaulted(10, timeouts)
         writer.defaulted(11, streamPolicy)
         writer.optional(12, rewrite)
+        writer.defaulted(13, filters)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -22,7 +23,8 @@ extension Route: CanonicalCodable {
             path: try reader.required(4), methods: try reader.strings(5), headers: try reader.list(6),
             queryParameters: try reader.list(7), destinations: try reader.list(8),
             kind: try reader.choice(9, default: .http), timeouts: try reader.defaulted(10, RouteTimeouts()),
-            streamPolicy: try reader.defaulted(11, .keep), rewrite: try reader.optional(12))
+            streamPolicy: try reader.defaulted(11, .keep), rewrite: try reader.optional(12),
+            filters: try reader.defaulted(13, RouteFilters()))
     }
 }
 

@@ -15,12 +15,16 @@ extension Route {
         where count > Bounds.listEntries {
             findings.report(field, "must not have more than \(Bounds.listEntries) entries")
         }
-        if destinations.isEmpty { findings.report("destinations", "must not be empty") }
+        // Some filters always answer themselves: then nothing has to be behind them.
+        if destinations.isEmpty, filters.directResponse == nil, filters.redirect.map(\.rootOnly) ?? true {
+            findings.report("destinations", "must not be empty")
+        }
         for (index, destination) in destinations.enumerated() {
             findings.check("destinations[\(index)].weight", destination.weight, in: 0...Bounds.weight)
         }
         checkTimes(&findings)
         checkRewrite(&findings)
+        filters.check(&findings)
     }
 
     private func checkPath(_ findings: inout Findings) {

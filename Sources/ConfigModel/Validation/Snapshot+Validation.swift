@@ -12,6 +12,7 @@ extension ConfigObject {
         case .virtualHost(let value): value.check(&findings)
         case .cluster(let value): value.check(&findings)
         case .route(let value): value.check(&findings)
+        case .consumer(let value): value.check(&findings)
         }
         return findings.problems
     }
@@ -39,12 +40,15 @@ private struct References {
     private var addresses: [String: String] = [:]
     private var hosts: [String: String] = [:]
     private var orders: [UInt64: String] = [:]
+    private var consumers: Set<String> = []
+    private var credentials: [Credential: String] = [:]
 
     mutating func add(_ object: ConfigObject) {
         switch object {
         case .tlsIdentity(let value): identities.insert(value.name)
         case .virtualHost(let value): virtualHosts.insert(value.name)
         case .cluster(let value): clusters[value.name] = value.protocol
+        case .consumer(let value): consumers.insert(value.name)
         case .listener, .route: break
         }
     }
@@ -56,6 +60,7 @@ private struct References {
         case .virtualHost(let value): check(value, &findings)
         case .route(let value): check(value, &findings)
         case .cluster(let value): check(value, &findings)
+        case .consumer(let value): check(value, &findings)
         case .tlsIdentity: break
         }
         problems += findings.problems
@@ -86,6 +91,14 @@ private struct References {
         }
     }
 
+    private mutating func check(_ consumer: Consumer, _ findings: inout Findings) {
+        for (index, credential) in consumer.credentials.enumerated() {
+            guard let other = credentials.updateValue(consumer.name, forKey: credential) else { continue }
+            let owner = other == consumer.name ? "twice in the list" : "that of consumer \(other), too"
+            findings.report("credentials[\(index)]", "is \(owner)")
+        }
+    }
+
     private mutating func check(_ route: Route, _ findings: inout Findings) {
         var named: Set<String> = []
         for (index, host) in route.virtualHosts.enumerated() {
@@ -105,6 +118,13 @@ private struct References {
                     "destinations[\(index)].cluster",
                     "cluster \(destination.cluster) speaks HTTP/1.1, and gRPC needs HTTP/2")
             }
+        }
+        for (index, name) in (route.filters.authentication?.consumers ?? []).enumerated()
+        where !consumers.contains(name) {
+            findings.report("filters.authentication.consumers[\(index)]", "consumer \(name) does not exist")
+        }
+        if let mirror = route.filters.mirror, clusters[mirror.cluster] == nil {
+            findings.report("filters.mirror.cluster", "cluster \(mirror.cluster) does not exist")
         }
         if let other = orders.updateValue(route.name, forKey: route.order) {
             findings.report("order", "is the same as that of route \(other)")

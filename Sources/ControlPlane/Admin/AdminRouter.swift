@@ -56,6 +56,7 @@ package struct AdminParts: Sendable {
         CertificateController(store: store, editor: editor, bodyLimit: bodyLimit)
             .addRoutes(to: api.group("tls-certificates"))
         RouteController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("routes"))
+        ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
         VersionController(store: store, publisher: publisher).addRoutes(to: api.group("versions"))

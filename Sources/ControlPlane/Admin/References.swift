@@ -31,6 +31,12 @@ extension StoredConfiguration {
         for (index, service) in route.services.enumerated() where serviceSource(offering: service.name) == nil {
             findings.refuse("services[\(index)].name", "There is no service named \(service.name). \(serviceHint)")
         }
+        for (index, name) in (route.authConfig?.allowedConsumers ?? []).enumerated() where consumers[name] == nil {
+            findings.refuse("authConfig.allowedConsumers[\(index)]", "There is no consumer named \(name).")
+        }
+        if let mirror = route.mirror, serviceSource(offering: mirror.service) == nil {
+            findings.refuse("mirror.service", "There is no service named \(mirror.service). \(serviceHint)")
+        }
         return findings
     }
 
@@ -54,9 +60,14 @@ extension StoredConfiguration {
         routes(ofDomain: name).filter { !$0.domains.isEmpty }.map { ("route", $0.name) }
     }
 
+    func users(ofConsumer name: String) -> [(noun: String, name: String)] {
+        routes.values.map(\.value).filter { $0.authConfig?.allowedConsumers?.contains(name) ?? false }
+            .map { ("route", $0.name) }.sorted { $0.1 < $1.1 }
+    }
+
     func users(of source: Console.ServiceSource) -> [(noun: String, name: String)] {
         guard source.offersService else { return [] }
-        return routes.values.map(\.value).filter { $0.services.contains { $0.name == source.serviceName } }
+        return routes.values.map(\.value).filter { $0.namedServices.contains(source.serviceName) }
             .map { ("route", $0.name) }.sorted { $0.1 < $1.1 }
     }
 

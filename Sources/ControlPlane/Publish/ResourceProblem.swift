@@ -19,6 +19,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         case .tlsIdentity: (kind, field) = (.certificate, problem.field == "privateKey" ? "key" : "cert")
         case .virtualHost: (kind, field) = (.domain, Self.domainField(problem.field))
         case .route: (kind, field) = (.route, Self.routeField(problem.field))
+        case .consumer: (kind, field) = (.consumer, problem.field)
         case .cluster:
             (kind, field) = (.serviceSource, Self.sourceField(problem.field))
             name = Self.source(ofCluster: problem.key.name, in: configuration) ?? problem.key.name
@@ -63,6 +64,23 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         }
     }
 
+    private static func filterField(_ field: String) -> String {
+        let names = [
+            ("access.", "ipAccess."), ("authentication.consumers", "authConfig.allowedConsumers"),
+            ("authentication.kinds", "authConfig.allowedCredentialTypes"),
+            ("requestHeaders.", "headerControl.request."),
+            ("responseHeaders.", "headerControl.response."), ("directResponse.body", "mock.content"),
+            ("directResponse.", "mock."), ("redirect.location", "redirect.url"),
+            ("rateLimit.requests", "rateLimit.qps"),
+            ("cors.origins", "cors.allowOrigins"), ("cors.methods", "cors.allowMethods"),
+            ("cors.headers", "cors.allowHeaders"), ("cors.exposed", "cors.exposeHeaders"),
+            ("mirror.cluster", "mirror.service"), ("mirror.share", "mirror.percentage"),
+        ]
+        guard let (ours, theirs) = names.first(where: { field.hasPrefix($0.0) }) else { return field }
+        let rest = field.dropFirst(ours.count)
+        return theirs + (rest.hasSuffix("].name") ? rest.dropLast("name".count) + "key" : rest)
+    }
+
     /// Renames the parts of a path such as `headers[1].value`; the numbers are the same in both models.
     private static func routeField(_ field: String) -> String {
         let parts = field.split(separator: ".", maxSplits: 1)
@@ -79,6 +97,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         case ("destinations", _): return "services\(index)\(member.isEmpty ? "" : ".\(member)")"
         case ("rewrite", "authority"): return "rewrite.host"
         case ("streamPolicy", _): return "streamPolicy.after"
+        case ("filters", _): return filterField(String(member))
         default: return field
         }
     }

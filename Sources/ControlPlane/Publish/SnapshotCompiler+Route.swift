@@ -19,6 +19,7 @@ extension SnapshotCompiler {
             if let source, clusters[name] == nil { clusters[name] = cluster(name, source, spoken) }
             return Destination(cluster: name, weight: UInt32(clamping: service.weight ?? 100))
         }
+        let mirror = mirrorCluster(route, configuration, &clusters)
         let timeouts = route.effectiveTimeouts
         return Route(
             name: route.name, virtualHosts: route.domains, order: UInt64(clamping: stored.id),
@@ -32,7 +33,21 @@ extension SnapshotCompiler {
                 streamIdle: timeouts.streamIdle.map { UInt32(clamping: $0) },
                 total: timeouts.total.map { UInt32(clamping: $0) }),
             streamPolicy: Self.streamPolicy(route.streamPolicy),
-            rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) })
+            rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) },
+            filters: Self.filters(route, mirror: mirror))
+    }
+
+    /// The cluster for copies of the route's requests, spoken to as the route speaks to its own services.
+    private func mirrorCluster(
+        _ route: Console.Route, _ configuration: StoredConfiguration, _ clusters: inout [String: Cluster]
+    ) -> String? {
+        guard let mirror = route.mirror, mirror.enabled ?? true,
+            let source = configuration.serviceSource(offering: mirror.service)
+        else { return nil }
+        let spoken = route.backendProtocol(towards: source)
+        let name = Self.clusterName(mirror.service, spoken)
+        if clusters[name] == nil { clusters[name] = cluster(name, source, spoken) }
+        return name
     }
 
     /// The service's own port stays out of the name: routes go on working when their source moves to another one.

@@ -41,6 +41,7 @@ package struct SnapshotCompiler: Sendable {
             objects.append(.route(self.route(route, configuration, &clusters)))
         }
         objects += clusters.values.map(ConfigObject.cluster)
+        objects += configuration.consumers.values.map { .consumer(Self.consumer($0.value)) }
         objects.sort { $0.key < $1.key }
 
         var changed: [SnapshotObject] = []
@@ -73,7 +74,7 @@ package struct SnapshotCompiler: Sendable {
                     "clientAuthentication.certificateAuthorities")
             case .cluster(let cluster):
                 problems += judge(cluster.tls?.certificateAuthorities, object.key, "tls.certificateAuthorities")
-            case .listener, .tlsIdentity: break
+            case .listener, .tlsIdentity, .consumer: break
             }
             let size = object.object.canonicalBytes().count
             if size > ChannelLimits.objectBytes {

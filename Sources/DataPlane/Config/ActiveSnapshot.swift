@@ -23,11 +23,15 @@ final class ActiveSnapshot: Sendable {
     let upstreamTLS: [String: UpstreamTLSMaterial]
     /// Where clients of a host served over https only are sent; nil: no TLS listener.
     let redirectPort: UInt16?
+    let consumers: ConsumerTable
+    /// By route, where it has a rate limit.
+    let limiters: [String: RateLimiter]
     let routeBlocks: [[CellBlock]]
     let clusterBlocks: [String: [CellBlock]]
 
     init(
-        snapshot: Snapshot, table: RouteTable, material: Warmup.Material, registry: MetricsRegistry
+        snapshot: Snapshot, table: RouteTable, material: Warmup.Material, limiters: [String: RateLimiter],
+        registry: MetricsRegistry
     ) {
         let identitiesByName = material.identities
         self.snapshot = snapshot
@@ -42,14 +46,18 @@ final class ActiveSnapshot: Sendable {
         defaultIdentity = defaultHost.flatMap { shown[$0] } ?? identitiesByName.min { $0.key < $1.key }?.value
         var port: UInt16?
         var blocks: [String: [CellBlock]] = [:]
+        var consumers: [Consumer] = []
         for object in snapshot.objects {
             switch object.object {
             case .listener(let listener) where listener.tls && port == nil: port = listener.port
+            case .consumer(let consumer): consumers.append(consumer)
             case .cluster(let cluster): blocks[cluster.name] = registry.cluster(cluster.name)
             default: break
             }
         }
         redirectPort = port
+        self.consumers = ConsumerTable(consumers)
+        self.limiters = limiters
         clusterBlocks = blocks
         routeBlocks = table.routes.map { registry.route($0.name) }
     }
@@ -84,6 +92,8 @@ struct LoopSnapshot {
     let routes: UnsafeMutablePointer<LoopRoute>
     let routeCount: Int
     let clusters: [ClusterPointer]
+    /// By number of the consumer.
+    let consumerNames: UnsafeMutableBufferPointer<FixedText>
     /// Exchanges that began with it.
     var exchanges = 0
     /// A newer one is served: freed with the last exchange.
@@ -98,6 +108,7 @@ struct LoopRoute {
     let streamIdle: UInt32?
     let total: UInt32?
     let rewritesPath: Bool
+    let filters: FiltersPointer?
     /// `:authority` for the upstream, where the route gives another.
     let authority: nghttp2_nv?
     let authorityText: FixedText?

@@ -158,7 +158,7 @@ final class ConfigClient: Sendable {
             switch object.key.kind {
             case .route: routes.insert(object.key.name)
             case .cluster: clusters.insert(object.key.name)
-            case .listener, .tlsIdentity, .virtualHost: break
+            case .listener, .tlsIdentity, .virtualHost, .consumer: break
             }
         }
         registry.keepOnly(routes: routes, clusters: clusters)

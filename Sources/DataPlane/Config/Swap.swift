@@ -34,7 +34,8 @@ extension LoopPointer {
         view.initialize(
             to: LoopSnapshot(
                 shared: Unmanaged.passRetained(active), version: active.snapshot.version, routes: routes,
-                routeCount: active.table.routes.count, clusters: clusters))
+                routeCount: active.table.routes.count, clusters: clusters,
+                consumerNames: .copy(active.consumers.names.map { FixedText($0) })))
         let old = pointee.snapshot
         pointee.snapshot = view
         if let old {
@@ -85,7 +86,9 @@ extension LoopPointer {
                 to: LoopRoute(
                     index: index, isGRPC: route.kind == .grpc, responseHeaders: route.timeouts.responseHeaders,
                     streamIdle: route.timeouts.streamIdle, total: route.timeouts.total,
-                    rewritesPath: table.rewritesPath(index), authority: authority.map { field(":authority", $0) },
+                    rewritesPath: table.rewritesPath(index),
+                    filters: .make(route.filters, route: route.name, active, self),
+                    authority: authority.map { field(":authority", $0) },
                     authorityText: authority, name: FixedText(route.name), destinations: destinations,
                     destinationCount: known.count, totalWeight: known.reduce(0) { $0 + UInt64($1.weight) },
                     counters: RouteCounters(active.routeBlocks[index][pointee.index])))
@@ -109,8 +112,11 @@ extension LoopPointer {
             route.name.deallocate()
             route.authorityText?.deallocate()
             route.destinations.deallocate()
+            route.filters?.free()
         }
         view.pointee.routes.deallocate()
+        for name in view.pointee.consumerNames { name.deallocate() }
+        view.pointee.consumerNames.deallocate()
         for cluster in view.pointee.clusters { cluster.pointee.users -= 1 }
         view.pointee.shared.release()
         view.deinitialize(count: 1)

@@ -23,6 +23,8 @@ struct Warmup {
     private var policies: [ClientAuthentication: ClientPolicy] = [:]
     /// By their PEM.
     private var authorities: [String: CertificateAuthorities] = [:]
+    /// By route: what was used of a limit counts on while it is the same.
+    private var limiters: [String: RateLimiter] = [:]
     /// By listener name: the configuration they were opened for and one socket a loop.
     private var sockets: [String: (Listener, [ListenerSocket])] = [:]
 
@@ -53,8 +55,20 @@ struct Warmup {
         self = next
         let degraded = openSockets(
             snapshot.objects.compactMap { if case .listener(let listener) = $0.object { listener } else { nil } })
-        let active = ActiveSnapshot(snapshot: snapshot, table: table, material: material, registry: registry)
+        limiters = keepLimiters(table.routes)
+        let active = ActiveSnapshot(
+            snapshot: snapshot, table: table, material: material, limiters: limiters, registry: registry)
         return .ready(active, listeners: socketsByLoop(), degraded: degraded)
+    }
+
+    private func keepLimiters(_ routes: [Route]) -> [String: RateLimiter] {
+        var next: [String: RateLimiter] = [:]
+        for route in routes {
+            guard let limit = route.filters.rateLimit else { continue }
+            let known = limiters[route.name]
+            next[route.name] = known?.config == limit ? known : RateLimiter(limit)
+        }
+        return next
     }
 
     /// Parses what is new, and forgets what the snapshot has no more.
@@ -103,7 +117,7 @@ struct Warmup {
                     problems.append(
                         ObjectProblem(key: object.key, field: "tls.certificateAuthorities", reason: error.reason))
                 }
-            case .listener, .tlsIdentity, .route:
+            case .listener, .tlsIdentity, .route, .consumer:
                 break
             }
         }

@@ -8,6 +8,8 @@ internal import RouteMatching
 extension ExchangePointer {
     func fail(_ error: ProxyError) {
         guard !pointee.isFinished else { return }
+        // Nobody waits for an answer, and it is no failure of the request.
+        if pointee.isMirror { return complete() }
         // The answer to the first failure did not get through.
         if pointee.error != nil { return complete() }
         if triesAgain(after: error) { return }
@@ -81,17 +83,27 @@ extension ExchangePointer {
         }
         let needsClose = row.source == .downstream && connection.pointee.wire == .http1
         if needsClose { pointee.closesDownstream = true }
-        replyHTTP(row.http, extra: nil, text: row.reason, on: connection)
+        replyHTTP(row.http, extra: challenge(error), text: row.reason, on: connection)
+    }
+
+    /// What a 401 must say (RFC 9110 §11.6.1).
+    private func challenge(_ error: ProxyError) -> nghttp2_nv? {
+        switch error {
+        case .unauthenticated: constant("www-authenticate", "Bearer realm=\"gateway\"")
+        case .unauthenticatedBasic: constant("www-authenticate", "Basic realm=\"gateway\", charset=\"UTF-8\"")
+        default: nil
+        }
     }
 
     /// Trailers-only (gRPC over HTTP/2, "Responses").
-    private func replyGRPC(_ status: Int, _ message: StaticString, on connection: ConnectionPointer) {
+    func replyGRPC(_ status: Int, _ message: StaticString, on connection: ConnectionPointer) {
         pointee.status = 200
         pointee.grpcStatus = Int32(status)
         loop.beginReply(status: 200)
         loop.addReply(constant("content-type", "application/grpc"))
         loop.addReply(decimal: status, named: "grpc-status")
         loop.addReply(constant("grpc-message", message))
+        addCORSToReply()
         send(reply: nil, on: connection)
     }
 
@@ -103,13 +115,41 @@ extension ExchangePointer {
         if status == 426 { loop.addReply(constant("sec-websocket-version", "13")) }
         loop.addReply(constant("content-type", "text/plain; charset=utf-8"))
         loop.addReply(decimal: text.utf8CodeUnitCount + 1, named: "content-length")
-        send(reply: text, on: connection)
+        addCORSToReply()
+        withUnsafeTemporaryAllocation(byteCount: text.utf8CodeUnitCount + 1, alignment: 1) { line in
+            line.copyMemory(from: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+            line[text.utf8CodeUnitCount] = UInt8(ascii: "\n")
+            send(reply: UnsafeRawBufferPointer(line), on: connection)
+        }
+    }
+
+    /// The answer to a preflight: without a body, and without allowing anything where `fields` adds nothing.
+    func replyPreflight(on connection: ConnectionPointer, _ fields: ((nghttp2_nv) -> Void) -> Void) {
+        pointee.status = 204
+        loop.beginReply(status: 204)
+        fields { loop.addReply($0) }
+        send(reply: nil, on: connection)
+    }
+
+    /// An answer with a body of the configuration's.
+    func replyHTTP(
+        _ status: Int, contentType: nghttp2_nv, body: UnsafeRawBufferPointer, on connection: ConnectionPointer
+    ) {
+        pointee.status = Int32(status)
+        loop.beginReply(status: status)
+        let hasBody = status != 204 && status != 304
+        if hasBody {
+            loop.addReply(contentType)
+            loop.addReply(decimal: body.count, named: "content-length")
+        }
+        addCORSToReply()
+        send(reply: hasBody && !body.isEmpty ? body : nil, on: connection)
     }
 
     /// Sends what `beginReply` and `addReply` have put together.
-    private func send(reply text: StaticString?, on connection: ConnectionPointer) {
+    private func send(reply body: UnsafeRawBufferPointer?, on connection: ConnectionPointer) {
         let half = pointee.downstream
-        let hasBody = text != nil && !pointee.isHEAD
+        let hasBody = body != nil && !pointee.isHEAD
         half.pointee.headSent = true
         if connection.pointee.wire == .http2 {
             loop.writeHeaders(
@@ -118,12 +158,8 @@ extension ExchangePointer {
         } else {
             loop.writeReplyHeadHTTP1(connection, self)
         }
-        if let text, hasBody {
-            var body = ByteQueue()
-            body.append(text)
-            body.append(UInt8(ascii: "\n"))
-            loop.relay(half, body.start, body.count, end: true)
-            body.release()
+        if let body, let start = body.baseAddress, hasBody {
+            loop.relay(half, start.assumingMemoryBound(to: UInt8.self), body.count, end: true)
         } else if !half.pointee.endSent {
             half.pointee.endQueued = true
             loop.pump(half)

@@ -46,7 +46,7 @@ extension LoopPointer {
         pointee.fieldsOwner = nil
     }
 
-    private func allocateExchange() -> ExchangePointer {
+    func allocateExchange() -> ExchangePointer {
         if let exchange = pointee.freeExchanges {
             pointee.freeExchanges = exchange.pointee.next
             pointee.freeExchangeCount -= 1
@@ -132,6 +132,7 @@ extension ExchangePointer {
     func release() {
         let loop = loop
         cancelTimer()
+        if pointee.mirror != nil || pointee.mirrorOf != nil { unlinkMirror() }
         if pointee.isWaiting { loop.stopWaiting(self) }
         releaseUpstream(.cancel)
         let half = pointee.downstream
@@ -149,7 +150,7 @@ extension ExchangePointer {
             }
         }
         loop.pointee.exchangeCount &-= 1
-        loop.pointee.statistics.exchangesEnded.increment()
+        if !pointee.isMirror { loop.pointee.statistics.exchangesEnded.increment() }
     }
 
     /// Takes the exchange off its upstream connection, for good or for another try.

@@ -9,7 +9,7 @@ extension ExchangePointer {
     func record() {
         let loop = loop
         let duration = loop.pointee.now &- pointee.startedAt
-        if let route = pointee.route {
+        if let route = pointee.route, !pointee.isMirror {
             route.pointee.counters.record(
                 status: pointee.status, grpcStatus: pointee.grpcStatus, bytesIn: pointee.requestBytes,
                 bytesOut: pointee.responseBytes, duration: duration)
@@ -18,7 +18,7 @@ extension ExchangePointer {
             cluster.pointee.counters.exchanges.increment()
             if pointee.error?.row.source == .upstream { cluster.pointee.counters.failures.increment() }
         }
-        if loop.pointee.accessLog != nil { writeLogLine(duration) }
+        if loop.pointee.accessLog != nil, !pointee.isMirror { writeLogLine(duration) }
     }
 
     private func writeLogLine(_ duration: UInt64) {

@@ -93,6 +93,7 @@ extension ExchangePointer {
                 count &+= 1
             }
         }
+        if let filters = pointee.route?.pointee.filters { count = editRequest(filters, count: count) }
         loop.pointee.fieldCount = count
     }
 
@@ -119,6 +120,8 @@ extension ExchangePointer {
         case 13:
             if memcmp(name, "authorization", 13) == 0 { field.flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
             return true
+        case 14:
+            return memcmp(name, "x-mse-consumer", 14) != 0
         case 15:
             return memcmp(name, "x-forwarded-for", 15) != 0
         case 16:
@@ -168,6 +171,7 @@ extension ExchangePointer {
             loop.failStream(half, .protocolError)
             return
         }
+        if pointee.mirror != nil { mirrorBody(bytes, count, end: end) }
         loop.relay(pointee.upstream, bytes, count, end: end)
         if pointee.isFinished { return }
         if pointee.upstream.pointee.connection == nil { holdRequestBody(half) }
@@ -202,6 +206,7 @@ extension ExchangePointer {
         half.pointee.endReceived = true
         pointee.lastProgress = loop.pointee.milliseconds
         if half.pointee.isUpstream {
+            if pointee.isMirror { return discardResponse(0, end: true) }
             if pointee.responseLength >= 0, pointee.responseReceived != pointee.responseLength {
                 return upstreamBrokeRules()
             }
@@ -213,6 +218,7 @@ extension ExchangePointer {
             loop.failStream(half, .protocolError)
             return
         }
+        if pointee.mirror != nil, !half.pointee.isUpstream { mirrorTrailers() }
         sendTrailers(to: half.peer)
     }
 

@@ -24,6 +24,7 @@ extension ExchangePointer {
             if pointee.responseLength > 0 { return upstreamBrokeRules() }
         }
         startResponse()
+        if pointee.isMirror { return discardResponse(0, end: endsStream) }
         if pointee.isGRPC {
             guard facts.isGRPC else { return notGRPC(status) }
             noteGRPCStatus()
@@ -60,6 +61,7 @@ extension ExchangePointer {
     private func sendResponseHead(endsStream: Bool) {
         let half = pointee.downstream
         guard let connection = half.pointee.connection else { return complete() }
+        if let filters = pointee.route?.pointee.filters { editResponse(filters) }
         half.pointee.headSent = true
         if connection.pointee.wire == .http2 {
             loop.writeHeaders(
@@ -82,6 +84,7 @@ extension ExchangePointer {
     private var responseFieldCount: Int { loop.pointee.fieldCount - FieldSlot.regular + 1 }
 
     func receivedResponseBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, end: Bool) {
+        if pointee.isMirror { return discardResponse(count, end: end) }
         pointee.responseBytes &+= count
         pointee.responseReceived &+= count
         if !pointee.isTunnel {
@@ -105,17 +108,20 @@ extension ExchangePointer {
     /// The upstream answered a gRPC call with something else: its HTTP status becomes a gRPC status (grpc.io, "HTTP to
     /// gRPC Status Code Mapping").
     private func notGRPC(_ status: Int) {
-        pointee.grpcOverride =
-            switch status {
-            case 400: 13
-            case 401: 16
-            case 403: 7
-            case 404: 12
-            case 429, 502, 503, 504: 14
-            default: 2
-            }
+        pointee.grpcOverride = Int32(Self.grpcStatus(ofHTTP: status))
         pointee.responseStarted = false
         fail(.notGRPC)
+    }
+
+    static func grpcStatus(ofHTTP status: Int) -> Int {
+        switch status {
+        case 400: 13
+        case 401: 16
+        case 403: 7
+        case 404: 12
+        case 429, 502, 503, 504: 14
+        default: 2
+        }
     }
 
     func noteGRPCStatus() {

@@ -15,7 +15,7 @@ enum Phase: UInt8 {
     case receive
     /// Virtual host and route; connection reuse (421).
     case route
-    /// What answers without an upstream: redirect to https, a handshake that the route refuses.
+    /// What answers without an upstream: a handshake that the route refuses, and the route's filters.
     case filterRequest
     /// Deadlines start.
     case admit
@@ -56,6 +56,11 @@ struct Exchange {
     var replay = ByteQueue()
     var isReplayable = true
 
+    /// The copy of this request, and the request that this is a copy of.
+    var mirror: ExchangePointer?
+    var mirrorOf: ExchangePointer?
+    var isMirror = false
+
     var isFinished = false
     var isGRPC = false
     var isHEAD = false
@@ -89,6 +94,8 @@ struct Exchange {
     var error: ProxyError?
     /// gRPC status in place of the one in the error's row; -1: the row's.
     var grpcOverride: Int32 = -1
+    /// Number of the consumer in the snapshot whose credential was shown; -1: none.
+    var consumer: Int32 = -1
 
     /// Nanoseconds of the loop's clock.
     var startedAt: UInt64 = 0
@@ -149,6 +156,7 @@ extension ExchangePointer {
         {
             return redirectToHTTPS(head)
         }
+        if answersPreflight(head, snapshot) { return nil }
         guard let match = shared.table.match(head) else { return failed(.noRoute) }
         pointee.route = snapshot.pointee.routes + match.route
         return .filterRequest
@@ -157,7 +165,8 @@ extension ExchangePointer {
     private func filterRequest() -> Phase? {
         guard let route = pointee.route else { return failed(.noRoute) }
         if pointee.isWebSocket, route.pointee.isGRPC { return failed(.webSocketOnGRPCRoute) }
-        return .admit
+        guard let filters = route.pointee.filters else { return .admit }
+        return runFilters(filters)
     }
 
     private func admit() -> Phase? {
@@ -171,7 +180,9 @@ extension ExchangePointer {
             armTimer()
         }
         admitCallersDeadline(now)
-        return pointee.isFinished ? nil : .pickEndpoint
+        guard !pointee.isFinished else { return nil }
+        if let copies = route.pointee.filters?.pointee.mirror { startMirror(copies) }
+        return .pickEndpoint
     }
 
     private func pickEndpoint() -> Phase? {

@@ -15,6 +15,11 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case pathRejected
     case noRoute
     case misdirected
+    case addressDenied
+    case unauthenticated
+    case unauthenticatedBasic
+    case consumerForbidden
+    case rateLimited
     case webSocketOnGRPCRoute
     case webSocketVersion
     case webSocketBadHandshake
@@ -61,6 +66,11 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .noRoute: Row(.local, 404, 12, 1011, "NR", "no route matches")
         case .misdirected:
             Row(.downstream, 421, 14, 1011, "MD", "misdirected: this connection was opened for another host")
+        case .addressDenied: Row(.downstream, 403, 7, 1008, "AD", "this address may not use the route")
+        case .unauthenticated, .unauthenticatedBasic:
+            Row(.downstream, 401, 16, 1008, "UA", "a credential of a known consumer is required")
+        case .consumerForbidden: Row(.downstream, 403, 7, 1008, "AD", "this consumer may not use the route")
+        case .rateLimited: Row(.downstream, 429, 8, 1013, "RL", "the route's rate limit is reached")
         case .webSocketOnGRPCRoute:
             Row(.downstream, 400, 12, 1002, "NR", "a gRPC route does not take WebSocket handshakes")
         case .webSocketVersion: Row(.downstream, 426, 12, 1002, "DPE", "WebSocket version 13 is required")

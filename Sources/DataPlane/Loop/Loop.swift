@@ -82,8 +82,9 @@ struct Loop {
     static let arenaSize = 1 << 20
     static let maxFields = 256
     static let rewriteSize = 64 * 1024
-    /// Room for the pseudo-header fields and those that the proxy adds.
-    static let extraFields = 24
+    /// Room for the pseudo-header fields and those that the proxy and a route's filters add.
+    static let extraFields = 32 + HeaderFilter.maxAdded
+    static let replyFields = 32
 
     init?(
         index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: TicketKeys
@@ -103,7 +104,7 @@ struct Loop {
         plainBuffer = .allocate(capacity: Self.plainSize)
         arena = .allocate(capacity: Self.arenaSize)
         fields = .allocate(capacity: Self.maxFields + Self.extraFields)
-        reply = .allocate(capacity: 16)
+        reply = .allocate(capacity: Self.replyFields)
         rewriteBuffer = .allocate(capacity: Self.rewriteSize)
         addressBuffer = .allocate(capacity: 64)
         pathBuffer = .allocate(capacity: Self.rewriteSize)

@@ -125,7 +125,7 @@ struct RouteStories {
             let made = try await client.call(.post, "/v1/routes", body)
             #expect(made.status == 201)
             #expect(made.warnings.count == 3)
-            #expect(made.text.contains("requests are NOT authenticated"))
+            #expect(made.text.contains("every consumer is let in"))
             #expect(made.text.contains("is 81, but greeter.static has port 80"))
             let shown = try await client.call(.get, "/v1/routes/r")
             #expect(shown["data", "warnings"] == made["warnings"])

@@ -1,0 +1,114 @@
+// The annotations that stand for filters: client addresses, redirects, rate limits. Where both prefixes are given the nginx
+// form counts, as in Higress.
+
+extension RouteAnnotations {
+    /// An answer with another URL.
+    package struct Redirect: Hashable, Sendable {
+        package var status: Int
+        package var location: String
+        /// Only for requests to `/`.
+        package var rootOnly: Bool
+    }
+
+    package struct RateLimit: Hashable, Sendable {
+        package var requests: Int
+        /// Milliseconds.
+        package var period: Int
+        package var burst: Int
+        package var perAddress: Bool
+    }
+
+    /// What each filter annotation may hold; nil: nothing is wrong. Names that are not here belong to others.
+    static func problem(_ name: Substring, isNginx: Bool, _ value: String) -> String?? {
+        switch (name, isNginx) {
+        case ("whitelist-source-range", _), ("denylist-source-range", true):
+            return .some(
+                list(value).lazy.compactMap { range in
+                    Syntax.isAddressRange(range) ? nil : "'\(range)' is not an address or a range such as 10.0.0.0/8."
+                }.first)
+        case ("temporal-redirect", _), ("permanent-redirect", _):
+            return .some(isURL(value) ? nil : "Must be a URL that begins with http:// or https://.")
+        case ("permanent-redirect-code", _):
+            return .some(redirectStatus(value) == nil ? "Must be 301, 302, 303, 307 or 308." : nil)
+        case ("app-root", _):
+            return .some(value.hasPrefix("/") && isPlain(value) ? nil : "Must be a path that begins with '/'.")
+        case ("force-ssl-redirect", _):
+            return .some(value == "true" || value == "false" ? nil : "Must be true or false.")
+        case ("route-limit-rps", false), ("route-limit-rpm", false), ("route-limit-burst-multiplier", false),
+            ("limit-rps", true), ("limit-rpm", true), ("limit-burst-multiplier", true):
+            return .some(count(value) == nil ? "Must be a whole number, at least 1." : nil)
+        default:
+            return nil
+        }
+    }
+
+    static func list(_ value: String) -> [String] {
+        value.split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty }
+    }
+
+    fileprivate static func isURL(_ value: String) -> Bool {
+        isPlain(value) && ["http://", "https://"].contains { value.hasPrefix($0) && value.count > $0.count }
+    }
+
+    private static func isPlain(_ value: String) -> Bool {
+        Syntax.isPrintableASCII(value) && !value.contains(" ") && value.utf8.count <= Syntax.longestText
+    }
+
+    fileprivate static func redirectStatus(_ value: String) -> Int? {
+        Int(value).flatMap { [301, 302, 303, 307, 308].contains($0) ? $0 : nil }
+    }
+
+    fileprivate static func count(_ value: String) -> Int? {
+        Int(value).flatMap { (1...10_000_000).contains($0) ? $0 : nil }
+    }
+}
+
+extension Console.Route {
+    private func value(_ name: String, nginx: Bool = true, higress: Bool = true) -> String? {
+        (nginx ? customConfigs["\(RouteAnnotations.nginx)\(name)"] : nil)
+            ?? (higress ? customConfigs["\(RouteAnnotations.higress)\(name)"] : nil)
+    }
+
+    /// Ranges of client addresses by annotation.
+    package var annotatedAllow: [String] {
+        value("whitelist-source-range").map(RouteAnnotations.list) ?? []
+    }
+
+    package var annotatedDeny: [String] {
+        value("denylist-source-range", higress: false).map(RouteAnnotations.list) ?? []
+    }
+
+    /// Temporal wins over permanent, both over app-root.
+    package var annotatedRedirect: RouteAnnotations.Redirect? {
+        if let url = value("temporal-redirect") { return .init(status: 302, location: url, rootOnly: false) }
+        if let url = value("permanent-redirect") {
+            let status = value("permanent-redirect-code").flatMap(RouteAnnotations.redirectStatus) ?? 301
+            return .init(status: status, location: url, rootOnly: false)
+        }
+        return value("app-root").map { .init(status: 302, location: $0, rootOnly: true) }
+    }
+
+    package var annotatedHTTPSOnly: Bool { value("force-ssl-redirect") == "true" }
+
+    /// `route-limit-*` limits the route, nginx's `limit-*` each client address; minutes win over seconds.
+    package var annotatedRateLimit: RouteAnnotations.RateLimit? {
+        for (prefix, nginx) in [("route-limit", false), ("limit", true)] {
+            func number(_ name: String) -> Int? {
+                value("\(prefix)-\(name)", nginx: nginx, higress: !nginx).flatMap(RouteAnnotations.count)
+            }
+            let minute = number("rpm")
+            guard let requests = minute ?? number("rps") else { continue }
+            let burst = requests.multipliedReportingOverflow(by: number("burst-multiplier") ?? 5)
+            return .init(
+                requests: requests, period: minute == nil ? 1_000 : 60_000,
+                burst: burst.overflow ? requests : min(burst.partialValue, 1_000_000_000), perAddress: nginx)
+        }
+        return nil
+    }
+}
+
+extension String {
+    fileprivate var trimmed: String {
+        String(drop(while: { $0 == " " }).reversed().drop(while: { $0 == " " }).reversed())
+    }
+}

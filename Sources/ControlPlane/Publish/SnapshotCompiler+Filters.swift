@@ -1,0 +1,116 @@
+// The filters of a route and the consumers, out of fields and annotations; fields win.
+
+import ConfigModel
+import ConsoleModel
+import Persistence
+import Seal
+
+extension SnapshotCompiler {
+    /// `mirror` is the name of the cluster that gets copies.
+    static func filters(_ route: Console.Route, mirror: String?) -> RouteFilters {
+        var filters = RouteFilters()
+        filters.access = access(route)
+        filters.cors = cors(route)
+        filters.redirect = redirect(route)
+        filters.httpsOnly = route.annotatedHTTPSOnly
+        if let auth = route.authConfig, auth.enabled == true {
+            let types = auth.allowedCredentialTypes ?? []
+            let all: [CredentialKind] = [.key, .basic]
+            filters.authentication = RouteAuthentication(
+                kinds: all.filter { types.isEmpty || types.contains($0 == .key ? "key-auth" : "basic-auth") },
+                consumers: (auth.allowedConsumers ?? []).sorted())
+        }
+        filters.rateLimit = rateLimit(route)
+        if let mock = route.mock, mock.enabled == true {
+            filters.directResponse = DirectResponse(
+                status: UInt16(clamping: mock.status ?? 200), body: mock.content ?? "",
+                contentType: mock.contentType ?? "text/plain; charset=utf-8")
+        }
+        if let control = route.headerControl, control.enabled ?? true {
+            filters.requestHeaders = edits(control.request)
+            filters.responseHeaders = edits(control.response)
+        }
+        if let mirror, let copies = route.mirror {
+            let share = ((copies.percentage ?? 100) * 100).rounded()
+            filters.mirror = Mirror(cluster: mirror, share: min(10_000, max(1, UInt32(share))))
+        }
+        return filters
+    }
+
+    private static func access(_ route: Console.Route) -> AddressAccess? {
+        let field = (route.ipAccess?.enabled ?? true) ? route.ipAccess : nil
+        let access = AddressAccess(
+            allow: (field?.allow ?? []) + route.annotatedAllow, deny: (field?.deny ?? []) + route.annotatedDeny)
+        return access.allow.isEmpty && access.deny.isEmpty ? nil : access
+    }
+
+    private static func cors(_ route: Console.Route) -> CORSPolicy? {
+        guard let cors = route.cors, cors.enabled ?? true else { return nil }
+        let given = [cors.allowOrigins, cors.allowMethods, cors.allowHeaders, cors.exposeHeaders]
+        // Answers of Higress carry an object of nulls where nothing is set, and clients send it back.
+        guard cors.enabled == true || given.contains(where: { $0 != nil }) else { return nil }
+        let origins = cors.allowOrigins ?? []
+        return CORSPolicy(
+            origins: origins.isEmpty ? ["*"] : origins.map { $0 == "*" ? $0 : $0.lowercased() },
+            methods: cors.allowMethods ?? [], headers: cors.allowHeaders ?? [], exposed: cors.exposeHeaders ?? [],
+            maxAge: cors.maxAge.map { UInt32(clamping: $0) }, credentials: cors.allowCredentials ?? false)
+    }
+
+    private static func redirect(_ route: Console.Route) -> Redirect? {
+        if let redirect = route.redirect, redirect.enabled == true {
+            return Redirect(status: UInt16(clamping: redirect.status ?? 307), location: redirect.url ?? "")
+        }
+        return route.annotatedRedirect.map {
+            Redirect(status: UInt16(clamping: $0.status), location: $0.location, rootOnly: $0.rootOnly)
+        }
+    }
+
+    private static func rateLimit(_ route: Console.Route) -> RateLimit? {
+        if let limit = route.rateLimit, limit.enabled ?? true, let qps = limit.qps {
+            return RateLimit(
+                requests: UInt32(clamping: qps), burst: UInt32(clamping: limit.burst ?? qps),
+                perAddress: limit.perAddress ?? false)
+        }
+        return route.annotatedRateLimit.map {
+            RateLimit(
+                requests: UInt32(clamping: $0.requests), period: UInt32(clamping: $0.period),
+                burst: UInt32(clamping: $0.burst), perAddress: $0.perAddress)
+        }
+    }
+
+    private static func edits(_ stage: Console.HeaderControl.Stage?) -> HeaderEdits? {
+        guard let stage else { return nil }
+        func values(_ headers: [Console.HeaderControl.Header]?) -> [HeaderValue] {
+            (headers ?? []).map { HeaderValue(name: $0.key.lowercased(), value: $0.value) }
+        }
+        let edits = HeaderEdits(
+            remove: (stage.remove ?? []).map { $0.lowercased() }, set: values(stage.set), add: values(stage.add))
+        return edits == HeaderEdits() ? nil : edits
+    }
+
+    /// Secrets become hashes here: the worker compares, and cannot tell them to anybody.
+    static func consumer(_ consumer: Console.Consumer) -> Consumer {
+        var credentials: [Credential] = []
+        for credential in consumer.credentials {
+            switch credential.kind {
+            case .basic:
+                let pair = "\(credential.username ?? ""):\(credential.password?.value ?? "")"
+                credentials.append(Credential(source: .basic, hash: SHA256.hash(pair)))
+            case .key:
+                let source = credential.source.flatMap(Console.Credential.Source.init(rawValue:))
+                for value in credential.values?.value ?? [] {
+                    let hash = SHA256.hash(value)
+                    switch source {
+                    case .bearer: credentials.append(Credential(source: .bearer, hash: hash))
+                    case .header:
+                        credentials.append(Credential(source: .header, key: credential.key ?? "", hash: hash))
+                    case .query: credentials.append(Credential(source: .query, key: credential.key ?? "", hash: hash))
+                    case nil: break
+                    }
+                }
+            case nil: break
+            }
+        }
+        return Consumer(name: consumer.name, credentials: credentials)
+    }
+}

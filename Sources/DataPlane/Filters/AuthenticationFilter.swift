@@ -1,0 +1,86 @@
+// Who may take a route: somebody who shows a credential of a consumer. Credentials are looked for where consumers have them
+// (bearer token, header, query parameter, basic authentication); the first that belongs to anybody decides.
+
+internal import CNghttp2
+internal import COpenSSL
+internal import ConfigModel
+internal import Glibc
+internal import RouteMatching
+
+struct AuthenticationFilter {
+    /// Of the snapshot, which outlives the route.
+    private let table: Unmanaged<ConsumerTable>
+    private let takesKeys: Bool
+    let takesBasic: Bool
+    /// By number of the consumer; empty: all are let in.
+    private let allowed: UnsafeMutableBufferPointer<Bool>
+
+    enum Verdict {
+        case allowed(consumer: Int)
+        case forbidden
+        case unknown
+    }
+
+    init(_ authentication: RouteAuthentication, _ consumers: ConsumerTable) {
+        table = Unmanaged.passUnretained(consumers)
+        takesKeys = authentication.kinds.contains(.key)
+        takesBasic = authentication.kinds.contains(.basic)
+        let names = Set(authentication.consumers)
+        allowed = .copy(names.isEmpty ? [] : consumers.names.map { names.contains($0) })
+    }
+
+    func judge(_ head: RequestHead) -> Verdict {
+        table._withUnsafeGuaranteedRef { table in
+            for (index, place) in table.places.enumerated() where takes(place.source) {
+                guard let owner = owner(at: index, place, head, table) else { continue }
+                let isAllowed = allowed.isEmpty || (owner < allowed.count && allowed[owner])
+                return isAllowed ? .allowed(consumer: owner) : .forbidden
+            }
+            return .unknown
+        }
+    }
+
+    private func takes(_ source: CredentialSource) -> Bool { source.kind == .basic ? takesBasic : takesKeys }
+
+    private func owner(
+        at index: Int, _ place: ConsumerTable.Place, _ head: RequestHead, _ table: ConsumerTable
+    ) -> Int? {
+        switch place.source {
+        case .header:
+            return head.field(named: place.key).flatMap { table.owner(of: $0, at: index) }
+        case .query:
+            return head.withQueryParameter(place.key) { table.owner(of: $0, at: index) } ?? nil
+        case .bearer:
+            return credentials(head, scheme: "bearer").flatMap { table.owner(of: $0, at: index) }
+        case .basic:
+            guard let encoded = credentials(head, scheme: "basic") else { return nil }
+            return decoded(encoded) { table.owner(of: $0, at: index) }
+        }
+    }
+
+    /// What stands behind the scheme in `authorization` (RFC 9110 §11.4); the scheme in any letter case.
+    private func credentials(_ head: RequestHead, scheme: StaticString) -> UnsafeRawBufferPointer? {
+        let length = scheme.utf8CodeUnitCount
+        guard let value = head.field(named: "authorization"), value.count > length + 1,
+            value[length] == UInt8(ascii: " ")
+        else { return nil }
+        for i in 0..<length where value[i] | 0x20 != scheme.utf8Start[i] { return nil }
+        var start = length + 1
+        while start < value.count, value[start] == UInt8(ascii: " ") { start += 1 }
+        return UnsafeRawBufferPointer(rebasing: value[start...])
+    }
+
+    /// base64 with its padding (RFC 7617 §2).
+    private func decoded(_ text: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Int?) -> Int? {
+        guard text.count % 4 == 0, text.count <= 8_192, let start = text.baseAddress else { return nil }
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: text.count) { buffer in
+            guard let into = buffer.baseAddress else { return nil }
+            let count = EVP_DecodeBlock(into, start.assumingMemoryBound(to: UInt8.self), Int32(text.count))
+            let padding = text.suffix(2).count { $0 == UInt8(ascii: "=") }
+            guard count >= padding else { return nil }
+            return body(UnsafeRawBufferPointer(start: into, count: Int(count) - padding))
+        }
+    }
+
+    func deallocate() { allowed.deallocate() }
+}

@@ -1,0 +1,43 @@
+// Consumers by what they show. The worker has hashes only: it hashes what a request shows and looks that up, so that neither a
+// dump nor the time of a comparison tells a credential.
+
+internal import ConfigModel
+internal import RouteMatching
+internal import Seal
+
+final class ConsumerTable: Sendable {
+    /// A place where credentials are looked for.
+    struct Place: Hashable, Sendable {
+        let source: CredentialSource
+        let key: String
+    }
+
+    private struct Shown: Hashable, Sendable {
+        let place: Int
+        let hash: Hash256
+    }
+
+    let names: [String]
+    let places: [Place]
+    private let owners: [Shown: Int]
+
+    init(_ consumers: [Consumer]) {
+        names = consumers.map(\.name)
+        var places: [Place] = []
+        var owners: [Shown: Int] = [:]
+        for (index, consumer) in consumers.enumerated() {
+            for credential in consumer.credentials {
+                let place = Place(source: credential.source, key: credential.key)
+                let position = places.firstIndex(of: place) ?? places.count
+                if position == places.count { places.append(place) }
+                owners[Shown(place: position, hash: credential.hash)] = index
+            }
+        }
+        self.places = places
+        self.owners = owners
+    }
+
+    func owner(of value: UnsafeRawBufferPointer, at place: Int) -> Int? {
+        owners[Shown(place: place, hash: SHA256.hash(value))]
+    }
+}

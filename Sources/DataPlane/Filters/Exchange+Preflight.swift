@@ -1,0 +1,29 @@
+// Preflights of browsers (Fetch standard, "CORS-preflight fetch"): answered here, for the route that the request itself would
+// take, before methods are matched and before credentials are asked for: a preflight carries none.
+
+internal import CNghttp2
+internal import Glibc
+internal import RouteMatching
+
+extension ExchangePointer {
+    /// Answers a preflight for a route with a CORS policy. False: it is a request like any other.
+    func answersPreflight(_ head: RequestHead, _ snapshot: LoopSnapshotPointer) -> Bool {
+        guard head.method.count == 7, head.method.elementsEqual("OPTIONS".utf8),
+            let method = headField("access-control-request-method"), let origin = headField("origin")
+        else { return false }
+        var asked = head
+        asked.method = UnsafeRawBufferPointer(start: method.value, count: method.valuelen)
+        let table = snapshot.pointee.shared.takeUnretainedValue().table
+        guard let match = table.match(asked), let filters = (snapshot.pointee.routes + match.route).pointee.filters,
+            let cors = filters.pointee.cors, let connection = pointee.downstream.pointee.connection
+        else { return false }
+        pointee.route = snapshot.pointee.routes + match.route
+        pointee.isGRPC = false
+        replyPreflight(on: connection) { reply in
+            guard cors.allows(UnsafeRawBufferPointer(start: origin.value, count: origin.valuelen)) else { return }
+            cors.preflight(
+                origin: origin, method: method, headers: headField("access-control-request-headers"), reply)
+        }
+        return true
+    }
+}
