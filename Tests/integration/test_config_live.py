@@ -189,7 +189,7 @@ def test_without_a_worker_a_change_is_saved_and_said_not_to_be_live(new_gateway)
     saved = gateway.api.expect(201, "POST", "/v1/domains?wait=live&timeout=2s", {"name": "later.test"})
     assert saved.headers["Causeway-Live"] == "no-worker"
     gateway.start_worker()
-    wait_until(lambda: gateway.workers()[0]["version"] >= int(saved.headers["Causeway-Version"]), 10)
+    wait_until(lambda: (gateway.workers()[0]["version"] or 0) >= int(saved.headers["Causeway-Version"]), 10)
 
 
 def test_saving_the_same_again_makes_no_version(gateway, authority, echo):
