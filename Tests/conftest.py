@@ -11,6 +11,12 @@ from peers.running import RunningPeer
 _running = []
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--soak-iterations", type=int, default=30, help="calls of each soak case among gRPC's interoperability tests"
+    )
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failed test shows what both processes said."""
