@@ -34,11 +34,25 @@ struct SmallPartsTests {
         #expect(SocketAddress(literal: "1.2.3.4", port: 1) != SocketAddress(literal: "1.2.3.4", port: 2))
     }
 
-    @Test func remembersTheLastThirtyTwoResets() {
+    @Test func remembersResetsOfTheLatestThousandStreams() {
         var recent = RecentStreams()
-        for stream in 1...40 { recent.insert(Int32(stream)) }
-        #expect(!recent.contains(8))
-        #expect(recent.contains(9))
-        #expect(recent.contains(40))
+        #expect(!recent.contains(1))
+        for number in 0..<1_100 where number % 3 == 0 { recent.insert(Int32(number * 2 + 1)) }
+        let latest = 1_098
+        for number in 0..<1_200 {
+            let isRemembered = number % 3 == 0 && number <= latest && number > latest - 1_024
+            #expect(recent.contains(Int32(number * 2 + 1)) == isRemembered, "\(number)")
+        }
+    }
+
+    @Test func remembersResetsOutOfOrderAndAcrossGaps() {
+        var recent = RecentStreams()
+        recent.insert(2_001)
+        recent.insert(1_501)
+        recent.insert(1)
+        #expect(recent.contains(2_001) && recent.contains(1_501) && recent.contains(1))
+        recent.insert(Int32.max)
+        #expect(recent.contains(Int32.max))
+        #expect(!recent.contains(2_001) && !recent.contains(Int32.max - 2))
     }
 }

@@ -127,6 +127,13 @@ REFUSED = {
         "/", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
 }  # fmt: skip
 
+# RFC 9112 §3.2: Host must be there and valid also where the target is in absolute form.
+BESIDE_ABSOLUTE_FORM = {
+    "9112 3.2 absolute form without Host": get("http://{h}/", host=None),
+    "9112 3.2 absolute form with a malformed Host": get("http://{h}/", host="Host: a b"),
+    "9112 3.2 absolute form with userinfo in Host": get("http://{h}/", host="Host: user@{h}"),
+}
+
 
 @pytest.fixture(scope="module")
 def shared(gateway, authority):
@@ -155,6 +162,11 @@ def is_refused(site, request):
 @pytest.mark.parametrize("name", REFUSED, ids=expecting("refused", REFUSED))
 def test_refused_before_anything_is_forwarded(echo_site, name):
     is_refused(echo_site, REFUSED[name])
+
+
+@pytest.mark.parametrize("name", BESIDE_ABSOLUTE_FORM, ids=expecting("refused", BESIDE_ABSOLUTE_FORM))
+def test_refused_beside_absolute_form(echo_site, name):
+    is_refused(echo_site, BESIDE_ABSOLUTE_FORM[name])
 
 
 TAKEN = {
@@ -189,6 +201,18 @@ def test_asterisk_form(echo_site, _rule):
         wire.send((get("*", method="OPTIONS") + get("*")).replace("{h}", echo_site.host))
         assert wire.read_response().status == 404
         assert wire.read_response().status in (400, 404)
+    assert echo_site.echo.seen == []
+
+
+@named("9112 3.2.2", "absolute form without a path means /")
+def test_absolute_form_without_a_path(echo_site, _rule):
+    is_taken(echo_site, get("http://{h}"), "/", "")
+
+
+@named("9112 3.2.4", "OPTIONS in absolute form without a path means *")
+def test_options_without_a_path(echo_site, _rule):
+    with echo_site.http1(tls=False) as wire:
+        assert wire.request("OPTIONS", f"http://{echo_site.host}", echo_site.host).status == 404
     assert echo_site.echo.seen == []
 
 
@@ -308,3 +332,21 @@ def test_upgrade_without_connection(echo_site, _rule):
     answer = echo_site.get("/", ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"))
     assert answer.status == 200
     assert "upgrade" not in {name.lower() for name, _ in json.loads(answer.body)["headers"]}
+
+
+@named(
+    "9112 9.6", "a handshake that is answered otherwise leaves an HTTP connection, or says that it is the last answer"
+)
+def test_a_refused_handshake_leaves_http(site, _rule):
+    def respond(wire):
+        while True:
+            target = wire.read_request().target
+            wire.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(target)}\r\n\r\n{target}")
+
+    with RawServer(respond) as server, site.http1(tls=False) as wire:
+        site.serve(server.port)
+        wire.send(handshake(site.host))
+        answer = wire.read_response()
+        assert answer.body == b"/ws"
+        if (answer.get("connection") or "").lower() != "close":
+            assert wire.request("GET", "/next", site.host).body == b"/next"

@@ -1,5 +1,9 @@
 """RFC 9113 §5.2 and §6.9: both sides' windows, what moves them, and what breaks them."""
 
+import contextlib
+import threading
+
+import h2.exceptions
 import pytest
 
 from conformance.rules import Rule, connection_error, each, goes_on, judge, named, stream_error
@@ -207,3 +211,32 @@ def test_padding_is_given_back(front, _rule):
 
         assert wait_until(lambda: credited() >= 16_384, 5, "WINDOW_UPDATE for padding")
         goes_on(client, stream)
+
+
+@named("6.9.1", "the end of a body needs no window, not even one below zero")
+def test_an_end_without_window(front, _rule):
+    go = threading.Event()
+
+    def script(connection, id, headers):
+        connection.respond(id, 200)
+        connection.data(id, b"x" * 1000)
+
+        def end():
+            go.wait(10)
+            with connection.lock, contextlib.suppress(h2.exceptions.StreamClosedError):
+                connection.data(id, b"", end=True)
+
+        threading.Thread(target=end, daemon=True).start()
+
+    with http2.Server(script) as server:
+        route = front.site.serve(server.port, protocol="HTTP2", path="/two-steps")
+        with front.connect() as client:
+            stream = client.request(path="/two-steps")
+            client.until(lambda: len(client.bodies.get(stream, b"")) == 1000)
+            client.send(settings((INITIAL_WINDOW_SIZE, 0)))
+            client.settle()
+            go.set()
+            client.wire.sock.settimeout(3)
+            client.finish(stream)
+            assert stream in client.ended
+        front.site.gateway.api.delete(f"/v1/routes/{route['name']}")

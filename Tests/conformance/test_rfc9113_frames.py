@@ -3,6 +3,7 @@
 import pytest
 
 from conformance.rules import Rule, connection_error, each, goes_on, judge, named, stream_error
+from integration.waiting import wait_until
 from peers.frames import *  # noqa: F403  frame types, flags and codes by their names in the RFC
 
 
@@ -118,6 +119,50 @@ def answered(client, stream):
 )  # fmt: skip
 def test_frames(front, rule):
     judge(front, rule)
+
+
+@named("6.3", "PRIORITY of a wrong length on an idle stream is not answered with RST_STREAM")
+def test_no_reset_of_an_idle_stream(front, _rule):
+    """§6.4: RST_STREAM must not be sent for an idle stream; the peer would have to end the connection for it."""
+    with front.connect() as client:
+        client.frame(PRIORITY, 0, 99, b"\0\0\0\0")
+        client.frame(PING, 0, 0, b"12345678")
+        client.until(lambda: client.pongs or client.goaway)
+        assert 99 not in client.resets
+        assert client.goaway is None or client.goaway.code == FRAME_SIZE_ERROR
+
+
+@named("6.3", "a stream reset for its PRIORITY gets no more frames, and the back end's is cancelled")
+def test_a_reset_for_priority_is_a_whole_one(front, _rule):
+    with front.connect() as client:
+        stream = client.request(method="POST", path="/late", end=False)
+        client.settle()
+        before = len(front.patient.resets)
+        client.frame(PRIORITY, 0, stream, b"\0\0\0\0")
+        client.settle()
+        assert client.resets.get(stream) == FRAME_SIZE_ERROR
+        wait_until(lambda: len(front.patient.resets) > before, 3, "the back end's stream is reset")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [PRIORITY, HEADERS],
+    ids=["5.3.2 in PRIORITY, a stream that depends on itself", "5.3.2 in HEADERS, a stream that depends on itself"],
+)
+def test_priority_that_names_its_own_stream(front, kind):
+    """RFC 9113 §5.3.2 has priority ignored; RFC 7540 §5.3.1 made this an error of the stream. Of the connection it never was."""
+    with front.connect() as client:
+        witness = client.request(method="POST", end=False)
+        stream = client.new()
+        if kind == PRIORITY:
+            client.headers(stream, client.fields("/hold"), end=False)
+            client.frame(PRIORITY, 0, stream, int32(stream) + b"\x0f")
+        else:
+            client.frame(HEADERS, 5 | PRIORITIZED, stream, int32(stream) + b"\x0f" + block(client))
+        client.settle()
+        assert client.goaway is None, "the whole connection was ended"
+        assert client.resets.get(stream) in (None, PROTOCOL_ERROR)
+        goes_on(client, witness)
 
 
 @pytest.mark.parametrize(

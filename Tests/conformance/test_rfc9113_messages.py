@@ -74,6 +74,18 @@ MALFORMED = {
     "8.1.1 content-length beyond 64 bits": {"add": [("content-length", "18446744073709551616")]},
 }
 
+# As above: targets that have a place in HTTP/1.1, but not as these pseudo-header fields.
+INVALID_TARGETS = {
+    "8.3.1 :path without a slash": {"path": "index.html"},
+    "8.3.1 :path in absolute form": {"path": "http://front.test/"},
+    "8.3.1 a blank in :path": {"path": "/a b"},
+    "8.3.1 a blank in :path that ends a request line": {"path": "/ HTTP/1.1"},
+    "8.3.1 a blank in the query": {"path": "/a?b c"},
+    "8.3.1 :path of * for another method than OPTIONS": {"path": "*"},
+    "8.3.1 a blank in :scheme": {"scheme": "ht tp"},
+    "8.3.1 :scheme that is a URL": {"scheme": "http://evil.test/"},
+}
+
 
 def block_of(client, change, path):
     """Encoded without Huffman, the table or any look at what it says."""
@@ -263,3 +275,8 @@ def test_nothing_is_pushed(front, _rule):
     with front.connect(first=settings((ENABLE_PUSH, 1))) as client:
         client.finish(client.request())
         assert not client.count(PUSH_PROMISE)
+
+
+@pytest.mark.parametrize("name", INVALID_TARGETS, ids=expecting(RESET, INVALID_TARGETS))
+def test_invalid_targets(front, name):
+    is_reset(front, INVALID_TARGETS[name], "/malformed")

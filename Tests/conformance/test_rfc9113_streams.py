@@ -1,6 +1,6 @@
 """RFC 9113 §5.1–§5.1.2: stream states told apart strictly, stream ids, and how many streams there may be."""
 
-from conformance.rules import Rule, connection_error, each, goes_on, judge, named, stream_error
+from conformance.rules import Rule, connection_error, each, expect, goes_on, judge, named, stream_error
 from integration.waiting import wait_until
 from peers.frames import *  # noqa: F403  frame types, flags and codes by their names in the RFC
 
@@ -108,6 +108,19 @@ def test_the_largest_id(front, _rule):
         assert client.status(MAX_INT31) == 200
 
 
+@each(
+    Rule("5.1", "closed: DATA", in_state(closed, DATA, b"x"), stream_error(STREAM_CLOSED)),
+    Rule("5.1", "closed by our RST_STREAM: DATA", in_state(reset_by_us, DATA, b"x"), stream_error(STREAM_CLOSED)),
+    Rule("5.1", "skipped: DATA", in_state(skipped, DATA, b"x"), stream_error(STREAM_CLOSED)),
+)
+def test_data_on_a_closed_stream(front, rule):
+    """§6.1 wants a stream error; §5.1 lets it be a connection error of the same code."""
+    with front.connect() as client:
+        witness = client.request(method="POST", end=False)
+        stream = rule.act(client)
+        expect(client, rule.outcome, stream, witness)
+
+
 @named("5.1.2", "streams over SETTINGS_MAX_CONCURRENT_STREAMS are refused, and those under it go on")
 def test_too_many_streams(front, _rule):
     with front.connect() as client:
@@ -152,3 +165,14 @@ def test_a_reset_reaches_the_back_end(front, _rule):
         wait_until(
             lambda: len(front.patient.resets) + len(front.early.resets) > before, 5, "RST_STREAM at the back end"
         )
+
+
+@named("5.1", "reset by the gateway, a hundred streams ago: HEADERS are discarded")
+def test_resets_are_remembered(front, _rule):
+    """Early answers to uploads: their trailers are on the way when the gateway resets them, and must not end the connection."""
+    with front.connect() as client:
+        streams = [client.request(method="POST", path="/early", end=False) for _ in range(100)]
+        client.until(lambda: all(stream in client.resets for stream in streams))
+        assert set(client.resets.values()) == {NO_ERROR}
+        client.headers(streams[0], [("x-trailer", "1")])
+        goes_on(client, client.request(method="POST", end=False))

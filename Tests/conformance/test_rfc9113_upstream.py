@@ -338,3 +338,25 @@ def test_no_error_behind_a_response(site, _rule):
             stream = client.open("POST", site.host, "/", end=False)
             client.until(lambda: stream.done)
             assert (stream.status, stream.body) == (200, b"whole")
+
+
+def late_data(endpoint):
+    first = endpoint.next_request()
+    answer(endpoint, first)
+    second = endpoint.next_request()
+    endpoint.data(first, b"late")
+    endpoint.settle()
+    answer(endpoint, second)
+
+
+@named("5.1", "upstream: DATA on a closed stream")
+def test_late_data_from_a_back_end(site, _rule):
+    """An error of that stream (or of the connection): STREAM_CLOSED."""
+    with FrameServer(late_data) as server:
+        site.serve(server.port, protocol="HTTP2")
+        with site.http2(tls=False) as client:
+            assert client.request("GET", site.host, "/").status == 200
+            assert client.request("GET", site.host, "/").status == 200
+        endpoint = server.endpoints[0]
+        told = endpoint.goaway.code if endpoint.goaway else endpoint.resets.get(1)
+        assert told == STREAM_CLOSED

@@ -109,7 +109,10 @@ extension LoopPointer {
             connection.pointee.output.append("transfer-encoding: chunked\r\n")
             state.pointee.framing = .chunked
         }
-        if exchange.pointee.closesDownstream || connection.pointee.isDraining { state.pointee.keepsAlive = false }
+        // A handshake that was not accepted ends the connection: what comes behind it may be frames already.
+        if exchange.pointee.closesDownstream || exchange.pointee.isWebSocket || connection.pointee.isDraining {
+            state.pointee.keepsAlive = false
+        }
         if !state.pointee.keepsAlive {
             connection.pointee.output.append("connection: close\r\n")
         } else if exchange.pointee.isHTTP10 {

@@ -52,7 +52,7 @@ extension LoopPointer {
         setField(FieldSlot.method, ":method", bytes, first)
         pointee.fields[FieldSlot.scheme] = constant(":scheme", "http")
         guard parseFields(bytes, line + 2, count, &head, isRequest: true),
-            parseTarget(bytes + first + 1, second - first - 1)
+            parseTarget(bytes + first + 1, second - first - 1, isHTTP10: head.isHTTP10)
         else { return nil }
         return head
     }
@@ -211,7 +211,7 @@ extension LoopPointer {
     }
 
     /// The request target: origin form, absolute form, or `*` (RFC 9112 §3.2). The authority comes from it or from Host.
-    private func parseTarget(_ target: UnsafeMutablePointer<UInt8>, _ count: Int) -> Bool {
+    private func parseTarget(_ target: UnsafeMutablePointer<UInt8>, _ count: Int, isHTTP10: Bool) -> Bool {
         let facts = pointee.facts
         guard facts.hosts <= 1 else { return false }
         if facts.host > 0 {
@@ -223,14 +223,22 @@ extension LoopPointer {
             setField(FieldSlot.path, ":path", target, count)
             return true
         }
-        // Absolute form: its authority counts, not Host's.
+        // Absolute form: its authority counts, but Host must be there and well-formed all the same (RFC 9112 §3.2).
+        guard facts.host > 0 ? isAcceptableAuthority(pointee.fields[facts.host]) : isHTTP10 else { return false }
         for (scheme, length) in [("http://", 7), ("https://", 8)]
         where count > length && strncasecmp(target, scheme, length) {
             let rest = UnsafeMutableBufferPointer(start: target + length, count: count - length)
             let slash = rest.firstIndex { $0 == 47 || $0 == 63 } ?? rest.count
-            guard slash > 0, slash < rest.count, rest[slash] == 47 else { return false }
+            guard slash > 0, slash == rest.count || rest[slash] == 47 else { return false }
             setField(FieldSlot.authority, ":authority", target + length, slash)
-            setField(FieldSlot.path, ":path", target + length + slash, rest.count - slash)
+            if slash == rest.count {
+                // No path: `/`, and `*` for OPTIONS (RFC 9112 §3.2.4).
+                let method = pointee.fields[FieldSlot.method]
+                let isOptions = method.valuelen == 7 && memcmp(method.value, "OPTIONS", 7) == 0
+                pointee.fields[FieldSlot.path] = constant(":path", isOptions ? "*" : "/")
+            } else {
+                setField(FieldSlot.path, ":path", target + length + slash, rest.count - slash)
+            }
             return true
         }
         return false

@@ -32,9 +32,20 @@ extension LoopPointer {
         }
         state.pointee.receiveWindow &-= length
         var half = state.pointee.streams.find(stream)
-        if half == nil, isIdle(state, stream) {
-            fail(connection, .protocolError)
-            return nil
+        if half == nil {
+            if isIdle(state, stream) {
+                fail(connection, .protocolError)
+                return nil
+            }
+            // A closed stream (RFC 9113 §6.1), unless we reset it or our GOAWAY gave it up: the peer may not know yet
+            // (§5.1). The reset is remembered, so that each stream gets one.
+            if stream <= state.pointee.goAwayPromised, !state.pointee.resetStreams.contains(stream) {
+                if state.pointee.isServer, !spend(state, 1) {
+                    fail(connection, .enhanceYourCalm)
+                    return nil
+                }
+                resetStream(connection, stream, .streamClosed)
+            }
         }
         if let found = half {
             if found.pointee.endReceived || (found.pointee.isUpstream && !found.pointee.headReceived) {

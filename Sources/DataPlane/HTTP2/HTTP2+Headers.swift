@@ -40,8 +40,8 @@ extension LoopPointer {
             size -= padding
         }
         if flags & FrameFlag.priority != 0 {
+            // What they say is ignored (RFC 9113 §5.3.2).
             guard size >= 5 else { return .frameSizeError }
-            if loadBigEndian32(start) & 0x7fff_ffff == UInt32(bitPattern: stream) { return .protocolError }
             start += 5
             size -= 5
         }
@@ -159,7 +159,7 @@ extension LoopPointer {
         let fields = pointee.fields
         let method = fields[FieldSlot.method]
         guard method.valuelen > 0, nghttp2_check_method(method.value, method.valuelen) != 0,
-            fields[FieldSlot.scheme].valuelen > 0, fields[FieldSlot.path].valuelen > 0,
+            isAcceptableScheme(fields[FieldSlot.scheme]), isAcceptablePath(fields[FieldSlot.path], method),
             fields[FieldSlot.protocol].name == nil, pointee.facts.hosts <= 1,
             !(method.valuelen == 7 && memcmp(method.value, "CONNECT", 7) == 0),
             !endsStream || pointee.facts.contentLength ?? 0 == 0
@@ -178,6 +178,31 @@ extension LoopPointer {
         }
         let authority = fields[FieldSlot.authority]
         return authority.name != nil && isAcceptableAuthority(authority)
+    }
+
+    /// RFC 3986 §3.1, the first character not told apart: nothing here acts on a scheme.
+    @inline(__always)
+    private func isAcceptableScheme(_ scheme: nghttp2_nv) -> Bool {
+        if scheme.valuelen == 4, memcmp(scheme.value, "http", 4) == 0 { return true }
+        if scheme.valuelen == 5, memcmp(scheme.value, "https", 5) == 0 { return true }
+        guard scheme.valuelen > 0 else { return false }
+        for i in 0..<scheme.valuelen {
+            switch scheme.value[i] {
+            case 43, 45, 46, 48...57, 65...90, 97...122: continue
+            default: return false
+            }
+        }
+        return true
+    }
+
+    /// Origin form without blanks and the like, or the `*` of OPTIONS (RFC 9113 §8.3.1). What else the rule for paths
+    /// refuses is a well-formed request that gets 400.
+    @inline(__always)
+    private func isAcceptablePath(_ path: nghttp2_nv, _ method: nghttp2_nv) -> Bool {
+        guard path.valuelen > 0, nghttp2_check_path(path.value, path.valuelen) != 0 else { return false }
+        if path.value[0] == UInt8(ascii: "/") { return true }
+        return path.valuelen == 1 && path.value[0] == UInt8(ascii: "*") && method.valuelen == 7
+            && memcmp(method.value, "OPTIONS", 7) == 0
     }
 
     private func isSame(_ a: nghttp2_nv, _ b: nghttp2_nv) -> Bool {

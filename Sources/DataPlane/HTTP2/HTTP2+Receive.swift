@@ -122,9 +122,12 @@ extension LoopPointer {
             // Ignored (RFC 9113 §5.3.2), but its form is checked.
             guard stream != 0 else { return .protocolError }
             if length != 5 {
-                resetStream(connection, stream, .frameSizeError)
-            } else if loadBigEndian32(payload) & 0x7fff_ffff == UInt32(bitPattern: stream) {
-                resetStream(connection, stream, .protocolError)
+                // A stream error; an idle stream cannot be reset (§6.4), a closed one has nothing left to lose.
+                if let half = state.pointee.streams.find(stream) {
+                    failStream(half, .frameSizeError)
+                } else if isIdle(state, stream) {
+                    return .frameSizeError
+                }
             }
             return spend(state, 1) ? nil : .enhanceYourCalm
         case FrameType.pushPromise:

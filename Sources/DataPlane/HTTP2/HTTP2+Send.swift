@@ -147,9 +147,11 @@ extension LoopPointer {
             if size > state.pointee.peerMaxFrame { size = state.pointee.peerMaxFrame }
             if size > half.pointee.sendWindow { size = half.pointee.sendWindow }
             if size > state.pointee.sendWindow { size = state.pointee.sendWindow }
-            if size <= 0, count > offset { break }
+            // SETTINGS may have taken a window below zero; an empty frame needs none (RFC 9113 §6.9.1).
+            if size < 0 { size = 0 }
+            if size == 0, count > offset { break }
             let last = end && offset &+ size == count
-            if size <= 0, !last { break }
+            if size == 0, !last { break }
             let frame = connection.pointee.output.reserve(9 &+ size)
             putFrameHeader(frame, size, FrameType.data, last ? FrameFlag.endStream : 0, half.pointee.stream)
             if size > 0 { memcpy(frame + 9, bytes.unsafelyUnwrapped + offset, size) }

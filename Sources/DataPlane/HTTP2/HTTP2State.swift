@@ -128,20 +128,34 @@ enum FrameFlag {
     static let priority: UInt8 = 0x20
 }
 
-/// The last 32 streams that were reset here, oldest first out.
+/// Which of the latest 1,024 stream ids were reset here: a bit each. More than a connection may have open at once by default,
+/// so that a stream is not forgotten before the peer can know of its reset; older ones count as not reset.
 package struct RecentStreams {
     package init() {}
 
-    private var low: SIMD16<Int32> = .zero
-    private var high: SIMD16<Int32> = .zero
-    private var position = 0
+    private var bits: SIMD16<UInt64> = .zero
+    /// Number of the latest stream that was inserted; ids of one side grow by two.
+    private var latest = -1
+
+    private static let span = 1_024
 
     package mutating func insert(_ stream: Int32) {
-        if position < 16 { low[position] = stream } else { high[position - 16] = stream }
-        position = (position + 1) & 31
+        let number = Int(stream >> 1)
+        if number >= latest + Self.span {
+            bits = .zero
+            latest = number
+        }
+        while latest < number {
+            latest += 1
+            bits[latest >> 6 & 15] &= ~(1 << UInt64(latest & 63))
+        }
+        guard number > latest - Self.span else { return }
+        bits[number >> 6 & 15] |= 1 << UInt64(number & 63)
     }
 
     package func contains(_ stream: Int32) -> Bool {
-        any(low .== SIMD16(repeating: stream)) || any(high .== SIMD16(repeating: stream))
+        let number = Int(stream >> 1)
+        guard number <= latest, number > latest - Self.span else { return false }
+        return bits[number >> 6 & 15] >> UInt64(number & 63) & 1 != 0
     }
 }
