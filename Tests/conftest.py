@@ -15,6 +15,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--soak-iterations", type=int, default=30, help="calls of each soak case among gRPC's interoperability tests"
     )
+    parser.addoption("--soak-minutes", type=float, default=60, help="how long the soak test runs")
+    parser.addoption("--soak-report", help="file for what the soak test measured, as JSON")
 
 
 @pytest.hookimpl(hookwrapper=True)
