@@ -7,7 +7,8 @@ package struct Cluster: Hashable, Sendable {
     package var `protocol`: UpstreamProtocol
     /// `nil`: clear text.
     package var tls: UpstreamTLS?
-    package var balancing: Balancing
+    /// Of routes that have none of their own.
+    package var balancing: LoadBalancing
     /// Milliseconds to establish a connection, TLS included; 1 to 600,000.
     package var connectTimeout: UInt32
     /// Milliseconds that an upstream connection without a stream is kept; 0: not kept.
@@ -15,7 +16,7 @@ package struct Cluster: Hashable, Sendable {
 
     package init(
         name: String, endpoints: [Endpoint], protocol: UpstreamProtocol, tls: UpstreamTLS? = nil,
-        balancing: Balancing = .roundRobin, connectTimeout: UInt32 = 5_000, idleTimeout: UInt32 = 60_000
+        balancing: LoadBalancing = LoadBalancing(), connectTimeout: UInt32 = 5_000, idleTimeout: UInt32 = 60_000
     ) {
         self.name = name
         self.endpoints = endpoints
@@ -33,12 +34,16 @@ package struct Endpoint: Hashable, Sendable {
     package var host: String
     /// 1 to 65,535; 0 for Unix sockets.
     package var port: UInt16
+    /// Relative to the other endpoints; 0 counts as 1.
     package var weight: UInt32
+    /// Gets no new exchanges; those that run finish.
+    package var drains: Bool
 
-    package init(host: String, port: UInt16, weight: UInt32 = 1) {
+    package init(host: String, port: UInt16, weight: UInt32 = 1, drains: Bool = false) {
         self.host = host
         self.port = port
         self.weight = weight
+        self.drains = drains
     }
 }
 
@@ -46,12 +51,6 @@ package enum UpstreamProtocol: UInt8, Hashable, Sendable, CaseIterable {
     case http1 = 1
     /// With prior knowledge in clear text (h2c), by ALPN under TLS.
     case http2 = 2
-}
-
-package enum Balancing: UInt8, Hashable, Sendable, CaseIterable {
-    case roundRobin = 1
-    /// The less busy of two endpoints chosen at random.
-    case leastRequest = 2
 }
 
 /// TLS towards the endpoints of a cluster.

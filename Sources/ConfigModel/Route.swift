@@ -25,12 +25,14 @@ package struct Route: Hashable, Sendable {
     /// Where non-nil, the path or the authority that the upstream sees.
     package var rewrite: Rewrite?
     package var filters: RouteFilters
+    /// Where non-nil, in place of that of the clusters.
+    package var balancing: LoadBalancing?
 
     package init(
         name: String, virtualHosts: [String] = [], order: UInt64, path: PathPredicate, methods: [String] = [],
         headers: [KeyedPredicate] = [], queryParameters: [KeyedPredicate] = [], destinations: [Destination],
         kind: RouteKind = .http, timeouts: RouteTimeouts = RouteTimeouts(), streamPolicy: StreamPolicy = .keep,
-        rewrite: Rewrite? = nil, filters: RouteFilters = RouteFilters()
+        rewrite: Rewrite? = nil, filters: RouteFilters = RouteFilters(), balancing: LoadBalancing? = nil
     ) {
         self.name = name
         self.virtualHosts = virtualHosts
@@ -45,6 +47,7 @@ package struct Route: Hashable, Sendable {
         self.streamPolicy = streamPolicy
         self.rewrite = rewrite
         self.filters = filters
+        self.balancing = balancing
     }
 }
 

@@ -7,6 +7,8 @@ package struct RouteAnnotations: Hashable, Sendable {
     package var total: Int?
     /// Milliseconds without a byte from the upstream.
     package var read: Int?
+    /// Of `upstream-hash-by`, else of `load-balance`.
+    package var loadBalancing: Console.LoadBalancing?
 
     static let nginx = "nginx.ingress.kubernetes.io/"
     static let higress = "higress.io/"
@@ -40,8 +42,7 @@ package struct RouteAnnotations: Hashable, Sendable {
     static let notYetActing: Set<Substring> = [
         "proxy-ssl-secret", "proxy-ssl-verify", "proxy-ssl-name", "proxy-ssl-server-name", "auth-tls-secret",
         "ssl-cipher", "tls-min-protocol-version", "tls-max-protocol-version",
-        "full-path-regex", "load-balance",
-        "upstream-hash-by", "affinity", "session-cookie-name", "session-cookie-path", "session-cookie-max-age",
+        "full-path-regex", "affinity", "session-cookie-name", "session-cookie-path", "session-cookie-max-age",
         "session-cookie-expires", "canary", "canary-by-header", "canary-by-header-value", "canary-by-header-pattern",
         "canary-by-cookie", "canary-weight", "canary-weight-total", "mirror-target-service", "mirror-target-fqdn",
         "mirror-target-fqdn-port", "mirror-percentage", "default-backend", "custom-http-errors",
@@ -57,6 +58,18 @@ extension Console.Route {
         for prefix in [RouteAnnotations.higress, RouteAnnotations.nginx] {
             if let value = customConfigs["\(prefix)backend-protocol"].flatMap(BackendProtocol.init(text:)) {
                 result.backendProtocol = value
+            }
+            if let value = customConfigs["\(prefix)load-balance"],
+                let policy = Console.LoadBalancing.annotation(loadBalance: value)
+            {
+                result.loadBalancing = policy
+            }
+        }
+        for prefix in [RouteAnnotations.higress, RouteAnnotations.nginx] {
+            if let value = customConfigs["\(prefix)upstream-hash-by"],
+                let policy = Console.LoadBalancing.annotation(hashBy: value)
+            {
+                result.loadBalancing = policy
             }
         }
         // 0 means "not set" in Higress, not "off".
@@ -104,6 +117,17 @@ extension Console.Route {
         case ("backend-protocol", _):
             if BackendProtocol(text: value) == nil {
                 findings.refuse(field, "Must be one of \(BackendProtocol.names).")
+            }
+        case ("load-balance", _):
+            if Console.LoadBalancing.annotation(loadBalance: value) == nil {
+                findings.warn(
+                    "\(field): has no effect; the policies here are round_robin, least_conn, random and ip_hash.")
+            }
+        case ("upstream-hash-by", _):
+            if Console.LoadBalancing.annotation(hashBy: value) == nil {
+                findings.refuse(
+                    field,
+                    "Must be $request_uri, $host, $remote_addr, or $http_, $arg_ or $cookie_ followed by a name.")
             }
         case ("timeout", false), ("proxy-read-timeout", true):
             if TimeText.milliseconds(value) == nil {

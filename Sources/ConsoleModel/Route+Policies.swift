@@ -9,6 +9,7 @@ extension Console.Route {
 
     func checkPolicies(_ findings: inout Findings) {
         checkStreamPolicy(&findings)
+        loadBalancing?.check("loadBalancing", &findings)
         checkRetries(&findings)
         checkCORS(&findings)
         checkHeaderControl(&findings)

@@ -19,6 +19,7 @@ extension Console.Route {
         if timeout?.isEmpty == true { timeout = nil }
         if rewrite?.path?.isEmpty == true { rewrite?.path = nil }
         if rewrite?.host?.isEmpty == true { rewrite?.host = nil }
+        loadBalancing?.normalize()
         if let mode = streamPolicy?.mode { streamPolicy?.mode = mode.lowercased() }
         // What reads show where nothing is set.
         if authConfig == Console.Auth(enabled: false) { authConfig = nil }

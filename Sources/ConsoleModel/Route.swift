@@ -22,6 +22,8 @@ extension Console {
         /// The whole exchange, as in `30s`; the same as `timeouts.total`.
         @JSONField package var timeout: String? = nil
         @JSONField package var streamPolicy: StreamPolicy? = nil
+        /// In place of what the service sources say.
+        @JSONField package var loadBalancing: LoadBalancing? = nil
         @JSONField package var proxyNextUpstream: ProxyNextUpstream? = nil
         @JSONField package var cors: CORS? = nil
         @JSONField package var headerControl: HeaderControl? = nil
@@ -77,6 +79,9 @@ extension Console.Route {
 
     /// Every service that the route names, in whatever field.
     package var namedServices: [String] { services.map(\.name) + [mirror?.service].compactMap(\.self) }
+
+    /// The balancing of a checked route, if it has its own: the field wins over the annotations.
+    package var effectiveLoadBalancing: Console.LoadBalancing? { loadBalancing ?? annotations.loadBalancing }
 
     /// The rewrite of a checked route, if it changes anything.
     package var effectiveRewrite: Console.Rewrite? {

@@ -16,7 +16,7 @@ extension Console {
             name = source.serviceName
             namespace = "mcp"
             port = source.servicePort
-            endpoints = source.endpoints.map(\.text)
+            endpoints = source.serviceEndpoints.map(\.text)
             `protocol` = source.`protocol`
         }
     }

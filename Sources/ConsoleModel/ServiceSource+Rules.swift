@@ -9,6 +9,8 @@ extension Console.ServiceSource {
         }
         `protocol` = `protocol`.flatMap { $0.isEmpty ? nil : $0.lowercased() }
         if sni?.isEmpty == true { sni = nil }
+        loadBalancing?.normalize()
+        normalizeEndpoints()
         if proxyName?.isEmpty == true { proxyName = nil }
         if tlsCa?.isEmpty == true { tlsCa = nil }
         if tlsClientCertificate?.isEmpty == true { tlsClientCertificate = nil }
@@ -31,6 +33,8 @@ extension Console.ServiceSource {
         checkPort(&findings)
         checkTransport(kind, &findings)
         checkVirtualPorts(&findings)
+        loadBalancing?.check("loadBalancing", &findings)
+        checkEndpoints(kind, &findings)
         return findings
     }
 

@@ -20,6 +20,10 @@ extension Console {
         @JSONField package var tlsCa: String? = nil
         /// Name of the certificate that is shown to endpoints that ask for one.
         @JSONField package var tlsClientCertificate: String? = nil
+        /// How requests are spread over the endpoints; absent: by turn. A route may say otherwise.
+        @JSONField package var loadBalancing: LoadBalancing? = nil
+        /// What single addresses of `domain` have of their own.
+        @JSONField package var endpoints: [EndpointSettings]? = nil
         @JSONField package var proxyName: String? = nil
         @JSONField package var properties: [String: JSONValue]? = nil
         @JSONField package var authN: AuthN? = nil
@@ -67,6 +71,9 @@ extension Console {
         package var host: String
         /// 0 for Unix sockets.
         package var port: UInt16
+        package var weight = 1
+        /// Gets no new requests.
+        package var drains = false
 
         package var text: String {
             if host.hasPrefix("unix:") { return host }
@@ -110,11 +117,20 @@ extension Console.ServiceSource {
     package var verifiesTLS: Bool { tlsVerify ?? true }
 
     /// The addresses of a checked `static` or `dns` source, in the order given.
-    package var endpoints: [Console.ServiceEndpoint] {
-        switch kind {
-        case .static: addresses.compactMap { try? Self.endpoint($0).get() }
-        case .dns: addresses.map { Console.ServiceEndpoint(host: $0, port: UInt16(clamping: servicePort)) }
-        default: []
+    package var serviceEndpoints: [Console.ServiceEndpoint] {
+        addresses.compactMap { address in
+            var endpoint: Console.ServiceEndpoint
+            switch kind {
+            case .static:
+                guard let parsed = try? Self.endpoint(address).get() else { return nil }
+                endpoint = parsed
+            case .dns: endpoint = Console.ServiceEndpoint(host: address, port: UInt16(clamping: servicePort))
+            default: return nil
+            }
+            let settings = settings(of: address)
+            endpoint.weight = settings.weight ?? 1
+            endpoint.drains = settings.drain ?? false
+            return endpoint
         }
     }
 

@@ -93,14 +93,21 @@ extension SeededGenerator {
     private mutating func cluster() -> Cluster {
         Cluster(
             name: text(),
-            endpoints: some { Endpoint(host: $0.text(), port: $0.number(), weight: $0.number(1)) },
+            endpoints: some {
+                Endpoint(
+                    host: $0.text(), port: $0.number(), weight: $0.number(1), drains: Bool.random(using: &$0))
+            },
             protocol: pick(),
             tls: maybe {
                 UpstreamTLS(
                     serverName: $0.maybe { $0.text() }, verify: Bool.random(using: &$0),
                     certificateAuthorities: $0.maybe { $0.text() }, clientIdentity: $0.maybe { $0.text() })
             },
-            balancing: pick(), connectTimeout: number(5_000), idleTimeout: number(60_000))
+            balancing: balancing(), connectTimeout: number(5_000), idleTimeout: number(60_000))
+    }
+
+    private mutating func balancing() -> LoadBalancing {
+        LoadBalancing(pick(), hashOn: maybe { HashSource($0.pick(), name: $0.text()) })
     }
 
     private mutating func predicate() -> KeyedPredicate {
@@ -118,7 +125,7 @@ extension SeededGenerator {
                 total: maybe { $0.number() }),
             streamPolicy: [.keep, .close, .drain(number())].randomElement(using: &self) ?? .keep,
             rewrite: maybe { Rewrite(path: $0.maybe { $0.text() }, authority: $0.maybe { $0.text() }) },
-            filters: filters())
+            filters: filters(), balancing: maybe { $0.balancing() })
     }
 
     mutating func filters() -> RouteFilters {

@@ -134,6 +134,20 @@ import Testing
 
     @Test(
         arguments: [
+            (LoadBalancing(.leastRequest), nil),
+            (LoadBalancing(.consistentHash, hashOn: HashSource(.path)), nil),
+            (LoadBalancing(.consistentHash), "hashOn: must say what the hash is made of"),
+            (LoadBalancing(.random, hashOn: HashSource(.path)), "hashOn: means nothing with this policy"),
+            (LoadBalancing(.consistentHash, hashOn: HashSource(.header)), "hashOn.name: must not be empty"),
+            (LoadBalancing(.consistentHash, hashOn: HashSource(.host, name: "x")), "hashOn.name: must be empty"),
+        ] as [(LoadBalancing, String?)])
+    func hashesAreMadeOfSomething(balancing: LoadBalancing, problem: String?) throws {
+        let expected = problem.map { ["greeter balancing.\($0)"] } ?? []
+        #expect(try problems(.cluster(changed(cluster) { $0.balancing = balancing })) == expected)
+    }
+
+    @Test(
+        arguments: [
             (Endpoint(host: "10.0.0.1", port: 80), nil),
             (Endpoint(host: "::1", port: 80), nil),
             (Endpoint(host: "localhost", port: 80), nil),

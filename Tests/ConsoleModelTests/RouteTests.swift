@@ -200,6 +200,37 @@ struct RouteTests {
         #expect(try route(members).effectiveTimeouts == expected)
     }
 
+    @Test(
+        arguments: [
+            ("", nil),
+            (#""customConfigs":{"higress.io/load-balance":"least_conn"}"#, Console.LoadBalancing(.leastRequest)),
+            (
+                #""customConfigs":{"nginx.ingress.kubernetes.io/load-balance":"round_robin"}"#,
+                Console.LoadBalancing(.roundRobin)
+            ),
+            (#""customConfigs":{"higress.io/load-balance":"random"}"#, Console.LoadBalancing(.random)),
+            (#""customConfigs":{"higress.io/load-balance":"mcp-sse"}"#, nil),
+            (
+                #""customConfigs":{"higress.io/load-balance":"ip_hash"}"#,
+                Console.LoadBalancing(.consistentHash, hashOn: .clientAddress)
+            ),
+            (
+                #""customConfigs":{"higress.io/upstream-hash-by":"$http_X_User_Id","higress.io/load-balance":"random"}"#,
+                Console.LoadBalancing(.consistentHash, hashOn: .header, name: "x-user-id")
+            ),
+            (
+                #""customConfigs":{"nginx.ingress.kubernetes.io/upstream-hash-by":"$arg_User_Id"}"#,
+                Console.LoadBalancing(.consistentHash, hashOn: .query, name: "User_Id")
+            ),
+            (
+                #""customConfigs":{"higress.io/upstream-hash-by":"$host"},"loadBalancing":{"policy":"random"}"#,
+                Console.LoadBalancing(.random)
+            ),
+        ] as [(String, Console.LoadBalancing?)])
+    func balancingComesFromTheFieldThenAnnotations(members: String, expected: Console.LoadBalancing?) throws {
+        #expect(try route(members).effectiveLoadBalancing == expected)
+    }
+
     @Test func normalizingMakesEqualRoutesEqual() throws {
         let one = try route(
             #""methods":["get","GET"],"protocol":"grpc","domains":["higress-default-domain"],"path":{"matchType":"pre","matchValue":"/"}"#

@@ -82,14 +82,15 @@ struct ServiceSourceTests {
         source.normalize()
         #expect(source.port == 80)
         #expect(source.domain == "10.0.0.5:1,[fe80::1]:2,localhost:3,unix:/run/A.sock")
-        #expect(source.endpoints.map(\.text) == ["10.0.0.5:1", "[fe80::1]:2", "localhost:3", "unix:/run/A.sock"])
-        #expect(source.endpoints.map(\.port) == [1, 2, 3, 0])
+        #expect(
+            source.serviceEndpoints.map(\.text) == ["10.0.0.5:1", "[fe80::1]:2", "localhost:3", "unix:/run/A.sock"])
+        #expect(source.serviceEndpoints.map(\.port) == [1, 2, 3, 0])
     }
 
     @Test func hostNamesOfADNSSourceShareItsPort() {
         let source = Console.ServiceSource(
             name: "api", kind: .dns, domain: "a.test,b.test", port: 8443, protocol: "grpcs")
-        #expect(source.endpoints.map(\.text) == ["a.test:8443", "b.test:8443"])
+        #expect(source.serviceEndpoints.map(\.text) == ["a.test:8443", "b.test:8443"])
         #expect(source.serviceName == "api.dns")
         #expect(source.backendProtocol == .grpcs)
         #expect(Console.Service(of: source)?.endpoints == ["a.test:8443", "b.test:8443"])

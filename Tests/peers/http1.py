@@ -49,6 +49,11 @@ class RawServer:
             self.open.discard(wire)
 
     def stop(self):
+        try:
+            # A thread in accept() would keep a closed listener alive for one more connection.
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.listener.close()
         for wire in list(self.open):
             try:

@@ -65,8 +65,8 @@ class Wire:
         self.input = b""
 
     @classmethod
-    def connect(cls, port, tls=False, sni=None, alpn=("http/1.1",), timeout=10, **more):
-        sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def connect(cls, port, tls=False, sni=None, alpn=("http/1.1",), timeout=10, source=None, **more):
+        sock = socket.create_connection(("127.0.0.1", port), timeout, (source, 0) if source else None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             sock = tls_context(alpn, **more).wrap_socket(sock, server_hostname=sni)

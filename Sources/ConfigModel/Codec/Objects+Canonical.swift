@@ -89,17 +89,19 @@ extension Cluster: CanonicalCodable {
         writer.list(2, endpoints)
         writer.required(3, `protocol`)
         writer.optional(4, tls)
-        writer.choice(5, balancing, default: .roundRobin)
+        writer.choice(5, balancing.policy, default: .roundRobin)
         writer.integer(6, connectTimeout, default: 5_000)
         writer.integer(7, idleTimeout, default: 60_000)
+        writer.optional(8, balancing.hashOn)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(
             name: try reader.string(1), endpoints: try reader.list(2), protocol: try reader.required(3),
-            tls: try reader.optional(4), balancing: try reader.choice(5, default: .roundRobin),
+            tls: try reader.optional(4), balancing: LoadBalancing(try reader.choice(5, default: .roundRobin)),
             connectTimeout: try reader.integer(6, default: 5_000),
             idleTimeout: try reader.integer(7, default: 60_000))
+        balancing.hashOn = try reader.optional(8)
     }
 }
 
@@ -108,11 +110,13 @@ extension Endpoint: CanonicalCodable {
         writer.string(1, host)
         writer.integer(2, port)
         writer.integer(3, weight, default: 1)
+        writer.bool(4, drains)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(
-            host: try reader.string(1), port: try reader.integer(2), weight: try reader.integer(3, default: 1))
+            host: try reader.string(1), port: try reader.integer(2), weight: try reader.integer(3, default: 1),
+            drains: try reader.bool(4))
     }
 }
 
@@ -128,5 +132,28 @@ extension UpstreamTLS: CanonicalCodable {
         self.init(
             serverName: try reader.optional(1), verify: try reader.bool(2, default: true),
             certificateAuthorities: try reader.optional(3), clientIdentity: try reader.optional(4))
+    }
+}
+
+/// As a route has it; a cluster's stands in its own fields.
+extension LoadBalancing: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.choice(1, policy, default: .roundRobin)
+        writer.optional(2, hashOn)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(try reader.choice(1, default: .roundRobin), hashOn: try reader.optional(2))
+    }
+}
+
+extension HashSource: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.required(1, kind)
+        writer.string(2, name)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(try reader.required(1), name: try reader.string(2))
     }
 }

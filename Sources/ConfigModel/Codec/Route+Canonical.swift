@@ -15,6 +15,7 @@ extension Route: CanonicalCodable {
         writer.defaulted(11, streamPolicy)
         writer.optional(12, rewrite)
         writer.defaulted(13, filters)
+        writer.optional(14, balancing)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -24,7 +25,8 @@ extension Route: CanonicalCodable {
             queryParameters: try reader.list(7), destinations: try reader.list(8),
             kind: try reader.choice(9, default: .http), timeouts: try reader.defaulted(10, RouteTimeouts()),
             streamPolicy: try reader.defaulted(11, .keep), rewrite: try reader.optional(12),
-            filters: try reader.defaulted(13, RouteFilters()))
+            filters: try reader.defaulted(13, RouteFilters()),
+            balancing: try reader.optional(14))
     }
 }
 

@@ -44,6 +44,7 @@ extension Cluster {
     func check(_ findings: inout Findings) {
         findings.check("connectTimeout", connectTimeout, in: 1...600_000)
         findings.check("idleTimeout", idleTimeout, in: 0...Bounds.timeout)
+        balancing.check("balancing", &findings)
         var addresses: Set<Endpoint> = []
         for (index, endpoint) in endpoints.enumerated() {
             endpoint.check("endpoints[\(index)]", &findings)
@@ -76,5 +77,21 @@ extension Endpoint {
         }
         if !Syntax.isIPv6(host) { findings.check("\(field).host", Syntax.hostName(host)) }
         if port == 0 { findings.report("\(field).port", "must be from 1 to 65535") }
+    }
+}
+
+extension LoadBalancing {
+    func check(_ field: String, _ findings: inout Findings) {
+        guard let source = hashOn else {
+            if policy == .consistentHash { findings.report("\(field).hashOn", "must say what the hash is made of") }
+            return
+        }
+        if policy != .consistentHash { findings.report("\(field).hashOn", "means nothing with this policy") }
+        if source.kind.isNamed == source.name.isEmpty {
+            findings.report("\(field).hashOn.name", source.name.isEmpty ? "must not be empty" : "must be empty")
+        }
+        if source.name.utf8.count > Bounds.nameBytes || Syntax.hasControl(source.name) {
+            findings.report("\(field).hashOn.name", "must be a name of at most \(Bounds.nameBytes) bytes")
+        }
     }
 }

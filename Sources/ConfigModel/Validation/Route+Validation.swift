@@ -75,6 +75,7 @@ extension Route {
                 findings.report("rewrite.path", "must not contain spaces or control characters")
             }
         }
+        balancing?.check("balancing", &findings)
         if let authority = rewrite?.authority { findings.check("rewrite.authority", Syntax.authority(authority)) }
     }
 

@@ -56,6 +56,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
 
     private static func sourceField(_ field: String) -> String {
         if field.hasPrefix("endpoints") { return "domain" }
+        if field.hasPrefix("balancing") { return "loadBalancing" }
         switch field {
         case "tls.serverName": return "sni"
         case "tls.certificateAuthorities": return "tlsCa"
@@ -96,6 +97,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         case ("destinations", "cluster"): return "services\(index).name"
         case ("destinations", _): return "services\(index)\(member.isEmpty ? "" : ".\(member)")"
         case ("rewrite", "authority"): return "rewrite.host"
+        case ("balancing", _): return "loadBalancing"
         case ("streamPolicy", _): return "streamPolicy.after"
         case ("filters", _): return filterField(String(member))
         default: return field

@@ -34,7 +34,8 @@ extension SnapshotCompiler {
                 total: timeouts.total.map { UInt32(clamping: $0) }),
             streamPolicy: Self.streamPolicy(route.streamPolicy),
             rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) },
-            filters: Self.filters(route, mirror: mirror))
+            filters: Self.filters(route, mirror: mirror),
+            balancing: route.effectiveLoadBalancing.map(Self.balancing))
     }
 
     /// The cluster for copies of the route's requests, spoken to as the route speaks to its own services.
@@ -57,9 +58,13 @@ extension SnapshotCompiler {
 
     private func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
         Cluster(
-            name: name, endpoints: source.endpoints.map { Endpoint(host: $0.host, port: $0.port) },
+            name: name,
+            endpoints: source.serviceEndpoints.map {
+                Endpoint(host: $0.host, port: $0.port, weight: UInt32(clamping: $0.weight), drains: $0.drains)
+            },
             protocol: spoken.usesHTTP2 ? .http2 : .http1,
             tls: spoken.usesTLS ? Self.tls(source) : nil,
+            balancing: source.loadBalancing.map(Self.balancing) ?? LoadBalancing(),
             connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout)
     }
 
@@ -67,6 +72,27 @@ extension SnapshotCompiler {
         UpstreamTLS(
             serverName: source.sni, verify: source.verifiesTLS, certificateAuthorities: source.tlsCa,
             clientIdentity: source.tlsClientCertificate)
+    }
+
+    private static func balancing(_ balancing: Console.LoadBalancing) -> LoadBalancing {
+        let kind: HashSourceKind? =
+            switch balancing.hashKey {
+            case .header: .header
+            case .cookie: .cookie
+            case .query: .queryParameter
+            case .clientAddress: .clientAddress
+            case .host: .host
+            case .path: .path
+            case nil: nil
+            }
+        switch balancing.parsedPolicy {
+        case .leastRequest: return LoadBalancing(.leastRequest)
+        case .random: return LoadBalancing(.random)
+        case .consistentHash:
+            return LoadBalancing(
+                .consistentHash, hashOn: kind.map { HashSource($0, name: balancing.hashName ?? "") })
+        case .roundRobin, nil: return LoadBalancing(.roundRobin)
+        }
     }
 
     private static func path(_ path: Console.PathPredicate?) -> PathPredicate {

@@ -116,6 +116,8 @@ struct LoopRoute {
     let destinations: UnsafeMutablePointer<LoopDestination>
     let destinationCount: Int
     let totalWeight: UInt64
+    /// In place of the clusters' own.
+    let balancing: LoopBalancing?
     let counters: RouteCounters
 
     var nameBytes: UnsafeRawBufferPointer { name.bytes }

@@ -81,6 +81,9 @@ extension LoopPointer {
             }
             let destinations = UnsafeMutablePointer<LoopDestination>.allocate(capacity: max(1, known.count))
             destinations.initialize(from: known, count: known.count)
+            if route.balancing?.policy == .consistentHash {
+                for destination in known { destination.cluster.needsHashTable() }
+            }
             let authority = route.rewrite?.authority.map { FixedText($0) }
             (routes + index).initialize(
                 to: LoopRoute(
@@ -91,6 +94,7 @@ extension LoopPointer {
                     authority: authority.map { field(":authority", $0) },
                     authorityText: authority, name: FixedText(route.name), destinations: destinations,
                     destinationCount: known.count, totalWeight: known.reduce(0) { $0 + UInt64($1.weight) },
+                    balancing: route.balancing.map(LoopBalancing.init),
                     counters: RouteCounters(active.routeBlocks[index][pointee.index])))
         }
         return routes
@@ -111,6 +115,7 @@ extension LoopPointer {
             let route = view.pointee.routes[index]
             route.name.deallocate()
             route.authorityText?.deallocate()
+            route.balancing?.deallocate()
             route.destinations.deallocate()
             route.filters?.free()
         }

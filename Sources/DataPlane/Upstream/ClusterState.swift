@@ -24,7 +24,9 @@ struct ClusterState {
     var tlsMaterial: UpstreamTLSMaterial?
     /// Endpoints in use; replaced as a whole when names resolve anew.
     var endpoints: UnsafeMutableBufferPointer<EndpointPointer>
-    var turn = 0
+    /// How exchanges are spread where their route says nothing.
+    let balancing: LoopBalancing
+    var choice: EndpointChoice
     var hasUnresolvedNames: Bool
     var retriesLeft = ClusterState.retriesPerSecond
     var retriesRefillAt: UInt64 = 0
@@ -41,66 +43,6 @@ struct ClusterState {
     static let maxWaiting = 4_096
 }
 
-struct EndpointState {
-    let cluster: ClusterPointer
-    let address: SocketAddress
-    /// Host name or address as configured, for SNI.
-    let host: FixedText
-    /// `address:port`, for logs.
-    let name: FixedText
-    let weight: Int
-    /// Exchanges on it, waiting ones included.
-    var active = 0
-    /// Exchanges that have left it and still name it in their log line.
-    var remembered = 0
-    var connections = 0
-    /// Connections in the making, by what they will speak: one kind does not serve those who wait for the other.
-    var connecting = 0
-    var connectingHTTP1 = 0
-    /// HTTP/2 connections whose SETTINGS have not come yet.
-    var unsettled = 0
-    /// HTTP/2 connections that take streams.
-    var http2: ConnectionPointer?
-    var http2Count = 0
-    /// Idle HTTP/1.1 connections, the freshest first.
-    var idle: ConnectionPointer?
-    var waitingHTTP1 = WaitingQueue()
-    var waitingHTTP2 = WaitingQueue()
-    var failures = 0
-    /// Milliseconds; left out of picks before it, while others are there.
-    var ejectedUntil: UInt64 = 0
-    var isRetired = false
-}
-
-/// Exchanges that wait for a connection, in order.
-struct WaitingQueue {
-    private(set) var head: ExchangePointer?
-    private var tail: ExchangePointer?
-    private(set) var count = 0
-
-    mutating func append(_ exchange: ExchangePointer) {
-        exchange.pointee.nextWaiting = nil
-        exchange.pointee.previousWaiting = tail
-        if let tail { tail.pointee.nextWaiting = exchange } else { head = exchange }
-        tail = exchange
-        count += 1
-    }
-
-    mutating func remove(_ exchange: ExchangePointer) {
-        let previous = exchange.pointee.previousWaiting
-        let next = exchange.pointee.nextWaiting
-        if let previous { previous.pointee.nextWaiting = next } else { head = next }
-        if let next { next.pointee.previousWaiting = previous } else { tail = previous }
-        count -= 1
-    }
-
-    mutating func pop() -> ExchangePointer? {
-        guard let first = head else { return nil }
-        remove(first)
-        return first
-    }
-}
-
 extension ClusterPointer {
     static func make(_ config: Cluster, hash: Hash256, on loop: LoopPointer, counters: ClusterCounters)
         -> ClusterPointer
@@ -111,7 +53,9 @@ extension ClusterPointer {
                 loop: loop, hash: hash, config: config, name: FixedText(config.name),
                 speaksHTTP1: config.protocol == .http1, usesTLS: config.tls != nil,
                 connectTimeout: UInt64(config.connectTimeout), idleTimeout: UInt64(config.idleTimeout),
-                counters: counters, endpoints: .allocate(capacity: 0), hasUnresolvedNames: false))
+                counters: counters, endpoints: .allocate(capacity: 0), balancing: LoopBalancing(config.balancing),
+                choice: EndpointChoice(turn: loop.pointee.index), hasUnresolvedNames: false))
+        cluster.pointee.choice.usesHash = config.balancing.policy == .consistentHash
         return cluster
     }
 
@@ -137,6 +81,7 @@ extension ClusterPointer {
         pointee.endpoints.deallocate()
         pointee.endpoints = .allocate(capacity: new.count)
         _ = pointee.endpoints.initialize(from: new)
+        endpointsChanged()
         for endpoint in old where !new.contains(endpoint) {
             endpoint.retire()
             pointee.retiredEndpoints.append(endpoint)
@@ -148,38 +93,8 @@ extension ClusterPointer {
         endpoint.initialize(
             to: EndpointState(
                 cluster: self, address: address, host: FixedText(config.host), name: FixedText(address.text),
-                weight: Int(max(1, config.weight))))
+                weight: Int(max(1, config.weight)), drains: config.drains))
         return endpoint
-    }
-
-    /// An endpoint for one exchange: by turn or the less busy of two, skipping the ejected and the one that has just
-    /// failed while there are others. nil: the cluster has none.
-    func pick(_ exchange: ExchangePointer) -> EndpointPointer? {
-        let count = pointee.endpoints.count
-        guard count > 0 else { return nil }
-        guard count > 1 else { return pointee.endpoints[0] }
-        let now = pointee.loop.milliseconds
-        let failed = exchange.pointee.failedEndpoint
-        if pointee.config.balancing == .leastRequest {
-            let a = pointee.endpoints[Int(pointee.loop.nextRandom() % UInt64(count))]
-            let b = pointee.endpoints[Int(pointee.loop.nextRandom() % UInt64(count))]
-            let aUsable = a != failed && a.pointee.ejectedUntil <= now
-            let bUsable = b != failed && b.pointee.ejectedUntil <= now
-            if aUsable, bUsable { return a.pointee.active <= b.pointee.active ? a : b }
-            if aUsable { return a }
-            if bUsable { return b }
-        }
-        for _ in 0..<count {
-            let endpoint = nextInTurn(count)
-            if endpoint != failed, endpoint.pointee.ejectedUntil <= now { return endpoint }
-        }
-        // All are ejected: better a doubtful one than none (panic threshold).
-        return nextInTurn(count)
-    }
-
-    private func nextInTurn(_ count: Int) -> EndpointPointer {
-        pointee.turn = pointee.turn &+ 1 >= count ? 0 : pointee.turn &+ 1
-        return pointee.endpoints[pointee.turn]
     }
 
     /// Whether another try is in the budget. The first one always is: what is retried was not processed, so that it put
@@ -217,55 +132,11 @@ extension ClusterPointer {
         for endpoint in pointee.endpoints { endpoint.free() }
         pointee.endpoints.deallocate()
         pointee.name.deallocate()
+        pointee.balancing.deallocate()
+        pointee.choice.deallocate()
         deinitialize(count: 1)
         deallocate()
         return true
-    }
-}
-
-extension EndpointPointer {
-    fileprivate var isUnused: Bool { pointee.active == 0 && pointee.remembered == 0 && pointee.connections == 0 }
-
-    fileprivate func free() {
-        pointee.host.deallocate()
-        pointee.name.deallocate()
-        deinitialize(count: 1)
-        deallocate()
-    }
-
-    /// Takes no new exchanges; idle connections are closed, busy ones when they become idle.
-    func retire() {
-        pointee.isRetired = true
-        let loop = pointee.cluster.pointee.loop
-        while let connection = pointee.idle { loop.close(connection, because: .retired) }
-        var next = pointee.http2
-        while let connection = next {
-            next = connection.pointee.nextPooled
-            if connection.pointee.http2?.pointee.streams.count ?? 0 == 0 {
-                loop.close(connection, because: .retired)
-            }
-        }
-    }
-
-    func countConnecting(_ connection: ConnectionPointer, _ change: Int) {
-        if connection.pointee.wantsHTTP1 {
-            pointee.connectingHTTP1 += change
-        } else {
-            pointee.connecting += change
-        }
-    }
-
-    /// Passive ejection: five failures in a row put an endpoint aside for a while.
-    func failed(now: UInt64) {
-        pointee.failures += 1
-        if pointee.failures >= 5 {
-            pointee.failures = 0
-            pointee.ejectedUntil = now + 10_000
-        }
-    }
-
-    func succeeded() {
-        pointee.failures = 0
     }
 }
 
@@ -287,10 +158,6 @@ struct FixedText {
 
 extension ClusterState {
     var nameBytes: UnsafeRawBufferPointer { name.bytes }
-}
-
-extension EndpointState {
-    var addressBytes: UnsafeRawBufferPointer { name.bytes }
 }
 
 extension SocketAddress {

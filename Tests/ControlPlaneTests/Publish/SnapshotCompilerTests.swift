@@ -202,6 +202,21 @@ import Testing
             ])
     }
 
+    @Test func endpointsHaveTheirSettingsAndClustersAPolicy() throws {
+        let compiled = try compile(
+            sample(source: {
+                $0.domain = "10.0.0.5:8080,10.0.0.6:8080"
+                $0.endpoints = [.init(address: "10.0.0.6:8080", weight: 7, drain: true)]
+                $0.loadBalancing = Console.LoadBalancing(.consistentHash, hashOn: .cookie, name: "sid")
+            }))
+        let made = try cluster(compiled, "greeter.static/HTTP")
+        #expect(
+            made.endpoints == [
+                Endpoint(host: "10.0.0.5", port: 8080), Endpoint(host: "10.0.0.6", port: 8080, weight: 7, drains: true),
+            ])
+        #expect(made.balancing == LoadBalancing(.consistentHash, hashOn: HashSource(.cookie, name: "sid")))
+    }
+
     // MARK: Routes
 
     @Test func everythingThatARouteSaysArrives() throws {

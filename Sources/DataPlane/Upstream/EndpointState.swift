@@ -1,0 +1,120 @@
+// One address of a cluster as a loop sees it: its pools, who waits for them, and whether it is fit for new exchanges.
+
+internal import CNghttp2
+internal import ConfigModel
+internal import Glibc
+
+struct EndpointState {
+    let cluster: ClusterPointer
+    let address: SocketAddress
+    /// Host name or address as configured, for SNI.
+    let host: FixedText
+    /// `address:port`, for logs.
+    let name: FixedText
+    let weight: Int
+    /// Being taken out: gets no new exchanges.
+    let drains: Bool
+    /// Its place among those that are chosen from now; -1: none.
+    var place = -1
+    /// Exchanges on it, waiting ones included.
+    var active = 0
+    /// Exchanges that have left it and still name it in their log line.
+    var remembered = 0
+    var connections = 0
+    /// Connections in the making, by what they will speak: one kind does not serve those who wait for the other.
+    var connecting = 0
+    var connectingHTTP1 = 0
+    /// HTTP/2 connections whose SETTINGS have not come yet.
+    var unsettled = 0
+    /// HTTP/2 connections that take streams.
+    var http2: ConnectionPointer?
+    var http2Count = 0
+    /// Idle HTTP/1.1 connections, the freshest first.
+    var idle: ConnectionPointer?
+    var waitingHTTP1 = WaitingQueue()
+    var waitingHTTP2 = WaitingQueue()
+    var failures = 0
+    /// Milliseconds; left out of picks before it, while others are there.
+    var ejectedUntil: UInt64 = 0
+    var isRetired = false
+}
+
+extension EndpointState {
+    var addressBytes: UnsafeRawBufferPointer { name.bytes }
+}
+
+/// Exchanges that wait for a connection, in order.
+struct WaitingQueue {
+    private(set) var head: ExchangePointer?
+    private var tail: ExchangePointer?
+    private(set) var count = 0
+
+    mutating func append(_ exchange: ExchangePointer) {
+        exchange.pointee.nextWaiting = nil
+        exchange.pointee.previousWaiting = tail
+        if let tail { tail.pointee.nextWaiting = exchange } else { head = exchange }
+        tail = exchange
+        count += 1
+    }
+
+    mutating func remove(_ exchange: ExchangePointer) {
+        let previous = exchange.pointee.previousWaiting
+        let next = exchange.pointee.nextWaiting
+        if let previous { previous.pointee.nextWaiting = next } else { head = next }
+        if let next { next.pointee.previousWaiting = previous } else { tail = previous }
+        count -= 1
+    }
+
+    mutating func pop() -> ExchangePointer? {
+        guard let first = head else { return nil }
+        remove(first)
+        return first
+    }
+}
+
+extension EndpointPointer {
+    var isUnused: Bool { pointee.active == 0 && pointee.remembered == 0 && pointee.connections == 0 }
+
+    func free() {
+        pointee.host.deallocate()
+        pointee.name.deallocate()
+        deinitialize(count: 1)
+        deallocate()
+    }
+
+    /// Takes no new exchanges; idle connections are closed, busy ones when they become idle.
+    func retire() {
+        pointee.isRetired = true
+        let loop = pointee.cluster.pointee.loop
+        while let connection = pointee.idle { loop.close(connection, because: .retired) }
+        var next = pointee.http2
+        while let connection = next {
+            next = connection.pointee.nextPooled
+            if connection.pointee.http2?.pointee.streams.count ?? 0 == 0 {
+                loop.close(connection, because: .retired)
+            }
+        }
+    }
+
+    func countConnecting(_ connection: ConnectionPointer, _ change: Int) {
+        if connection.pointee.wantsHTTP1 {
+            pointee.connectingHTTP1 += change
+        } else {
+            pointee.connecting += change
+        }
+    }
+
+    /// Passive ejection: five failures in a row put an endpoint aside for a while.
+    func failed(now: UInt64) {
+        pointee.failures += 1
+        if pointee.failures >= 5 {
+            pointee.failures = 0
+            pointee.ejectedUntil = now + 10_000
+            pointee.cluster.review()
+        }
+    }
+
+    func succeeded() {
+        pointee.failures = 0
+    }
+}
