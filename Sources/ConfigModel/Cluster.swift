@@ -13,10 +13,19 @@ package struct Cluster: Hashable, Sendable {
     package var connectTimeout: UInt32
     /// Milliseconds that an upstream connection without a stream is kept; 0: not kept.
     package var idleTimeout: UInt32
+    /// `nil`: endpoints are not asked.
+    package var healthCheck: HealthCheck?
+    package var ejection: Ejection
+    /// Milliseconds in which the share of an endpoint that comes (back) grows to its weight; 0: at once.
+    package var slowStart: UInt32
+    /// With a smaller share of fit endpoints than this many percent, all are used; 0: never.
+    package var panicThreshold: UInt32
 
     package init(
         name: String, endpoints: [Endpoint], protocol: UpstreamProtocol, tls: UpstreamTLS? = nil,
-        balancing: LoadBalancing = LoadBalancing(), connectTimeout: UInt32 = 5_000, idleTimeout: UInt32 = 60_000
+        balancing: LoadBalancing = LoadBalancing(), connectTimeout: UInt32 = 5_000, idleTimeout: UInt32 = 60_000,
+        healthCheck: HealthCheck? = nil, ejection: Ejection = Ejection(), slowStart: UInt32 = 0,
+        panicThreshold: UInt32 = 50
     ) {
         self.name = name
         self.endpoints = endpoints
@@ -25,6 +34,10 @@ package struct Cluster: Hashable, Sendable {
         self.balancing = balancing
         self.connectTimeout = connectTimeout
         self.idleTimeout = idleTimeout
+        self.healthCheck = healthCheck
+        self.ejection = ejection
+        self.slowStart = slowStart
+        self.panicThreshold = panicThreshold
     }
 }
 

@@ -11,6 +11,7 @@ extension Console.ServiceSource {
         if sni?.isEmpty == true { sni = nil }
         loadBalancing?.normalize()
         normalizeEndpoints()
+        healthCheck?.normalize()
         if proxyName?.isEmpty == true { proxyName = nil }
         if tlsCa?.isEmpty == true { tlsCa = nil }
         if tlsClientCertificate?.isEmpty == true { tlsClientCertificate = nil }
@@ -35,6 +36,7 @@ extension Console.ServiceSource {
         checkVirtualPorts(&findings)
         loadBalancing?.check("loadBalancing", &findings)
         checkEndpoints(kind, &findings)
+        checkHealth(kind, &findings)
         return findings
     }
 

@@ -24,6 +24,12 @@ extension Console {
         @JSONField package var loadBalancing: LoadBalancing? = nil
         /// What single addresses of `domain` have of their own.
         @JSONField package var endpoints: [EndpointSettings]? = nil
+        @JSONField package var healthCheck: HealthCheck? = nil
+        @JSONField package var ejection: Ejection? = nil
+        /// Milliseconds in which the share of an endpoint that comes (back) grows to its weight; absent: at once.
+        @JSONField package var slowStart: Int? = nil
+        /// With a smaller share of fit endpoints than this many percent, all are used; absent: 50.
+        @JSONField package var panicThreshold: Int? = nil
         @JSONField package var proxyName: String? = nil
         @JSONField package var properties: [String: JSONValue]? = nil
         @JSONField package var authN: AuthN? = nil

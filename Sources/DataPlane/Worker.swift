@@ -82,15 +82,18 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
         mailboxes.append(mailbox)
         loops.append(LoopHandle(loop: loop))
     }
-    guard let resolver = Resolver(loops: mailboxes, logger: logger),
+    guard let health = HealthChecker(loops: mailboxes, logger: logger),
+        let resolver = Resolver(loops: mailboxes, health: health, logger: logger),
         let client = ConfigClient(
             path: options.channel, store: SnapshotStore(folder: state.path, key: state.key, logger: logger),
-            mailboxes: mailboxes, registry: registry, status: status, resolver: resolver, logger: logger)
+            mailboxes: mailboxes, registry: registry, status: status, resolver: resolver, health: health,
+            logger: logger)
     else { throw WorkerStartFailure(description: "out of descriptors") }
 
     if let port = options.metricsPort {
         do {
-            let server = try InspectServer(port: port, page: MetricsPage(registry: registry, status: status))
+            let server = try InspectServer(
+                port: port, page: MetricsPage(registry: registry, status: status, health: health))
             try state.write("metrics.port", "\(server.port)\n")
             _ = try thread("inspect") { server.run() }
         } catch let failure as ListenFailure {
@@ -99,6 +102,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     }
     if let log = options.accessLog { _ = try thread("access-log") { log.run() } }
     _ = try thread("resolver") { resolver.run() }
+    _ = try thread("health") { health.run() }
     let running = Running(loops.count)
     let loopThreads = try loops.enumerated().map { index, handle in
         try thread("loop-\(index)") {
@@ -117,6 +121,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     for thread in loopThreads { thread.join() }
     client.stop()
     resolver.stop()
+    health.stop()
     clientThread.join()
     options.accessLog?.stop()
     logger.notice("stopped")

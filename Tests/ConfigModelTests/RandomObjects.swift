@@ -103,7 +103,19 @@ extension SeededGenerator {
                     serverName: $0.maybe { $0.text() }, verify: Bool.random(using: &$0),
                     certificateAuthorities: $0.maybe { $0.text() }, clientIdentity: $0.maybe { $0.text() })
             },
-            balancing: balancing(), connectTimeout: number(5_000), idleTimeout: number(60_000))
+            balancing: balancing(), connectTimeout: number(5_000), idleTimeout: number(60_000),
+            healthCheck: maybe { $0.healthCheck() },
+            ejection: Ejection(
+                failures: number(5), baseTime: number(10_000), maxTime: number(300_000), maxPercent: number(50),
+                countsResponses: Bool.random(using: &self)),
+            slowStart: number(), panicThreshold: number(50))
+    }
+
+    private mutating func healthCheck() -> HealthCheck {
+        HealthCheck(
+            pick(), interval: number(5_000), timeout: number(2_000), unhealthyThreshold: number(3),
+            healthyThreshold: number(2), path: text(), host: maybe { $0.text() },
+            statuses: some { StatusRange($0.number(), $0.number()) }, service: text())
     }
 
     private mutating func balancing() -> LoadBalancing {

@@ -132,6 +132,25 @@ import Testing
         #expect(try problems(.cluster(changed(cluster) { $0.endpoints = [] })) == [])
     }
 
+    @Test func healthSettingsAreInRange() throws {
+        let object = changed(cluster) {
+            $0.healthCheck = HealthCheck(
+                .http, interval: 1, timeout: 0, unhealthyThreshold: 0, healthyThreshold: 101, path: "x", host: "a b",
+                statuses: [StatusRange(300, 200)], service: "a b")
+            $0.ejection = Ejection(failures: 1_001, baseTime: 0, maxTime: 0, maxPercent: 101)
+            $0.slowStart = .max
+            $0.panicThreshold = 101
+        }
+        #expect(
+            try problems(.cluster(object)).map { $0.split(separator: ":")[0] } == [
+                "greeter healthCheck.interval", "greeter healthCheck.timeout", "greeter healthCheck.unhealthyThreshold",
+                "greeter healthCheck.healthyThreshold", "greeter healthCheck.path", "greeter healthCheck.host",
+                "greeter healthCheck.statuses[0]", "greeter healthCheck.service", "greeter ejection.failures",
+                "greeter ejection.baseTime", "greeter ejection.maxTime", "greeter ejection.maxPercent",
+                "greeter slowStart", "greeter panicThreshold",
+            ])
+    }
+
     @Test(
         arguments: [
             (LoadBalancing(.leastRequest), nil),

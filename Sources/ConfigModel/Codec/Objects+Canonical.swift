@@ -93,6 +93,10 @@ extension Cluster: CanonicalCodable {
         writer.integer(6, connectTimeout, default: 5_000)
         writer.integer(7, idleTimeout, default: 60_000)
         writer.optional(8, balancing.hashOn)
+        writer.optional(9, healthCheck)
+        writer.defaulted(10, ejection)
+        writer.integer(11, slowStart)
+        writer.integer(12, panicThreshold, default: 50)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -102,6 +106,10 @@ extension Cluster: CanonicalCodable {
             connectTimeout: try reader.integer(6, default: 5_000),
             idleTimeout: try reader.integer(7, default: 60_000))
         balancing.hashOn = try reader.optional(8)
+        healthCheck = try reader.optional(9)
+        ejection = try reader.defaulted(10, Ejection())
+        slowStart = try reader.integer(11)
+        panicThreshold = try reader.integer(12, default: 50)
     }
 }
 

@@ -45,6 +45,10 @@ extension Cluster {
         findings.check("connectTimeout", connectTimeout, in: 1...600_000)
         findings.check("idleTimeout", idleTimeout, in: 0...Bounds.timeout)
         balancing.check("balancing", &findings)
+        healthCheck?.check("healthCheck", &findings)
+        ejection.check("ejection", &findings)
+        findings.check("slowStart", slowStart, in: 0...3_600_000)
+        findings.check("panicThreshold", panicThreshold, in: 0...100)
         var addresses: Set<Endpoint> = []
         for (index, endpoint) in endpoints.enumerated() {
             endpoint.check("endpoints[\(index)]", &findings)

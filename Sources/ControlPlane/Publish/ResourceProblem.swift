@@ -56,6 +56,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
 
     private static func sourceField(_ field: String) -> String {
         if field.hasPrefix("endpoints") { return "domain" }
+        if field.hasPrefix("ejection") { return "ejection" }
         if field.hasPrefix("balancing") { return "loadBalancing" }
         switch field {
         case "tls.serverName": return "sni"

@@ -1,4 +1,4 @@
-// Routes and the clusters that they need.
+// Routes. The clusters that they need have their own file.
 
 import ConfigModel
 import ConsoleModel
@@ -49,50 +49,6 @@ extension SnapshotCompiler {
         let name = Self.clusterName(mirror.service, spoken)
         if clusters[name] == nil { clusters[name] = cluster(name, source, spoken) }
         return name
-    }
-
-    /// The service's own port stays out of the name: routes go on working when their source moves to another one.
-    static func clusterName(_ service: String, _ spoken: BackendProtocol) -> String {
-        "\(service)/\(spoken.rawValue)"
-    }
-
-    private func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
-        Cluster(
-            name: name,
-            endpoints: source.serviceEndpoints.map {
-                Endpoint(host: $0.host, port: $0.port, weight: UInt32(clamping: $0.weight), drains: $0.drains)
-            },
-            protocol: spoken.usesHTTP2 ? .http2 : .http1,
-            tls: spoken.usesTLS ? Self.tls(source) : nil,
-            balancing: source.loadBalancing.map(Self.balancing) ?? LoadBalancing(),
-            connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout)
-    }
-
-    private static func tls(_ source: Console.ServiceSource) -> UpstreamTLS {
-        UpstreamTLS(
-            serverName: source.sni, verify: source.verifiesTLS, certificateAuthorities: source.tlsCa,
-            clientIdentity: source.tlsClientCertificate)
-    }
-
-    private static func balancing(_ balancing: Console.LoadBalancing) -> LoadBalancing {
-        let kind: HashSourceKind? =
-            switch balancing.hashKey {
-            case .header: .header
-            case .cookie: .cookie
-            case .query: .queryParameter
-            case .clientAddress: .clientAddress
-            case .host: .host
-            case .path: .path
-            case nil: nil
-            }
-        switch balancing.parsedPolicy {
-        case .leastRequest: return LoadBalancing(.leastRequest)
-        case .random: return LoadBalancing(.random)
-        case .consistentHash:
-            return LoadBalancing(
-                .consistentHash, hashOn: kind.map { HashSource($0, name: balancing.hashName ?? "") })
-        case .roundRobin, nil: return LoadBalancing(.roundRobin)
-        }
     }
 
     private static func path(_ path: Console.PathPredicate?) -> PathPredicate {

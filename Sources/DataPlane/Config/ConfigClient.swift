@@ -17,6 +17,7 @@ final class ConfigClient: Sendable {
     private let registry: MetricsRegistry
     private let status: WorkerStatus
     private let resolver: Resolver
+    private let health: HealthChecker
     private let logger: Logger
     private let wake: Int32
     private let control = Mutex<Control>(Control())
@@ -47,7 +48,7 @@ final class ConfigClient: Sendable {
 
     init?(
         path: String, store: SnapshotStore, mailboxes: [Mailbox], registry: MetricsRegistry, status: WorkerStatus,
-        resolver: Resolver, logger: Logger
+        resolver: Resolver, health: HealthChecker, logger: Logger
     ) {
         self.path = path
         self.store = store
@@ -55,6 +56,7 @@ final class ConfigClient: Sendable {
         self.registry = registry
         self.status = status
         self.resolver = resolver
+        self.health = health
         self.logger = logger
         wake = causeway_eventfd(1)
         guard wake >= 0 else { return nil }
@@ -146,6 +148,7 @@ final class ConfigClient: Sendable {
                 values.bound = bound
             }
             resolver.resolve(snapshot)
+            health.watch(active)
             prune(snapshot)
             return .success(())
         }

@@ -20,6 +20,13 @@ extension LoopPointer {
             }
         case .ticketKeys(let keys):
             _ = causeway_context_tickets(pointee.serverContext, keys.bytes, Int32(keys.count))
+        case .health(let name, let endpoint, let isHealthy):
+            if isHealthy {
+                pointee.unhealthy[name]?.remove(endpoint)
+            } else {
+                pointee.unhealthy[name, default: []].insert(endpoint)
+            }
+            pointee.clusters[name]?.healthChanged(of: endpoint, isHealthy: isHealthy)
         case .drain(let milliseconds):
             beginDrain(milliseconds)
         case .stop:

@@ -18,6 +18,7 @@ extension ExchangePointer {
             cluster.pointee.counters.exchanges.increment()
             if pointee.error?.row.source == .upstream { cluster.pointee.counters.failures.increment() }
         }
+        judgeEndpoint()
         if loop.pointee.accessLog != nil, !pointee.isMirror { writeLogLine(duration) }
     }
 

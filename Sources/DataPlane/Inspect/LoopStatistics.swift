@@ -42,6 +42,8 @@ enum LoopMetric: Int, CaseIterable {
     case upstreamBytesReceived
     case upstreamBytesSent
     case retries
+    case ejections
+    case panics
     case resourceFailures
     case accessLogDropped
 
@@ -70,6 +72,12 @@ enum LoopMetric: Int, CaseIterable {
         case .upstreamGoAways: ("causeway_upstream_goaways_total", "GOAWAY frames from endpoints.")
         case .upstreamBytesReceived: ("causeway_upstream_received_bytes_total", "Plain bytes from endpoints.")
         case .upstreamBytesSent: ("causeway_upstream_sent_bytes_total", "Plain bytes to endpoints.")
+        case .ejections: ("causeway_upstream_ejections_total", "Endpoints put aside for failures of real traffic.")
+        case .panics:
+            (
+                "causeway_upstream_panics_total",
+                "Times that too few endpoints of a cluster were fit, so that all were used."
+            )
         case .retries: ("causeway_upstream_retries_total", "Exchanges tried again.")
         case .resourceFailures: ("causeway_resource_failures_total", "Sockets or descriptors that the kernel refused.")
         case .accessLogDropped:
@@ -109,6 +117,8 @@ struct LoopStatistics {
     var upstreamConnectFailures: Counter { self[.upstreamConnectFailures] }
     var upstreamGoAways: Counter { self[.upstreamGoAways] }
     var retries: Counter { self[.retries] }
+    var ejections: Counter { self[.ejections] }
+    var panics: Counter { self[.panics] }
     var resourceFailures: Counter { self[.resourceFailures] }
     var accessLogDropped: Counter { self[.accessLogDropped] }
 

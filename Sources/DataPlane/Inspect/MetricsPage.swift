@@ -6,6 +6,7 @@ internal import Telemetry
 struct MetricsPage {
     let registry: MetricsRegistry
     let status: WorkerStatus
+    let health: HealthChecker
 
     func text() -> [UInt8] {
         var page = PrometheusText()
@@ -36,6 +37,7 @@ struct MetricsPage {
         }
         addRoutes(&page)
         addClusters(&page)
+        addHealth(&page)
         return page.finish()
     }
 
@@ -73,6 +75,20 @@ struct MetricsPage {
         for (name, blocks) in clusters { page.sample([("cluster", name)], sum(blocks, 0)) }
         page.begin("causeway_cluster_failures_total", .counter, help: "Exchanges that failed for the cluster's fault.")
         for (name, blocks) in clusters { page.sample([("cluster", name)], sum(blocks, 1)) }
+    }
+
+    private func addHealth(_ page: inout PrometheusText) {
+        let rows = health.rows()
+        page.begin("causeway_upstream_endpoint_healthy", .gauge, help: "1 while an endpoint's checks find it fit.")
+        for row in rows {
+            page.sample([("cluster", row.cluster), ("endpoint", row.endpoint)], UInt64(row.isHealthy ? 1 : 0))
+        }
+        page.begin("causeway_upstream_health_checks_total", .counter, help: "Checks of endpoints by result.")
+        for row in rows {
+            let labels: PrometheusText.Labels = [("cluster", row.cluster), ("endpoint", row.endpoint)]
+            page.sample(labels + [("result", "passed")], row.passed)
+            page.sample(labels + [("result", "failed")], row.failed)
+        }
     }
 
     private func sum(_ blocks: [CellBlock], _ index: Int) -> UInt64 {

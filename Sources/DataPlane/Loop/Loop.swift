@@ -57,6 +57,8 @@ struct Loop {
     /// Clusters out of the configuration that something still uses.
     var retiredClusters: [ClusterPointer] = []
     var addresses: [String: [SocketAddress]] = [:]
+    /// Endpoints that their checks found unfit, by cluster: for clusters that are made anew.
+    var unhealthy: [String: Set<String>] = [:]
 
     let serverContext: OpaquePointer
     let clientContext: OpaquePointer

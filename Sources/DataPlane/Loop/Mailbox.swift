@@ -12,6 +12,8 @@ enum LoopMessage: Sendable {
     case resolved(host: String, addresses: [SocketAddress])
     /// Seal session tickets with these from now on.
     case ticketKeys(TicketKeys)
+    /// An endpoint's checks have changed their mind.
+    case health(cluster: String, endpoint: String, isHealthy: Bool)
     /// Accept nothing more, end what can be ended, stop at the deadline (milliseconds from now).
     case drain(UInt64)
     case stop

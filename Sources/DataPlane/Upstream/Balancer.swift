@@ -5,12 +5,16 @@ internal import ConfigModel
 
 /// What the endpoints of a cluster are chosen by.
 struct EndpointChoice {
-    /// Those that exchanges may be given to now: without the drained, and without the ejected while enough are left.
-    /// Room for all.
+    /// Those that exchanges may be given to now: without the drained, and without the ejected and the unhealthy while enough
+    /// are left. Room for all.
     var eligible: UnsafeMutableBufferPointer<EndpointPointer> = .allocate(capacity: 0)
     var count = 0
     /// Milliseconds at which time alone changes `eligible`; `.max`: never.
     var reviewAt = UInt64.max
+    /// Too few are fit: all are used.
+    var panics = false
+    /// Some shares are still growing.
+    var isRamping = false
     var turn: Int
     /// Set where weights differ.
     var weights: SmoothWeights?
@@ -72,8 +76,8 @@ extension ClusterPointer {
         let a = atRandom(count)
         var b = atRandom(count)
         if a == b { b = pointee.choice.eligible[(a.pointee.place + 1) % count] }
-        let ours = a.pointee.active &* b.pointee.weight
-        return ours <= b.pointee.active &* a.pointee.weight ? a : b
+        let ours = a.pointee.active &* b.pointee.share
+        return ours <= b.pointee.active &* a.pointee.share ? a : b
     }
 
     /// The endpoint of a key. Where that is not eligible, others by further hashes: only its own keys move.
@@ -111,26 +115,24 @@ extension ClusterPointer {
     /// Lays the choice out anew.
     func review() {
         let now = pointee.loop.milliseconds
+        pointee.choice.reviewAt = .max
         var candidates = 0
-        var available = 0
-        var next = UInt64.max
+        var fit = 0
         for endpoint in pointee.endpoints where !endpoint.pointee.drains {
             candidates += 1
-            if endpoint.pointee.ejectedUntil <= now {
-                available += 1
-            } else {
-                next = min(next, endpoint.pointee.ejectedUntil)
-            }
+            if isFit(endpoint, now) { fit += 1 }
         }
-        pointee.choice.reviewAt = next
-        // All are ejected: better a doubtful one than none.
-        let takesAll = available == 0 && candidates > 0
+        // Too few are left to carry everything: better all of them, doubtful ones included, than an overload of the few.
+        let panics = fit * 100 < candidates * Int(pointee.config.panicThreshold)
+        if panics, !pointee.choice.panics { pointee.loop.pointee.statistics.panics.increment() }
+        pointee.choice.panics = panics
+        let isRamping = setShares(now)
         var balances: [Int] = []
         var chosen: [EndpointPointer] = []
         for endpoint in pointee.endpoints {
             let place = endpoint.pointee.place
             endpoint.pointee.place = -1
-            guard !endpoint.pointee.drains, takesAll || endpoint.pointee.ejectedUntil <= now else { continue }
+            guard !endpoint.pointee.drains, panics || isFit(endpoint, now) else { continue }
             balances.append(place < 0 ? 0 : pointee.choice.weights?.balance(at: place) ?? 0)
             endpoint.pointee.place = chosen.count
             chosen.append(endpoint)
@@ -140,9 +142,54 @@ extension ClusterPointer {
         }
         pointee.choice.count = chosen.count
         pointee.choice.weights?.deallocate()
-        let weights = chosen.map(\.pointee.weight)
+        let shares = chosen.map(\.pointee.share)
+        // Balances are in the unit of the shares, which a ramp changes.
+        let keepsBalances = isRamping == pointee.choice.isRamping
+        pointee.choice.isRamping = isRamping
         pointee.choice.weights =
-            weights.contains { $0 != weights[0] } ? SmoothWeights(weights, balances: balances) : nil
+            shares.contains { $0 != shares[0] } ? SmoothWeights(shares, balances: keepsBalances ? balances : []) : nil
+    }
+
+    private func isFit(_ endpoint: EndpointPointer, _ now: UInt64) -> Bool {
+        guard endpoint.pointee.ejection.until <= now else {
+            pointee.choice.reviewAt = min(pointee.choice.reviewAt, endpoint.pointee.ejection.until)
+            return false
+        }
+        return endpoint.pointee.isHealthy
+    }
+
+    /// Weights as slow start lets them count now. True: some are still growing.
+    private func setShares(_ now: UInt64) -> Bool {
+        let window = UInt64(pointee.config.slowStart)
+        var isRamping = false
+        for endpoint in pointee.endpoints {
+            if endpoint.pointee.rampsSince &+ window <= now { endpoint.pointee.rampsSince = 0 }
+            isRamping = isRamping || endpoint.pointee.rampsSince > 0
+        }
+        for endpoint in pointee.endpoints {
+            let weight = endpoint.pointee.weight
+            let since = endpoint.pointee.rampsSince
+            let share = since == 0 ? 1_000 : slowStartShare(since: since, now: now, window: window)
+            endpoint.pointee.share = isRamping ? weight * share : weight
+        }
+        if isRamping { pointee.choice.reviewAt = min(pointee.choice.reviewAt, now + max(50, window / 50)) }
+        return isRamping
+    }
+
+    /// Whether one more may be put aside.
+    func mayEject(now: UInt64) -> Bool {
+        let aside = pointee.endpoints.count { $0.pointee.ejection.until > now }
+        return aside == 0 || (aside + 1) * 100 <= pointee.endpoints.count * Int(pointee.config.ejection.maxPercent)
+    }
+
+    /// Active checks have changed their mind.
+    func healthChanged(of name: String, isHealthy: Bool) {
+        for endpoint in pointee.endpoints where endpoint.pointee.name.string == name {
+            guard endpoint.pointee.isHealthy != isHealthy else { continue }
+            endpoint.pointee.isHealthy = isHealthy
+            if isHealthy, pointee.config.slowStart > 0 { endpoint.pointee.rampsSince = pointee.loop.milliseconds }
+        }
+        review()
     }
 
     /// All endpoints stand in the table: one that is out for a while gets its own keys back, and no other key moves.

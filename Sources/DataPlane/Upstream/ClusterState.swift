@@ -62,6 +62,7 @@ extension ClusterPointer {
     /// Sets the addresses; endpoints whose address stays keep their pools. `resolved` has what is known of host names.
     func setAddresses(resolved: [String: [SocketAddress]]) {
         let old = Array(pointee.endpoints)
+        let unhealthy = pointee.loop.pointee.unhealthy[pointee.config.name] ?? []
         var new: [EndpointPointer] = []
         pointee.hasUnresolvedNames = false
         for endpoint in pointee.config.endpoints {
@@ -75,7 +76,13 @@ extension ClusterPointer {
             }
             for address in addresses {
                 let same = old.first { $0.pointee.address == address && !new.contains($0) }
-                new.append(same ?? makeEndpoint(address, endpoint))
+                let endpoint = same ?? makeEndpoint(address, endpoint)
+                endpoint.pointee.isHealthy = !unhealthy.contains(endpoint.pointee.name.string)
+                // Those that come together with their cluster have nobody to take it slower than.
+                if same == nil, !old.isEmpty, pointee.config.slowStart > 0 {
+                    endpoint.pointee.rampsSince = pointee.loop.milliseconds
+                }
+                new.append(endpoint)
             }
         }
         pointee.endpoints.deallocate()
@@ -93,7 +100,8 @@ extension ClusterPointer {
         endpoint.initialize(
             to: EndpointState(
                 cluster: self, address: address, host: FixedText(config.host), name: FixedText(address.text),
-                weight: Int(max(1, config.weight)), drains: config.drains))
+                weight: Int(max(1, config.weight)), drains: config.drains,
+                share: Int(max(1, config.weight)), countsResponses: pointee.config.ejection.countsResponses))
         return endpoint
     }
 

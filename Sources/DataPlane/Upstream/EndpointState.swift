@@ -14,6 +14,8 @@ struct EndpointState {
     let weight: Int
     /// Being taken out: gets no new exchanges.
     let drains: Bool
+    /// What of its weight counts now, relative to the others.
+    var share: Int
     /// Its place among those that are chosen from now; -1: none.
     var place = -1
     /// Exchanges on it, waiting ones included.
@@ -33,9 +35,13 @@ struct EndpointState {
     var idle: ConnectionPointer?
     var waitingHTTP1 = WaitingQueue()
     var waitingHTTP2 = WaitingQueue()
-    var failures = 0
-    /// Milliseconds; left out of picks before it, while others are there.
-    var ejectedUntil: UInt64 = 0
+    /// By active checks.
+    var isHealthy = true
+    var ejection = EjectionState()
+    /// Whether answers count for it, too.
+    let countsResponses: Bool
+    /// Milliseconds at which its share began to grow; 0: it has all of its weight.
+    var rampsSince: UInt64 = 0
     var isRetired = false
 }
 
@@ -104,17 +110,39 @@ extension EndpointPointer {
         }
     }
 
-    /// Passive ejection: five failures in a row put an endpoint aside for a while.
+    /// A connection that failed, or where these count an answer.
     func failed(now: UInt64) {
-        pointee.failures += 1
-        if pointee.failures >= 5 {
-            pointee.failures = 0
-            pointee.ejectedUntil = now + 10_000
-            pointee.cluster.review()
-        }
+        let cluster = pointee.cluster
+        guard pointee.ejection.failed(cluster.pointee.config.ejection), pointee.ejection.until <= now,
+            cluster.mayEject(now: now)
+        else { return }
+        pointee.ejection.eject(now: now, cluster.pointee.config.ejection)
+        cluster.pointee.loop.pointee.statistics.ejections.increment()
+        if cluster.pointee.config.slowStart > 0 { pointee.rampsSince = pointee.ejection.until }
+        cluster.review()
     }
 
-    func succeeded() {
-        pointee.failures = 0
+    /// Connections tell nothing where answers do.
+    func connected() {
+        if !pointee.countsResponses { pointee.ejection.succeeded() }
+    }
+}
+
+extension ExchangePointer {
+    /// What the end of the exchange says about its endpoint. The client's own doing says nothing.
+    func judgeEndpoint() {
+        guard let endpoint = pointee.lastEndpoint, endpoint.pointee.countsResponses else { return }
+        if let error = pointee.error {
+            switch error {
+            case .upstreamReset, .upstreamClosed, .upstreamProtocol, .upstreamHandshake, .notGRPC, .missingStatus,
+                .responseTimeout:
+                endpoint.failed(now: loop.milliseconds)
+            default: break
+            }
+            return
+        }
+        // INTERNAL, UNAVAILABLE, DATA_LOSS.
+        let isBad = pointee.isGRPC ? (13...15).contains(pointee.grpcStatus) : pointee.status >= 500
+        if isBad { endpoint.failed(now: loop.milliseconds) } else { endpoint.pointee.ejection.succeeded() }
     }
 }

@@ -189,7 +189,7 @@ extension LoopPointer {
     private func upstreamReady(_ connection: ConnectionPointer, isHTTP2: Bool) {
         guard let endpoint = connection.pointee.endpoint else { return }
         endpoint.countConnecting(connection, -1)
-        endpoint.succeeded()
+        endpoint.connected()
         connection.pointee.stage = .idle
         pointee.statistics.upstreamConnections.increment()
         setDeadline(connection, after: endpoint.pointee.cluster.pointee.idleTimeout)

@@ -9,6 +9,7 @@ internal import Synchronization
 
 final class Resolver: Sendable {
     private let loops: [Mailbox]
+    private let health: HealthChecker
     private let logger: Logger
     private let state = Mutex<State>(State())
     private let wake: Int32
@@ -23,8 +24,9 @@ final class Resolver: Sendable {
     private static let interval: Int32 = 30_000
     private static let retryInterval: Int32 = 2_000
 
-    init?(loops: [Mailbox], logger: Logger) {
+    init?(loops: [Mailbox], health: HealthChecker, logger: Logger) {
         self.loops = loops
+        self.health = health
         self.logger = logger
         wake = causeway_eventfd(1)
         guard wake >= 0 else { return nil }
@@ -97,7 +99,10 @@ final class Resolver: Sendable {
             defer { state.known[name] = addresses }
             return state.known[name] != addresses
         }
-        if changed { for loop in loops { loop.post(.resolved(host: name, addresses: addresses)) } }
+        if changed {
+            for loop in loops { loop.post(.resolved(host: name, addresses: addresses)) }
+            health.resolved(name, addresses)
+        }
         return true
     }
 

@@ -217,6 +217,33 @@ import Testing
         #expect(made.balancing == LoadBalancing(.consistentHash, hashOn: HashSource(.cookie, name: "sid")))
     }
 
+    @Test func healthSettingsArrive() throws {
+        let compiled = try compile(
+            sample(source: {
+                $0.healthCheck = Console.HealthCheck(.http, interval: 700)
+                $0.healthCheck?.statuses = ["200-204", "302"]
+                $0.healthCheck?.host = "a.test"
+                $0.ejection = Console.Ejection()
+                $0.ejection?.failures = 7
+                $0.ejection?.countResponses = true
+                $0.slowStart = 9_000
+                $0.panicThreshold = 0
+            }))
+        let made = try cluster(compiled, "greeter.static/HTTP")
+        #expect(
+            made.healthCheck
+                == HealthCheck(
+                    .http, interval: 700, host: "a.test", statuses: [StatusRange(200, 204), StatusRange(302, 302)]))
+        #expect(made.ejection == Ejection(failures: 7, countsResponses: true))
+        #expect(made.slowStart == 9_000)
+        #expect(made.panicThreshold == 0)
+        let off = try compile(
+            sample(source: {
+                $0.ejection = Console.Ejection(); $0.ejection?.enabled = false
+            }))
+        #expect(try cluster(off, "greeter.static/HTTP").ejection.failures == 0)
+    }
+
     // MARK: Routes
 
     @Test func everythingThatARouteSaysArrives() throws {

@@ -1,0 +1,87 @@
+// Clusters: a service as routes of one protocol see it.
+
+import ConfigModel
+import ConsoleModel
+
+extension SnapshotCompiler {
+    /// The service's own port stays out of the name: routes go on working when their source moves to another one.
+    static func clusterName(_ service: String, _ spoken: BackendProtocol) -> String {
+        "\(service)/\(spoken.rawValue)"
+    }
+
+    func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
+        Cluster(
+            name: name,
+            endpoints: source.serviceEndpoints.map {
+                Endpoint(host: $0.host, port: $0.port, weight: UInt32(clamping: $0.weight), drains: $0.drains)
+            },
+            protocol: spoken.usesHTTP2 ? .http2 : .http1,
+            tls: spoken.usesTLS ? Self.tls(source) : nil,
+            balancing: source.loadBalancing.map(Self.balancing) ?? LoadBalancing(),
+            connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout,
+            healthCheck: source.healthCheck.flatMap(Self.healthCheck), ejection: Self.ejection(source.ejection),
+            slowStart: UInt32(clamping: source.slowStart ?? 0),
+            panicThreshold: UInt32(clamping: source.panicThreshold ?? 50))
+    }
+
+    private static func tls(_ source: Console.ServiceSource) -> UpstreamTLS {
+        UpstreamTLS(
+            serverName: source.sni, verify: source.verifiesTLS, certificateAuthorities: source.tlsCa,
+            clientIdentity: source.tlsClientCertificate)
+    }
+
+    static func balancing(_ balancing: Console.LoadBalancing) -> LoadBalancing {
+        let kind: HashSourceKind? =
+            switch balancing.hashKey {
+            case .header: .header
+            case .cookie: .cookie
+            case .query: .queryParameter
+            case .clientAddress: .clientAddress
+            case .host: .host
+            case .path: .path
+            case nil: nil
+            }
+        switch balancing.parsedPolicy {
+        case .leastRequest: return LoadBalancing(.leastRequest)
+        case .random: return LoadBalancing(.random)
+        case .consistentHash:
+            return LoadBalancing(
+                .consistentHash, hashOn: kind.map { HashSource($0, name: balancing.hashName ?? "") })
+        case .roundRobin, nil: return LoadBalancing(.roundRobin)
+        }
+    }
+
+    private static func healthCheck(_ check: Console.HealthCheck) -> HealthCheck? {
+        let kind: HealthCheckKind
+        switch check.kind {
+        case .tcp: kind = .tcp
+        case .http: kind = .http
+        case .grpc: kind = .grpc
+        case nil: return nil
+        }
+        var result = HealthCheck(kind)
+        if let value = check.interval { result.interval = UInt32(clamping: value) }
+        if let value = check.timeout { result.timeout = UInt32(clamping: value) }
+        if let value = check.unhealthyThreshold { result.unhealthyThreshold = UInt32(clamping: value) }
+        if let value = check.healthyThreshold { result.healthyThreshold = UInt32(clamping: value) }
+        result.path = check.path ?? "/"
+        result.host = check.host
+        result.statuses = (check.statuses ?? []).compactMap(Console.HealthCheck.statusRange).map {
+            StatusRange(UInt16(clamping: $0.lowerBound), UInt16(clamping: $0.upperBound))
+        }
+        result.service = check.service ?? ""
+        return result
+    }
+
+    private static func ejection(_ ejection: Console.Ejection?) -> Ejection {
+        var result = Ejection()
+        guard let ejection else { return result }
+        if let value = ejection.failures { result.failures = UInt32(clamping: value) }
+        if ejection.enabled == false { result.failures = 0 }
+        if let value = ejection.baseTime { result.baseTime = UInt32(clamping: value) }
+        if let value = ejection.maxTime { result.maxTime = UInt32(clamping: value) }
+        if let value = ejection.maxPercent { result.maxPercent = UInt32(clamping: value) }
+        result.countsResponses = ejection.countResponses ?? false
+        return result
+    }
+}

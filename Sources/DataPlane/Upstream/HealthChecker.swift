@@ -1,0 +1,226 @@
+// Active health checks, on one thread for the whole worker: loops are told what changes, by mailbox. Traffic never waits
+// for it, and what is known of an endpoint outlives every publish that leaves it in its cluster.
+
+internal import COpenSSL
+internal import ConfigModel
+internal import Glibc
+internal import Logging
+internal import Synchronization
+
+final class HealthChecker: Sendable {
+    /// What metrics show of one endpoint.
+    struct Row: Sendable {
+        let cluster: String
+        let endpoint: String
+        var isHealthy = true
+        var passed: UInt64 = 0
+        var failed: UInt64 = 0
+    }
+
+    private let loops: [Mailbox]
+    private let logger: Logger
+    private let wake: Int32
+    private let inbox = Mutex<Inbox>(Inbox())
+    private let table = Mutex<[Key: Row]>([:])
+
+    private struct Inbox {
+        /// Clusters with checks, in place of those before.
+        var clusters: [Cluster] = []
+        /// By cluster.
+        var tls: [String: UpstreamTLSMaterial] = [:]
+        var addresses: [String: [SocketAddress]] = [:]
+        var changed = false
+        var stopped = false
+    }
+
+    private struct Key: Hashable {
+        let cluster: String
+        let endpoint: String
+    }
+
+    /// What only the checker's thread touches.
+    private struct Watched {
+        let target: HealthTarget
+        let address: SocketAddress
+        var state = HealthState()
+        var probe: HealthProbe?
+        /// Milliseconds: of the next check, or the end of the running one.
+        var due: UInt64
+    }
+
+    /// Checks that run at once.
+    private static let maxProbes = 256
+
+    init?(loops: [Mailbox], logger: Logger) {
+        self.loops = loops
+        self.logger = logger
+        wake = causeway_eventfd(1)
+        guard wake >= 0 else { return nil }
+    }
+
+    // MARK: - Told by other threads
+
+    /// The clusters of a snapshot, in place of those before.
+    func watch(_ active: ActiveSnapshot) {
+        let clusters = active.snapshot.objects.compactMap { object -> Cluster? in
+            guard case .cluster(let cluster) = object.object, cluster.healthCheck != nil else { return nil }
+            return cluster
+        }
+        let changed = inbox.withLock { inbox in
+            // Certificates may be others now although the clusters that name them are the same.
+            inbox.tls = active.upstreamTLS
+            guard inbox.clusters != clusters else { return false }
+            inbox.clusters = clusters
+            inbox.changed = true
+            return true
+        }
+        if changed { signal() }
+    }
+
+    func resolved(_ host: String, _ addresses: [SocketAddress]) {
+        inbox.withLock { inbox in
+            inbox.addresses[host] = addresses
+            inbox.changed = true
+        }
+        signal()
+    }
+
+    func stop() {
+        inbox.withLock { $0.stopped = true }
+        signal()
+    }
+
+    /// In the order of names.
+    func rows() -> [Row] {
+        table.withLock { Array($0.values) }.sorted { ($0.cluster, $0.endpoint) < ($1.cluster, $1.endpoint) }
+    }
+
+    private func signal() {
+        var one: UInt64 = 1
+        _ = write(wake, &one, 8)
+    }
+
+    // MARK: - The thread
+
+    /// Checks until stopped.
+    func run() {
+        guard let context = causeway_context_new(0) else {
+            return logger.error("no memory for health checks: endpoints count as healthy")
+        }
+        defer { SSL_CTX_free(context) }
+        causeway_context_trust_system(context)
+        var watched: [Key: Watched] = [:]
+        while true {
+            let (clusters, addresses, changed, stops) = inbox.withLock { inbox in
+                defer { inbox.changed = false }
+                return (inbox.clusters, inbox.addresses, inbox.changed, inbox.stopped)
+            }
+            if stops { return }
+            if changed { take(clusters, addresses, &watched) }
+            startDue(&watched, context, inbox.withLock { $0.tls })
+            wait(&watched)
+        }
+    }
+
+    private static var now: UInt64 { Clock.monotonicNanoseconds() / 1_000_000 }
+
+    /// Endpoints that stay keep what is known of them.
+    private func take(_ clusters: [Cluster], _ known: [String: [SocketAddress]], _ watched: inout [Key: Watched]) {
+        var next: [Key: Watched] = [:]
+        for cluster in clusters {
+            guard let check = cluster.healthCheck else { continue }
+            for endpoint in cluster.endpoints {
+                let literal = SocketAddress(literal: endpoint.host, port: endpoint.port)
+                let addresses =
+                    literal.map { [$0] } ?? (known[endpoint.host] ?? []).map { $0.with(port: endpoint.port) }
+                for address in addresses {
+                    let key = Key(cluster: cluster.name, endpoint: address.text)
+                    let target = HealthTarget(
+                        cluster: cluster.name, check: check, isHTTP2: cluster.protocol == .http2, tls: cluster.tls,
+                        host: endpoint.host, port: endpoint.port, endpoint: key.endpoint)
+                    if let old = watched[key], old.target == target {
+                        next[key] = old
+                    } else {
+                        next[key] = Watched(
+                            target: target, address: address, state: watched[key]?.state ?? HealthState(), due: Self.now
+                        )
+                    }
+                }
+            }
+        }
+        for (key, old) in watched where next[key] == nil && !old.state.isHealthy { tell(old, isHealthy: true) }
+        watched = next
+        table.withLock { table in
+            table = table.filter { next[$0.key] != nil }
+            for key in next.keys where table[key] == nil {
+                table[key] = Row(cluster: key.cluster, endpoint: key.endpoint)
+            }
+        }
+    }
+
+    private func startDue(
+        _ watched: inout [Key: Watched], _ context: OpaquePointer, _ tls: [String: UpstreamTLSMaterial]
+    ) {
+        let now = Self.now
+        var running = watched.values.count { $0.probe != nil }
+        for key in watched.keys {
+            guard var each = watched[key], each.due <= now else { continue }
+            if each.probe != nil {
+                finish(.failed("no answer within \(each.target.check.timeout) ms"), &each)
+                running -= 1
+            } else if running < Self.maxProbes {
+                each.probe = HealthProbe(each.target, each.address, context, tls[key.cluster])
+                // Out of descriptors: that says nothing about the endpoint.
+                each.due = now + UInt64(each.probe == nil ? each.target.check.interval : each.target.check.timeout)
+                running += each.probe == nil ? 0 : 1
+            }
+            watched[key] = each
+        }
+    }
+
+    private func wait(_ watched: inout [Key: Watched]) {
+        var entries = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0)]
+        var keys: [Key] = []
+        var due = UInt64.max
+        for (key, each) in watched {
+            due = min(due, each.due)
+            guard let probe = each.probe else { continue }
+            entries.append(pollfd(fd: probe.descriptor, events: probe.events, revents: 0))
+            keys.append(key)
+        }
+        let now = Self.now
+        // Where all slots are taken, what is due waits for one to get free.
+        let delay: Int32 = due == .max ? -1 : due <= now ? 10 : Int32(clamping: due - now)
+        poll(&entries, nfds_t(entries.count), delay)
+        var counter: UInt64 = 0
+        if entries[0].revents != 0 { _ = read(wake, &counter, 8) }
+        for (entry, key) in zip(entries.dropFirst(), keys) where entry.revents != 0 {
+            guard var each = watched[key], let verdict = each.probe?.advance() else { continue }
+            finish(verdict, &each)
+            watched[key] = each
+        }
+    }
+
+    private func finish(_ verdict: HealthVerdict, _ each: inout Watched) {
+        each.probe = nil
+        each.due = Self.now + UInt64(each.target.check.interval)
+        let change = each.state.checked(passed: verdict == .passed, each.target.check)
+        let isHealthy = each.state.isHealthy
+        table.withLock { table in
+            let key = Key(cluster: each.target.cluster, endpoint: each.target.endpoint)
+            if verdict == .passed { table[key]?.passed += 1 } else { table[key]?.failed += 1 }
+            table[key]?.isHealthy = isHealthy
+        }
+        guard change != .unchanged else { return }
+        var about: Logger.Metadata = ["cluster": "\(each.target.cluster)", "endpoint": "\(each.target.endpoint)"]
+        if case .failed(let reason) = verdict { about["reason"] = "\(reason)" }
+        logger.notice(isHealthy ? "an endpoint is healthy again" : "an endpoint is unhealthy", metadata: about)
+        tell(each, isHealthy: isHealthy)
+    }
+
+    private func tell(_ each: Watched, isHealthy: Bool) {
+        for loop in loops {
+            loop.post(.health(cluster: each.target.cluster, endpoint: each.target.endpoint, isHealthy: isHealthy))
+        }
+    }
+}
