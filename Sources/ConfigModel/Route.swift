@@ -27,12 +27,15 @@ package struct Route: Hashable, Sendable {
     package var filters: RouteFilters
     /// Where non-nil, in place of that of the clusters.
     package var balancing: LoadBalancing?
+    /// `nil`: only what provably was not processed is tried again.
+    package var retries: RetryPolicy?
 
     package init(
         name: String, virtualHosts: [String] = [], order: UInt64, path: PathPredicate, methods: [String] = [],
         headers: [KeyedPredicate] = [], queryParameters: [KeyedPredicate] = [], destinations: [Destination],
         kind: RouteKind = .http, timeouts: RouteTimeouts = RouteTimeouts(), streamPolicy: StreamPolicy = .keep,
-        rewrite: Rewrite? = nil, filters: RouteFilters = RouteFilters(), balancing: LoadBalancing? = nil
+        rewrite: Rewrite? = nil, filters: RouteFilters = RouteFilters(), balancing: LoadBalancing? = nil,
+        retries: RetryPolicy? = nil
     ) {
         self.name = name
         self.virtualHosts = virtualHosts
@@ -48,6 +51,7 @@ package struct Route: Hashable, Sendable {
         self.rewrite = rewrite
         self.filters = filters
         self.balancing = balancing
+        self.retries = retries
     }
 }
 

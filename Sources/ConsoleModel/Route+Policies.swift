@@ -55,9 +55,6 @@ extension Console.Route {
                 "proxyNextUpstream.conditions[\(index)]",
                 "Must be one of \(Self.retryConditions.sorted().joined(separator: ", ")).")
         }
-        if retries.enabled ?? true {
-            findings.warn(Self.notActing("proxyNextUpstream", "requests are not retried by it"))
-        }
     }
 
     private func checkCORS(_ findings: inout Findings) {

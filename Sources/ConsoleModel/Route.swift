@@ -83,6 +83,11 @@ extension Console.Route {
     /// The balancing of a checked route, if it has its own: the field wins over the annotations.
     package var effectiveLoadBalancing: Console.LoadBalancing? { loadBalancing ?? annotations.loadBalancing }
 
+    /// When a checked route asks for retries beyond what is safe anyway.
+    package var effectiveRetries: Console.ProxyNextUpstream? {
+        proxyNextUpstream.flatMap { $0.enabled ?? true ? $0 : nil }
+    }
+
     /// The rewrite of a checked route, if it changes anything.
     package var effectiveRewrite: Console.Rewrite? {
         guard let rewrite, rewrite.enabled ?? true, rewrite.path != nil || rewrite.host != nil else { return nil }

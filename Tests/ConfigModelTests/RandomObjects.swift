@@ -137,7 +137,12 @@ extension SeededGenerator {
                 total: maybe { $0.number() }),
             streamPolicy: [.keep, .close, .drain(number())].randomElement(using: &self) ?? .keep,
             rewrite: maybe { Rewrite(path: $0.maybe { $0.text() }, authority: $0.maybe { $0.text() }) },
-            filters: filters(), balancing: maybe { $0.balancing() })
+            filters: filters(), balancing: maybe { $0.balancing() },
+            retries: maybe {
+                RetryPolicy(
+                    attempts: $0.number(3), tryTimeout: $0.number(), conditions: RetryConditions(rawValue: $0.number(3))
+                )
+            })
     }
 
     mutating func filters() -> RouteFilters {

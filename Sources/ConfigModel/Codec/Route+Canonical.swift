@@ -16,6 +16,7 @@ extension Route: CanonicalCodable {
         writer.optional(12, rewrite)
         writer.defaulted(13, filters)
         writer.optional(14, balancing)
+        writer.optional(15, retries)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -26,7 +27,7 @@ extension Route: CanonicalCodable {
             kind: try reader.choice(9, default: .http), timeouts: try reader.defaulted(10, RouteTimeouts()),
             streamPolicy: try reader.defaulted(11, .keep), rewrite: try reader.optional(12),
             filters: try reader.defaulted(13, RouteFilters()),
-            balancing: try reader.optional(14))
+            balancing: try reader.optional(14), retries: try reader.optional(15))
     }
 }
 
@@ -110,4 +111,21 @@ extension Rewrite: CanonicalCodable {
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(path: try reader.optional(1), authority: try reader.optional(2))
     }
+}
+
+extension RetryPolicy: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.integer(1, attempts, default: 3)
+        writer.integer(2, tryTimeout)
+        writer.integer(3, conditions.rawValue, default: UInt64(Self.defaultConditions.rawValue))
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            attempts: try reader.integer(1, default: 3), tryTimeout: try reader.integer(2),
+            conditions: RetryConditions(
+                rawValue: try reader.integer(3, default: Self.defaultConditions.rawValue)))
+    }
+
+    private static var defaultConditions: RetryConditions { [.error, .timeout] }
 }

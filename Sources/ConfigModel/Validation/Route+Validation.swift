@@ -76,6 +76,13 @@ extension Route {
             }
         }
         balancing?.check("balancing", &findings)
+        if let retries {
+            findings.check("retries.attempts", retries.attempts, in: 0...100)
+            findings.check("retries.tryTimeout", retries.tryTimeout, in: 0...Bounds.timeout)
+            if !RetryConditions.all.isSuperset(of: retries.conditions) {
+                findings.report("retries.conditions", "names a condition that is not known")
+            }
+        }
         if let authority = rewrite?.authority { findings.check("rewrite.authority", Syntax.authority(authority)) }
     }
 

@@ -99,6 +99,8 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         case ("destinations", _): return "services\(index)\(member.isEmpty ? "" : ".\(member)")"
         case ("rewrite", "authority"): return "rewrite.host"
         case ("balancing", _): return "loadBalancing"
+        case ("retries", "tryTimeout"): return "proxyNextUpstream.timeout"
+        case ("retries", _): return "proxyNextUpstream\(member.isEmpty ? "" : ".\(member)")"
         case ("streamPolicy", _): return "streamPolicy.after"
         case ("filters", _): return filterField(String(member))
         default: return field

@@ -35,7 +35,27 @@ extension SnapshotCompiler {
             streamPolicy: Self.streamPolicy(route.streamPolicy),
             rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) },
             filters: Self.filters(route, mirror: mirror),
-            balancing: route.effectiveLoadBalancing.map(Self.balancing))
+            balancing: route.effectiveLoadBalancing.map(Self.balancing),
+            retries: route.effectiveRetries.map(Self.retries))
+    }
+
+    private static func retries(_ retries: Console.ProxyNextUpstream) -> RetryPolicy {
+        var result = RetryPolicy()
+        if let attempts = retries.attempts { result.attempts = UInt32(clamping: attempts) }
+        result.tryTimeout = UInt32(clamping: (retries.timeout ?? 0) * 1_000)
+        guard let conditions = retries.conditions, !conditions.isEmpty else { return result }
+        result.conditions = []
+        for condition in conditions {
+            switch condition {
+            case "error": result.conditions.insert(.error)
+            case "timeout": result.conditions.insert(.timeout)
+            case "invalid_header": result.conditions.insert(.invalidHeader)
+            case "non_idempotent": result.conditions.insert(.nonIdempotent)
+            default:
+                if let status = Int(condition.dropFirst("http_".count)) { result.conditions.formUnion(.status(status)) }
+            }
+        }
+        return result
     }
 
     /// The cluster for copies of the route's requests, spoken to as the route speaks to its own services.

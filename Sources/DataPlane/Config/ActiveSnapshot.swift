@@ -116,6 +116,8 @@ struct LoopRoute {
     let destinations: UnsafeMutablePointer<LoopDestination>
     let destinationCount: Int
     let totalWeight: UInt64
+    /// nil: only what provably was not processed.
+    let retries: RetryPolicy?
     /// In place of the clusters' own.
     let balancing: LoopBalancing?
     let counters: RouteCounters

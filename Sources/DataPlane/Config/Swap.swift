@@ -101,7 +101,7 @@ extension LoopPointer {
                     authority: authority.map { field(":authority", $0) },
                     authorityText: authority, name: FixedText(route.name), destinations: destinations,
                     destinationCount: known.count, totalWeight: known.reduce(0) { $0 + UInt64($1.weight) },
-                    balancing: route.balancing.map(LoopBalancing.init),
+                    retries: route.retries, balancing: route.balancing.map(LoopBalancing.init),
                     counters: RouteCounters(active.routeBlocks[index][pointee.index])))
         }
         return routes

@@ -1,5 +1,5 @@
-// How an exchange fails: another try where the upstream provably has not seen the request, else an answer in the client's
-// own terms: gRPC clients get a gRPC status, others an HTTP status, never HTML.
+// How an exchange fails: another try where that may be (`Exchange+Retry.swift`), else an answer in the client's own terms:
+// gRPC clients get a gRPC status, others an HTTP status, never HTML.
 
 internal import CNghttp2
 internal import Glibc
@@ -45,32 +45,6 @@ extension ExchangePointer {
         pointee.idleTimeout = 0
         pointee.progressTimeout = 0
         armTimer()
-    }
-
-    /// Another endpoint, where nothing has been processed and the request can be sent again (design 3.4).
-    private func triesAgain(after error: ProxyError) -> Bool {
-        let unprocessed = error.isRetryable || (error == .upstreamClosed && isReusedConnectionRace)
-        guard unprocessed, !pointee.responseStarted, pointee.isReplayable, pointee.tries < Exchange.maxTries,
-            let cluster = pointee.cluster, cluster.takesRetry(after: pointee.tries)
-        else { return false }
-        pointee.tries += 1
-        pointee.failedEndpoint = pointee.endpoint
-        loop.pointee.statistics.retries.increment()
-        if pointee.isWaiting { loop.stopWaiting(self) }
-        let half = pointee.upstream
-        releaseUpstream(.cancel)
-        half.pointee.headSent = false
-        half.pointee.endSent = false
-        half.pointee.endQueued = pointee.downstream.pointee.endReceived
-        pointee.responseDeadline = 0
-        pointee.phase = .pickEndpoint
-        advance()
-        return true
-    }
-
-    /// A pooled HTTP/1.1 connection that the upstream closed before any response byte: once, for idempotent methods.
-    private var isReusedConnectionRace: Bool {
-        pointee.isIdempotent && pointee.tries == 0 && pointee.isOnReusedConnection
     }
 
     // MARK: - Answers made here
@@ -208,10 +182,6 @@ extension ExchangePointer {
         replyHTTP(308, extra: field, text: "this host is served over https only", on: connection)
         return nil
     }
-}
-
-extension Exchange {
-    static let maxTries: UInt8 = 3
 }
 
 /// The host of an authority: without port, brackets kept.

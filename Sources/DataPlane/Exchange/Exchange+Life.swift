@@ -135,6 +135,7 @@ extension ExchangePointer {
         if pointee.mirror != nil || pointee.mirrorOf != nil { unlinkMirror() }
         if pointee.isWaiting { loop.stopWaiting(self) }
         releaseUpstream(.cancel)
+        giveBackRetry()
         let half = pointee.downstream
         if let connection = half.pointee.connection {
             if connection.pointee.wire == .http2 {

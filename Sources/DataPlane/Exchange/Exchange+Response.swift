@@ -14,6 +14,7 @@ extension ExchangePointer {
         }
         pointee.lastProgress = loop.pointee.milliseconds
         if status < 200 { return receivedInterim(status, endsStream: endsStream) }
+        if triesAgain(afterStatus: status, endsStream: endsStream) { return }
         let facts = loop.pointee.facts
         half.pointee.headReceived = true
         pointee.status = Int32(status)

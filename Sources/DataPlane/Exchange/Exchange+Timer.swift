@@ -39,11 +39,14 @@ extension ExchangePointer {
     }
 
     func armResponseTimer() {
-        guard !pointee.responseStarted, pointee.responseDeadline == 0, let route = pointee.route else { return }
+        guard !pointee.responseStarted, let route = pointee.route else { return }
         let quiet = route.pointee.isGRPC || pointee.isGRPC || pointee.isWebSocket
         let timeout = UInt64(route.pointee.responseHeaders ?? (quiet ? 0 : 60_000))
         guard timeout > 0 else { return }
-        pointee.responseDeadline = loop.milliseconds + timeout
+        let deadline = loop.milliseconds + timeout
+        // It does not move once it runs; that of a try may come before it.
+        guard pointee.responseDeadline == 0 || deadline < pointee.responseDeadline else { return }
+        pointee.responseDeadline = deadline
         armTimer()
     }
 

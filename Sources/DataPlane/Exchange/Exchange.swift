@@ -49,6 +49,8 @@ struct Exchange {
     var lastEndpoint: EndpointPointer?
     /// The endpoint that failed last: left out of the next pick where there is another.
     var failedEndpoint: EndpointPointer?
+    /// The cluster whose budget counts this exchange as tried again.
+    var retryBudget: ClusterPointer?
 
     /// The request head, serialised: method, scheme, authority, path, then the other fields.
     var head = ByteQueue()
@@ -193,6 +195,7 @@ extension ExchangePointer {
         }
         pointee.endpoint = endpoint
         endpoint.pointee.active += 1
+        beginTry()
         return .connect
     }
 

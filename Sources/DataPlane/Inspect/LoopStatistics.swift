@@ -42,6 +42,7 @@ enum LoopMetric: Int, CaseIterable {
     case upstreamBytesReceived
     case upstreamBytesSent
     case retries
+    case retriesRefused
     case ejections
     case panics
     case resourceFailures
@@ -78,6 +79,8 @@ enum LoopMetric: Int, CaseIterable {
                 "causeway_upstream_panics_total",
                 "Times that too few endpoints of a cluster were fit, so that all were used."
             )
+        case .retriesRefused:
+            ("causeway_upstream_retries_refused_total", "Tries that would have been over a cluster's budget.")
         case .retries: ("causeway_upstream_retries_total", "Exchanges tried again.")
         case .resourceFailures: ("causeway_resource_failures_total", "Sockets or descriptors that the kernel refused.")
         case .accessLogDropped:
@@ -117,6 +120,7 @@ struct LoopStatistics {
     var upstreamConnectFailures: Counter { self[.upstreamConnectFailures] }
     var upstreamGoAways: Counter { self[.upstreamGoAways] }
     var retries: Counter { self[.retries] }
+    var retriesRefused: Counter { self[.retriesRefused] }
     var ejections: Counter { self[.ejections] }
     var panics: Counter { self[.panics] }
     var resourceFailures: Counter { self[.resourceFailures] }

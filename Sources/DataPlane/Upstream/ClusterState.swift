@@ -28,8 +28,7 @@ struct ClusterState {
     let balancing: LoopBalancing
     var choice: EndpointChoice
     var hasUnresolvedNames: Bool
-    var retriesLeft = ClusterState.retriesPerSecond
-    var retriesRefillAt: UInt64 = 0
+    var budget = RetryBudget()
     /// No longer in the snapshot: lives on until its last exchange is over.
     var isRetired = false
     /// Snapshots of the loop that have it.
@@ -37,7 +36,6 @@ struct ClusterState {
     /// Endpoints that names no longer resolve to, while something still uses them.
     var retiredEndpoints: [EndpointPointer] = []
 
-    static let retriesPerSecond = 100
     static let maxConnectionsPerEndpoint = 1_024
     static let maxHTTP2ConnectionsPerEndpoint = 16
     static let maxWaiting = 4_096
@@ -105,19 +103,8 @@ extension ClusterPointer {
         return endpoint
     }
 
-    /// Whether another try is in the budget. The first one always is: what is retried was not processed, so that it put
-    /// no load on the upstream. Further ones share a budget, or an outage would multiply the connects.
-    func takesRetry(after tries: UInt8) -> Bool {
-        guard tries > 0 else { return true }
-        let now = pointee.loop.milliseconds
-        if now >= pointee.retriesRefillAt {
-            pointee.retriesRefillAt = now + 1_000
-            pointee.retriesLeft = ClusterState.retriesPerSecond
-        }
-        guard pointee.retriesLeft > 0 else { return false }
-        pointee.retriesLeft -= 1
-        return true
-    }
+    /// On all endpoints, waiting ones included.
+    var activeExchanges: Int { pointee.endpoints.reduce(0) { $0 + $1.pointee.active } }
 
     /// Not in the snapshot any more: pools are closed, what runs goes on.
     func retire() {

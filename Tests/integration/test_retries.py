@@ -1,0 +1,176 @@
+"""Retries: what a route asks for beyond what is always safe, and the budget that bounds them."""
+
+import contextlib
+import json
+import threading
+
+import pytest
+
+from integration.ports import free_port
+from integration.site import Site
+from integration.waiting import wait_until
+from peers import http2
+from peers.http1 import EchoServer, RawServer
+from peers.wire import Wire
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    """One loop: budgets are counted for each."""
+    from integration.gateway import Gateway
+
+    made = Gateway(tmp_path_factory.mktemp("gateway"), loops=1)
+    try:
+        made.start()
+        yield made
+        made.stop()
+    finally:
+        made.abandon()
+
+
+@pytest.fixture
+def site(gateway, authority):
+    return Site(gateway, authority, https="off")
+
+
+def hang_up(wire):
+    wire.read_request()
+
+
+def answer(status, text=b"from the back end"):
+    def handler(wire):
+        while True:
+            wire.read_request()
+            wire.send(b"HTTP/1.1 %d Any\r\nContent-Length: %d\r\n\r\n%s" % (status, len(text), text))
+
+    return handler
+
+
+def silent(wire):
+    wire.read_to_end()
+
+
+def broken(wire):
+    wire.read_request()
+    wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+
+
+CASES = {
+    "error": (hang_up, 502),
+    "timeout": (silent, 504),
+    "invalid_header": (broken, 502),
+    "http_500": (answer(500), 500),
+    "http_503": (answer(503), 503),
+    "http_404": (answer(404), 404),
+}
+
+
+@pytest.mark.parametrize("condition", CASES)
+def test_each_condition(site, gateway, condition):
+    """With it the other back end answers; without it the client sees what happened."""
+    handler, status = CASES[condition]
+    more = {"timeout": 1} if condition == "timeout" else {}
+    times = {"timeouts": {"responseHeaders": 500}} if condition == "timeout" else {}
+    with RawServer(handler) as bad, EchoServer("good") as good:
+        site.serve(bad.port, good.port, path="/with", proxyNextUpstream={"conditions": [condition], **more}, **times)
+        others = [name for name in CASES if name != condition]
+        site.serve(bad.port, good.port, path="/without", proxyNextUpstream={"conditions": others, **more}, **times)
+        # More retries than the budget has at once: each is given back.
+        rounds = 4 if condition == "timeout" else 12
+        assert [site.get("/with").status for _ in range(rounds)] == [200] * rounds
+        assert sorted(site.get("/without").status for _ in range(2)) == sorted([200, status])
+    assert gateway.wait_log(authority=site.host, path="/with", tries=2)["status"] == 200
+
+
+def test_nothing_of_it_without_a_policy(site):
+    with RawServer(hang_up) as bad, EchoServer("good") as good:
+        site.serve(bad.port, good.port)
+        site.serve(bad.port, good.port, path="/off", proxyNextUpstream={"enabled": False, "conditions": ["error"]})
+        assert sorted(site.get("/").status for _ in range(2)) == [200, 502]
+        assert sorted(site.get("/off").status for _ in range(2)) == [200, 502]
+
+
+def test_a_post_is_repeated_only_where_the_route_says_so(site):
+    body = b"x" * 20_000
+    with RawServer(answer(503)) as bad, EchoServer("good") as good:
+        site.serve(bad.port, good.port, path="/no", proxyNextUpstream={"conditions": ["http_503"]})
+        site.serve(bad.port, good.port, path="/yes", proxyNextUpstream={"conditions": ["http_503", "non_idempotent"]})
+        statuses = [site.get("/no", method="POST", body=body).status for _ in range(2)]
+        assert sorted(statuses) == [200, 503]
+        for _ in range(4):
+            whole = site.get("/yes", method="POST", body=body)
+            assert whole.status == 200 and json.loads(whole.body)["body_length"] == len(body)
+
+
+def test_the_last_answer_is_the_back_ends_own(site, gateway):
+    with RawServer(answer(503)) as one, RawServer(answer(503)) as two:
+        site.serve(one.port, two.port, proxyNextUpstream={"conditions": ["http_503"], "attempts": 2})
+        last = site.get("/last")
+    assert last.status == 503 and last.body == b"from the back end"
+    assert gateway.wait_log(authority=site.host, path="/last")["tries"] == 3
+
+
+def test_no_attempts_means_none(site, gateway):
+    with EchoServer("good") as good:
+        site.serve(free_port(), good.port, proxyNextUpstream={"attempts": 0})
+        assert sorted(site.get("/").status for _ in range(2)) == [200, 503]
+
+
+def test_http2_answers_and_resets_are_repeated(site):
+    def refuse(connection, id, headers):
+        connection.respond(id, 503, end=True)
+
+    def reset(connection, id, headers):
+        connection.reset(id, 2)
+
+    policy = {"conditions": ["error", "http_503", "non_idempotent"]}
+    for path, script in (("/status", refuse), ("/reset", reset)):
+        with http2.Server(script) as bad, http2.Server(name="good") as good:
+            site.serve(bad.port, good.port, path=path, protocol="GRPC", proxyNextUpstream=policy)
+            with site.http2(tls=False) as client:
+                for _ in range(4):
+                    assert client.grpc(site.host, path, b"message").grpc_status == 0
+            assert len(good.requests) == 4 and bad.requests
+
+
+def test_nothing_is_repeated_once_the_response_has_begun(site):
+    def half(wire):
+        wire.read_request()
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun")
+
+    with RawServer(half) as bad:
+        site.serve(bad.port, free_port(), proxyNextUpstream={"conditions": ["error"]})
+        with site.http1(tls=False) as wire:
+            wire.send(f"GET / HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+            assert b"begun" in wire.read_to_end()
+        assert bad.connections == 1
+
+
+@pytest.mark.parametrize("count, retried", [(5, 3), (40, 8)])
+def test_the_budget(site, gateway, count, retried):
+    """All fail at once: a fifth of them is tried again, three at least; the others get what the back end said."""
+    lock, seen, fail, succeed = threading.Lock(), [], threading.Event(), threading.Event()
+
+    def handler(wire):
+        while True:
+            wire.read_request()
+            with lock:
+                seen.append(1)
+                number = len(seen)
+            first = number <= count
+            (fail if first else succeed).wait(30)
+            wire.send(f"HTTP/1.1 {503 if first else 200} Any\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(handler) as server, contextlib.ExitStack() as stack:
+        site.serve(server.port, proxyNextUpstream={"conditions": ["http_503"]})
+        refused = gateway.metric("causeway_upstream_retries_refused_total")
+        wires = [stack.enter_context(Wire.connect(gateway.http_port, timeout=30)) for _ in range(count)]
+        for wire in wires:
+            wire.send(f"GET / HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+        wait_until(lambda: len(seen) == count)
+        fail.set()
+        wait_until(lambda: gateway.metric("causeway_upstream_retries_refused_total") == refused + count - retried)
+        wait_until(lambda: len(seen) == count + retried)
+        succeed.set()
+        statuses = [wire.read_response().status for wire in wires]
+    assert statuses.count(200) == retried and statuses.count(503) == count - retried
