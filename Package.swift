@@ -53,6 +53,7 @@ let package = Package(
         // System libraries, and the few C and C++ lines that Swift cannot import.
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        .target(name: "CCares", linkerSettings: [.linkedLibrary("cares")]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
         // Shared by both processes.
@@ -81,7 +82,7 @@ let package = Package(
             "DataPlane",
             [
                 "RouteMatching", "ConfigChannel", "TLSMaterial", "Telemetry", "ConfigModel", "Seal", "CNghttp2",
-                "COpenSSL", logging,
+                "COpenSSL", "CCares", logging,
             ]),
         .executableTarget(
             name: "causeway-worker", dependencies: ["DataPlane", "Telemetry", arguments, logging],
@@ -101,7 +102,9 @@ let package = Package(
                 "Persistence", "ConsoleModel", "ConfigModel", "ConfigChannel", "Seal", logging,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ] + hummingbird),
-        tests("DataPlane", ["ConfigModel", "RouteMatching", "ConfigChannel", "Telemetry", "Seal", "CNghttp2"]),
+        tests(
+            "DataPlane",
+            ["ConfigModel", "RouteMatching", "ConfigChannel", "Telemetry", "Seal", "CNghttp2", "CCares"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -23,6 +23,10 @@ struct CausewayWorker: ParsableCommand {
     var loops: Int?
 
     @Option(
+        help: "DNS servers as ADDRESS[:PORT], separated by commas. Default: what resolv.conf says, after /etc/hosts.")
+    var resolver: String?
+
+    @Option(
         help: "Port of the metrics endpoint on 127.0.0.1; 0 for none, `any` for a free one (see STATE/metrics.port).")
     var metricsPort: String = "9901"
 
@@ -68,6 +72,7 @@ struct CausewayWorker: ParsableCommand {
         }
         let options = WorkerOptions(
             state: state, channel: channel, loops: loops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+            resolver: resolver,
             metricsPort: metricsPort == "any" ? 0 : UInt16(metricsPort).flatMap { $0 == 0 ? nil : $0 }, accessLog: log,
             drainTimeout: drainTimeout, ticketRotation: UInt64(ticketRotation), allowsDumps: allowDumps)
         do {

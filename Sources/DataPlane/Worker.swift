@@ -15,6 +15,8 @@ package struct WorkerOptions: Sendable {
     /// The control plane's Unix socket.
     package var channel: String
     package var loops: Int
+    /// DNS servers as ADDRESS[:PORT], separated by commas; nil: as the system says.
+    package var resolver: String?
     /// Port of the metrics endpoint on 127.0.0.1; nil: none, 0: any (written to `metrics.port`).
     package var metricsPort: UInt16?
     package var accessLog: AccessLog?
@@ -26,12 +28,13 @@ package struct WorkerOptions: Sendable {
     package var allowsDumps: Bool
 
     package init(
-        state: String, channel: String, loops: Int, metricsPort: UInt16?, accessLog: AccessLog?, drainTimeout: UInt32,
-        ticketRotation: UInt64, allowsDumps: Bool
+        state: String, channel: String, loops: Int, resolver: String? = nil, metricsPort: UInt16?,
+        accessLog: AccessLog?, drainTimeout: UInt32, ticketRotation: UInt64, allowsDumps: Bool
     ) {
         self.state = state
         self.channel = channel
         self.loops = loops
+        self.resolver = resolver
         self.metricsPort = metricsPort
         self.accessLog = accessLog
         self.drainTimeout = drainTimeout
@@ -60,6 +63,10 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     if !options.allowsDumps, causeway_harden() != 0 {
         logger.warning("core dumps could not be switched off")
     }
+    if let servers = options.resolver, !Resolver.accepts(servers) {
+        throw WorkerStartFailure(
+            description: "--resolver \(servers): write ADDRESS or ADDRESS:PORT, several separated by commas")
+    }
     let descriptors = raiseDescriptorLimit()
     let state = try StateFolder(options.state)
 
@@ -83,17 +90,20 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
         loops.append(LoopHandle(loop: loop))
     }
     guard let health = HealthChecker(loops: mailboxes, logger: logger),
-        let resolver = Resolver(loops: mailboxes, health: health, logger: logger),
+        let resolver = Resolver(loops: mailboxes, health: health, servers: options.resolver, logger: logger),
         let client = ConfigClient(
             path: options.channel, store: SnapshotStore(folder: state.path, key: state.key, logger: logger),
             mailboxes: mailboxes, registry: registry, status: status, resolver: resolver, health: health,
             logger: logger)
     else { throw WorkerStartFailure(description: "out of descriptors") }
 
+    for each in loops { each.loop.pointee.resolver = .passRetained(resolver) }
     if let port = options.metricsPort {
         do {
             let server = try InspectServer(
-                port: port, page: MetricsPage(registry: registry, status: status, health: health))
+                port: port,
+                page: MetricsPage(
+                    registry: registry, status: status, health: health, resolver: resolver))
             try state.write("metrics.port", "\(server.port)\n")
             _ = try thread("inspect") { server.run() }
         } catch let failure as ListenFailure {

@@ -7,6 +7,7 @@ struct MetricsPage {
     let registry: MetricsRegistry
     let status: WorkerStatus
     let health: HealthChecker
+    let resolver: Resolver
 
     func text() -> [UInt8] {
         var page = PrometheusText()
@@ -38,6 +39,11 @@ struct MetricsPage {
         addRoutes(&page)
         addClusters(&page)
         addHealth(&page)
+        let counts = resolver.counts
+        page.begin("causeway_dns_lookups_total", .counter, help: "Look-ups of host names that have ended.")
+        page.sample([], counts.lookups)
+        page.begin("causeway_dns_failures_total", .counter, help: "Look-ups that gave no address.")
+        page.sample([], counts.failures)
         return page.finish()
     }
 

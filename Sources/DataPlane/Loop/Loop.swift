@@ -56,7 +56,11 @@ struct Loop {
     var descriptorLimit: Int32 = .max
     /// Clusters out of the configuration that something still uses.
     var retiredClusters: [ClusterPointer] = []
-    var addresses: [String: [SocketAddress]] = [:]
+    var addresses: [String: [ResolvedAddress]] = [:]
+    /// Told of connections that fail. Lives as long as the loops.
+    var resolver: Unmanaged<Resolver>?
+    /// Milliseconds from which it is told again.
+    var suspectsAt: UInt64 = 0
     /// Endpoints that their checks found unfit, by cluster: for clusters that are made anew.
     var unhealthy: [String: Set<String>] = [:]
 

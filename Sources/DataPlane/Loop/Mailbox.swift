@@ -9,7 +9,7 @@ enum LoopMessage: Sendable {
     /// Serve this snapshot from now on; `done` counts down when the loop has taken it.
     case swap(ActiveSnapshot, listeners: [ListenerSocket], done: Latch)
     /// Resolved addresses of a host name.
-    case resolved(host: String, addresses: [SocketAddress])
+    case resolved(host: String, addresses: [ResolvedAddress])
     /// Seal session tickets with these from now on.
     case ticketKeys(TicketKeys)
     /// An endpoint's checks have changed their mind.

@@ -58,23 +58,26 @@ extension ClusterPointer {
     }
 
     /// Sets the addresses; endpoints whose address stays keep their pools. `resolved` has what is known of host names.
-    func setAddresses(resolved: [String: [SocketAddress]]) {
+    func setAddresses(resolved: [String: [ResolvedAddress]]) {
         let old = Array(pointee.endpoints)
         let unhealthy = pointee.loop.pointee.unhealthy[pointee.config.name] ?? []
         var new: [EndpointPointer] = []
         pointee.hasUnresolvedNames = false
         for endpoint in pointee.config.endpoints {
-            var addresses: [SocketAddress] = []
+            var addresses: [ResolvedAddress] = []
             if let literal = SocketAddress(literal: endpoint.host, port: endpoint.port) {
-                addresses = [literal]
+                addresses = [ResolvedAddress(address: literal, service: nil)]
             } else if let known = resolved[endpoint.host], !known.isEmpty {
                 addresses = known.map { $0.with(port: endpoint.port) }
             } else {
                 pointee.hasUnresolvedNames = true
             }
-            for address in addresses {
-                let same = old.first { $0.pointee.address == address && !new.contains($0) }
-                let endpoint = same ?? makeEndpoint(address, endpoint)
+            for found in addresses {
+                // A record's weight and that of the configuration multiply: at most 10^6 × 65,535.
+                let weight = Int(max(1, endpoint.weight)) * Int(found.service?.weight ?? 1)
+                let same = old.first { $0.pointee.address == found.address && !new.contains($0) }
+                let endpoint = same ?? makeEndpoint(found, endpoint)
+                endpoint.pointee.weight = weight
                 endpoint.pointee.isHealthy = !unhealthy.contains(endpoint.pointee.name.string)
                 // Those that come together with their cluster have nobody to take it slower than.
                 if same == nil, !old.isEmpty, pointee.config.slowStart > 0 {
@@ -93,11 +96,13 @@ extension ClusterPointer {
         }
     }
 
-    private func makeEndpoint(_ address: SocketAddress, _ config: Endpoint) -> EndpointPointer {
+    private func makeEndpoint(_ found: ResolvedAddress, _ config: Endpoint) -> EndpointPointer {
         let endpoint = EndpointPointer.allocate(capacity: 1)
         endpoint.initialize(
             to: EndpointState(
-                cluster: self, address: address, host: FixedText(config.host), name: FixedText(address.text),
+                cluster: self, address: found.address, host: FixedText(found.service?.host ?? config.host),
+                name: FixedText(found.address.text),
+                lookupName: SocketAddress(literal: config.host, port: 0) == nil ? FixedText(config.host) : nil,
                 weight: Int(max(1, config.weight)), drains: config.drains,
                 share: Int(max(1, config.weight)), countsResponses: pointee.config.ejection.countsResponses))
         return endpoint

@@ -11,7 +11,9 @@ struct EndpointState {
     let host: FixedText
     /// `address:port`, for logs.
     let name: FixedText
-    let weight: Int
+    /// The name that it was resolved from; nil: it is an address.
+    let lookupName: FixedText?
+    var weight: Int
     /// Being taken out: gets no new exchanges.
     let drains: Bool
     /// What of its weight counts now, relative to the others.
@@ -84,6 +86,7 @@ extension EndpointPointer {
     func free() {
         pointee.host.deallocate()
         pointee.name.deallocate()
+        pointee.lookupName?.deallocate()
         deinitialize(count: 1)
         deallocate()
     }
@@ -122,6 +125,12 @@ extension EndpointPointer {
         cluster.review()
     }
 
+    /// A connection was refused or not answered: the name may have other addresses by now.
+    func suspectAddress() {
+        guard let name = pointee.lookupName, !pointee.isRetired else { return }
+        pointee.cluster.pointee.loop.suspect(name.string)
+    }
+
     /// Connections tell nothing where answers do.
     func connected() {
         if !pointee.countsResponses { pointee.ejection.succeeded() }
@@ -144,5 +153,14 @@ extension ExchangePointer {
         // INTERNAL, UNAVAILABLE, DATA_LOSS.
         let isBad = pointee.isGRPC ? (13...15).contains(pointee.grpcStatus) : pointee.status >= 500
         if isBad { endpoint.failed(now: loop.milliseconds) } else { endpoint.pointee.ejection.succeeded() }
+    }
+}
+
+extension LoopPointer {
+    /// Five times a second at most: the resolver has a bound of its own for each name.
+    fileprivate func suspect(_ name: String) {
+        guard milliseconds >= pointee.suspectsAt, let resolver = pointee.resolver else { return }
+        pointee.suspectsAt = milliseconds + 200
+        resolver.takeUnretainedValue().suspect(name)
     }
 }

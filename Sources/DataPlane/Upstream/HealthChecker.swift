@@ -28,7 +28,7 @@ final class HealthChecker: Sendable {
         var clusters: [Cluster] = []
         /// By cluster.
         var tls: [String: UpstreamTLSMaterial] = [:]
-        var addresses: [String: [SocketAddress]] = [:]
+        var addresses: [String: [ResolvedAddress]] = [:]
         var changed = false
         var stopped = false
     }
@@ -77,7 +77,7 @@ final class HealthChecker: Sendable {
         if changed { signal() }
     }
 
-    func resolved(_ host: String, _ addresses: [SocketAddress]) {
+    func resolved(_ host: String, _ addresses: [ResolvedAddress]) {
         inbox.withLock { inbox in
             inbox.addresses[host] = addresses
             inbox.changed = true
@@ -125,19 +125,20 @@ final class HealthChecker: Sendable {
     private static var now: UInt64 { Clock.monotonicNanoseconds() / 1_000_000 }
 
     /// Endpoints that stay keep what is known of them.
-    private func take(_ clusters: [Cluster], _ known: [String: [SocketAddress]], _ watched: inout [Key: Watched]) {
+    private func take(_ clusters: [Cluster], _ known: [String: [ResolvedAddress]], _ watched: inout [Key: Watched]) {
         var next: [Key: Watched] = [:]
         for cluster in clusters {
             guard let check = cluster.healthCheck else { continue }
             for endpoint in cluster.endpoints {
-                let literal = SocketAddress(literal: endpoint.host, port: endpoint.port)
-                let addresses =
-                    literal.map { [$0] } ?? (known[endpoint.host] ?? []).map { $0.with(port: endpoint.port) }
-                for address in addresses {
+                let literal = SocketAddress(literal: endpoint.host, port: endpoint.port).map {
+                    ResolvedAddress(address: $0, service: nil)
+                }
+                for found in literal.map({ [$0] }) ?? known[endpoint.host] ?? [] {
+                    let address = found.with(port: endpoint.port).address
                     let key = Key(cluster: cluster.name, endpoint: address.text)
                     let target = HealthTarget(
                         cluster: cluster.name, check: check, isHTTP2: cluster.protocol == .http2, tls: cluster.tls,
-                        host: endpoint.host, port: endpoint.port, endpoint: key.endpoint)
+                        host: found.service?.host ?? endpoint.host, port: address.port, endpoint: key.endpoint)
                     if let old = watched[key], old.target == target {
                         next[key] = old
                     } else {

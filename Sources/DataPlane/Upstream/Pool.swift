@@ -217,6 +217,7 @@ extension LoopPointer {
         connection.pointee.stage = .idle
         endpoint.countConnecting(connection, -1)
         endpoint.failed(now: milliseconds)
+        endpoint.suspectAddress()
         pointee.statistics.upstreamConnectFailures.increment()
         close(connection, because: .connectFailed)
         connectFailed(endpoint, http1: http1, error)
@@ -374,6 +375,7 @@ extension ExchangePointer {
     func connectTimedOut() {
         pointee.connectDeadline = 0
         pointee.endpoint?.failed(now: loop.milliseconds)
+        pointee.endpoint?.suspectAddress()
         fail(.connectTimeout)
     }
 }

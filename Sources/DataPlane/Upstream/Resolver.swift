@@ -1,6 +1,8 @@
-// Host names of endpoints to addresses, off the loops. Names are looked up when they appear, again every thirty seconds,
-// and soon after a failure; when a lookup fails, the addresses known before stay.
+// Host names of endpoints to addresses, off the loops, by c-ares: what `--resolver` names, else resolv.conf and /etc/hosts. Each
+// name is looked up when it appears, again when its records' time is over, and soon after a failure: of a look-up, or of
+// a connection to it. When a look-up fails, the addresses known before stay.
 
+internal import CCares
 internal import COpenSSL
 internal import ConfigModel
 internal import Glibc
@@ -10,26 +12,47 @@ internal import Synchronization
 final class Resolver: Sendable {
     private let loops: [Mailbox]
     private let health: HealthChecker
+    private let servers: String?
     private let logger: Logger
     private let state = Mutex<State>(State())
     private let wake: Int32
 
     private struct State {
         var names: Set<String> = []
-        var known: [String: [SocketAddress]] = [:]
+        var suspects: Set<String> = []
+        var lookups: UInt64 = 0
+        var failures: UInt64 = 0
         var stopped = false
     }
 
-    /// Milliseconds between two looks at all names, and after one that failed.
-    private static let interval: Int32 = 30_000
-    private static let retryInterval: Int32 = 2_000
+    /// Milliseconds until a look-up that failed is made again.
+    private static let retryInterval: UInt64 = 2_000
+    /// At most that often for connections that fail.
+    private static let suspectInterval: UInt64 = 1_000
 
-    init?(loops: [Mailbox], health: HealthChecker, logger: Logger) {
+    /// `servers`: ADDRESS[:PORT], separated by commas; nil: as the system says.
+    init?(loops: [Mailbox], health: HealthChecker, servers: String?, logger: Logger) {
         self.loops = loops
         self.health = health
+        self.servers = servers
         self.logger = logger
         wake = causeway_eventfd(1)
         guard wake >= 0 else { return nil }
+    }
+
+    /// Whether `--resolver` can be used as it is.
+    static func accepts(_ servers: String) -> Bool {
+        // c-ares takes what it understands of a list and says nothing of the rest.
+        servers.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { part in
+            if SocketAddress(literal: String(part), port: 53) != nil { return !part.hasPrefix("unix:") }
+            guard let colon = part.lastIndex(of: ":"), let port = UInt16(part[part.index(after: colon)...]), port > 0
+            else { return false }
+            let host = part[..<colon]
+            if host.hasPrefix("["), host.hasSuffix("]") {
+                return SocketAddress(literal: String(host.dropFirst().dropLast()), port: port)?.family == AF_INET6
+            }
+            return SocketAddress(literal: String(host), port: port)?.family == AF_INET
+        }
     }
 
     /// The names of a snapshot, in place of those before.
@@ -43,9 +66,15 @@ final class Resolver: Sendable {
         }
         let changed = state.withLock { state in
             defer { state.names = names }
-            return !names.subtracting(state.names).isEmpty
+            return state.names != names
         }
         if changed { signal() }
+    }
+
+    /// A connection to an address of this name has failed: it may have moved.
+    func suspect(_ name: String) {
+        state.withLock { _ = $0.suspects.insert(name) }
+        signal()
     }
 
     func stop() {
@@ -53,61 +82,109 @@ final class Resolver: Sendable {
         signal()
     }
 
-    /// Looks names up until stopped. The resolver's thread runs this.
-    func run() {
-        var delay = Self.interval
-        while true {
-            var entry = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
-            poll(&entry, 1, delay)
-            var counter: UInt64 = 0
-            _ = read(wake, &counter, 8)
-            let (names, stops) = state.withLock { ($0.names, $0.stopped) }
-            if stops { return }
-            delay = names.sorted().map(lookUp).allSatisfy { $0 } ? Self.interval : Self.retryInterval
-        }
-    }
-
-    /// False: the name has no address now.
-    private func lookUp(_ name: String) -> Bool {
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_ADDRCONFIG
-        var list: UnsafeMutablePointer<addrinfo>?
-        var result = getaddrinfo(name, nil, &hints, &list)
-        if result == EAI_NONAME || result == -5 {
-            // A machine with loopback addresses only: AI_ADDRCONFIG would hide them.
-            hints.ai_flags = 0
-            result = getaddrinfo(name, nil, &hints, &list)
-        }
-        guard result == 0 else {
-            logger.warning(
-                "a host name has no address; addresses known before stay in use",
-                metadata: ["host": "\(name)", "reason": "\(String(cString: gai_strerror(result)))"])
-            return false
-        }
-        defer { freeaddrinfo(list) }
-        var addresses: [SocketAddress] = []
-        var next = list
-        while let entry = next {
-            next = entry.pointee.ai_next
-            guard let address = entry.pointee.ai_addr else { continue }
-            let found = SocketAddress(address, entry.pointee.ai_addrlen)
-            if !addresses.contains(found) { addresses.append(found) }
-        }
-        guard !addresses.isEmpty else { return false }
-        let changed = state.withLock { state in
-            defer { state.known[name] = addresses }
-            return state.known[name] != addresses
-        }
-        if changed {
-            for loop in loops { loop.post(.resolved(host: name, addresses: addresses)) }
-            health.resolved(name, addresses)
-        }
-        return true
-    }
+    /// Look-ups that were made, and those that failed.
+    var counts: (lookups: UInt64, failures: UInt64) { state.withLock { ($0.lookups, $0.failures) } }
 
     private func signal() {
         var one: UInt64 = 1
         _ = write(wake, &one, 8)
+    }
+
+    // MARK: - The thread
+
+    /// What only the resolver's thread touches.
+    private struct Session {
+        var channel: ares_channel?
+        var lookups: [String: NameLookup] = [:]
+        var known: [String: [ResolvedAddress]] = [:]
+        /// Milliseconds of the last look-up's start.
+        var asked: [String: UInt64] = [:]
+        var isBroken = false
+    }
+
+    private static var now: UInt64 { Clock.monotonicNanoseconds() / 1_000_000 }
+
+    /// Looks names up until stopped.
+    func run() {
+        var session = Session()
+        defer { if let channel = session.channel { ares_destroy(channel) } }
+        while true {
+            var counter: UInt64 = 0
+            _ = read(wake, &counter, 8)
+            let (names, suspects, stops) = state.withLock { state in
+                defer { state.suspects = [] }
+                return (state.names, state.suspects, state.stopped)
+            }
+            if stops { return }
+            take(names, suspects, &session)
+            guard let channel = openChannel(&session) else {
+                var entry = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
+                poll(&entry, 1, Int32(Self.retryInterval))
+                continue
+            }
+            let now = Self.now
+            for (name, lookup) in session.lookups where lookup.due <= now {
+                session.asked[name] = now
+                lookup.start(channel)
+            }
+            takeOutcomes(&session)
+            let due = session.lookups.values.map(\.due).min() ?? .max
+            let delay: Int32 = due == .max ? -1 : due <= now ? 0 : Int32(clamping: due - now)
+            causeway_dns_wait(channel, wake, delay)
+            takeOutcomes(&session)
+        }
+    }
+
+    private func take(_ names: Set<String>, _ suspects: Set<String>, _ session: inout Session) {
+        let now = Self.now
+        // One that runs goes on to its end: c-ares holds it.
+        session.lookups = session.lookups.filter { names.contains($0.key) }
+        session.known = session.known.filter { names.contains($0.key) }
+        session.asked = session.asked.filter { names.contains($0.key) }
+        for name in names where session.lookups[name] == nil { session.lookups[name] = NameLookup(name, due: now) }
+        for name in suspects {
+            guard let lookup = session.lookups[name], lookup.due != .max else { continue }
+            lookup.due = min(lookup.due, max(now, (session.asked[name] ?? 0) + Self.suspectInterval))
+        }
+    }
+
+    /// The channel; made anew after failures, because what resolv.conf says may be another by now.
+    private func openChannel(_ session: inout Session) -> ares_channel? {
+        if session.isBroken, session.lookups.values.allSatisfy({ $0.due != .max }) {
+            if let channel = session.channel { ares_destroy(channel) }
+            session.channel = nil
+            session.isBroken = false
+        }
+        if session.channel == nil {
+            let status = causeway_dns_open(&session.channel, servers)
+            if status != ARES_SUCCESS {
+                session.channel = nil
+                logger.error(
+                    "names cannot be looked up", metadata: ["reason": "\(String(cString: ares_strerror(status)))"])
+            }
+        }
+        return session.channel
+    }
+
+    private func takeOutcomes(_ session: inout Session) {
+        for (name, lookup) in session.lookups {
+            guard let outcome = lookup.takeOutcome() else { continue }
+            state.withLock { $0.lookups += 1 }
+            switch outcome {
+            case .failed(let reason):
+                lookup.due = Self.now + Self.retryInterval
+                session.isBroken = true
+                state.withLock { $0.failures += 1 }
+                logger.warning(
+                    "a host name has no address; addresses known before stay in use",
+                    metadata: ["host": "\(name)", "reason": "\(reason)"])
+            case .found(let addresses, let time):
+                lookup.due = Self.now + time
+                guard session.known[name] != addresses else { continue }
+                session.known[name] = addresses
+                for loop in loops { loop.post(.resolved(host: name, addresses: addresses)) }
+                health.resolved(name, addresses)
+            }
+        }
     }
 }

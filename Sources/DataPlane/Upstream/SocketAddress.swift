@@ -57,6 +57,9 @@ package struct SocketAddress: Sendable, Equatable {
         }
     }
 
+    /// 0: a Unix socket.
+    var port: UInt16 { family == AF_UNIX ? 0 : PeerAddress(storage).port }
+
     /// Both families keep the port in the same place, behind the family.
     mutating func set(port: UInt16) {
         withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self) }
