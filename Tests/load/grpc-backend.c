@@ -2,6 +2,7 @@
 //
 //   /any.Service/Unary   answers 21 bytes (a gRPC message of 16) and grpc-status 0 when the request has ended
 //   /any.Service/B<n>    the same with <n> bytes, 5 at least
+//   A request must be one whole gRPC message, else its grpc-status is 13.
 //   /any.Service/Stream  echoes every byte at once, trailers when the request has ended
 //
 // The response header x-backend carries NAME, so that a client sees which back end answered.
@@ -30,6 +31,7 @@ typedef struct {
 
 typedef struct {
     size_t size, sent;
+    size_t received, announced; // of the request: bytes, and what its message's prefix says
     bool echoes, answered, ended;
     buffer echo;
 } stream;
@@ -43,9 +45,9 @@ static uint8_t filler[1 << 16];
             NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE                                               \
     }
 
-static ssize_t finish(nghttp2_session *session, int32_t id, uint32_t *flags, ssize_t count) {
-    static nghttp2_nv trailers[1];
-    trailers[0] = (nghttp2_nv)FIELD("grpc-status", "0");
+static ssize_t finish(nghttp2_session *session, int32_t id, uint32_t *flags, ssize_t count, const stream *s) {
+    bool whole = s->echoes || s->received == MESSAGE_PREFIX + s->announced;
+    nghttp2_nv trailers[] = {FIELD("grpc-status", whole ? "0" : "13")};
     *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
     nghttp2_submit_trailer(session, id, trailers, 1);
     return count;
@@ -57,7 +59,7 @@ static ssize_t read_echo(nghttp2_session *session, int32_t id, uint8_t *out, siz
     if (count > 0) memcpy(out, buffer_start(&s->echo), count);
     buffer_consume(&s->echo, count);
     if (buffer_count(&s->echo) > 0 || !s->ended) return (ssize_t)count;
-    return finish(session, id, flags, (ssize_t)count);
+    return finish(session, id, flags, (ssize_t)count, s);
 }
 
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t room, uint32_t *flags,
@@ -74,7 +76,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, siz
         memcpy(out, prefix, sizeof prefix);
     }
     s->sent += count;
-    return s->sent < s->size ? (ssize_t)count : finish(session, id, flags, (ssize_t)count);
+    return s->sent < s->size ? (ssize_t)count : finish(session, id, flags, (ssize_t)count, s);
 }
 
 static void answer(nghttp2_session *session, int32_t id, stream *s) {
@@ -122,7 +124,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t count,
                     void *user) {
     stream *s = nghttp2_session_get_stream_user_data(session, id);
-    if (!s || !s->echoes) return 0;
+    if (!s) return 0;
+    // The prefix: a byte that says whether the message is compressed, and its length (big endian).
+    for (size_t at = s->received; at < s->received + count && at < MESSAGE_PREFIX; at++)
+        s->announced = at == 0 ? 0 : s->announced << 8 | bytes[at - s->received];
+    s->received += count;
+    if (!s->echoes) return 0;
     buffer_append(&s->echo, bytes, count);
     if (s->answered) nghttp2_session_resume_data(session, id);
     return 0;

@@ -1,5 +1,5 @@
 // A gRPC client that makes load: one thread, epoll, libnghttp2, clear text or TLS 1.3. It checks every response
-// (:status 200, grpc-status 0) and treats GOAWAY as gRPC clients do: what runs may finish, new calls take a new
+// (:status 200, grpc-status 0, so many bytes) and treats GOAWAY as gRPC clients do: what runs may finish, new calls take a new
 // connection. The last line of output is JSON; times ending in _at_ms are of CLOCK_MONOTONIC.
 #include "wire.h"
 
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -16,6 +17,8 @@ static const char usage[] =
     "  -t        TLS                           -a NAME   authority and SNI (demo.kubesre.com)\n"
     "  -c N      connections (8)               -P PATH   (/demo.Echo/Unary)\n"
     "  -m N      streams on each (1)           -d BYTES  request body (21)\n"
+    "  -j N      handshakes at a time (64)     -e BYTES  response body that is right (21)\n"
+    "  -A N      the connections' names are spread over N hosts, h00000.NAME and so on\n"
     "  -n N      calls in all (10000), or      -w N      calls before the clock starts (0)\n"
     "  -T S      seconds                       -g        gate: print ready, wait for a line before the load\n"
     "  -r N      open loop, N calls a second, with -T; latency counts from the moment a call was due\n"
@@ -29,6 +32,9 @@ enum {
     OUTPUT_LIMIT = 256 * 1024,
     MOST_FAILED_CONNECTIONS = 500,
     GRACE_SECONDS = 10,
+    OPENING_SECONDS = 120, // thousands of TLS handshakes take their time
+    SHORTEST_TICK_NS = 50000,
+    NAME_ROOM = 256,
 };
 
 typedef enum { CONNECTING, HANDSHAKING, OPEN, CLOSED } state;
@@ -44,34 +50,37 @@ typedef struct {
     bool goaway, settled, used_up; // used_up: its only call is over (-N)
     bool holds_stream;             // one of the long streams (-S)
     call *stream;
+    char host[NAME_ROOM]; // with -A: a name of its own
 } connection;
 
 struct call {
     connection *connection;
     int32_t id;
     uint64_t begun;
-    size_t body_left;
+    size_t body_left, received;
     int status, grpc_status, backend;
     bool message_due; // long streams only
 };
 
 static struct {
-    int port, connections, streams, long_streams;
+    int port, connections, streams, long_streams, parallel, hosts;
     bool tls, gate, new_connection_per_call;
     long calls, warm_up;
     double seconds, rate;
-    size_t body;
+    size_t body, expected;
     const char *authority, *path;
 } options = {.connections = 8,
              .streams = 1,
+             .parallel = 64,
              .calls = 10000,
              .body = MESSAGE,
+             .expected = MESSAGE,
              .authority = "demo.kubesre.com",
              .path = "/demo.Echo/Unary"};
 
 typedef struct {
     long sent, ok, goaways, connections, bytes, backlog;
-    long bad_status, bad_grpc_status, reset, refused, lost, not_connected;
+    long bad_status, bad_grpc_status, bad_length, reset, refused, lost, not_connected;
     long long_streams, long_streams_cut, long_stream_messages;
     double first_error, last_error, cut_at;
 } counts;
@@ -101,7 +110,8 @@ static void count_error(long *kind) {
 }
 
 static long errors(void) {
-    return total.bad_status + total.bad_grpc_status + total.reset + total.refused + total.lost + total.not_connected;
+    return total.bad_status + total.bad_grpc_status + total.bad_length + total.reset + total.refused + total.lost +
+           total.not_connected;
 }
 
 // Whether another call may begin.
@@ -149,6 +159,10 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, siz
             NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE                                               \
     }
 
+static const char *name_of(const connection *connection) {
+    return options.hosts > 0 ? connection->host : options.authority;
+}
+
 static void begin_call(connection *connection, uint64_t begun) {
     call *c = calloc(1, sizeof *c);
     if (!c) fail("memory");
@@ -156,7 +170,7 @@ static void begin_call(connection *connection, uint64_t begun) {
     nghttp2_nv fields[] = {
         FIELD(":method", "POST"),
         FIELD(":scheme", options.tls ? "https" : "http"),
-        FIELD(":authority", options.authority),
+        FIELD(":authority", name_of(connection)),
         FIELD(":path", connection->holds_stream ? "/demo.Echo/Stream" : options.path),
         FIELD("content-type", "application/grpc"),
         FIELD("te", "trailers"),
@@ -204,6 +218,7 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
                     void *user) {
     call *c = nghttp2_session_get_stream_user_data(session, id);
     if (c && c->connection->holds_stream) total.long_stream_messages += 1;
+    if (c) c->received += count;
     total.bytes += (long)count;
     return 0;
 }
@@ -232,6 +247,8 @@ static void count_answer(const call *c, uint32_t code) {
         count_error(&total.bad_status);
     else if (c->grpc_status != 0)
         count_error(&total.bad_grpc_status);
+    else if (c->received != options.expected)
+        count_error(&total.bad_length);
     else {
         samples_add(&latency, now_ns() - c->begun);
         total.ok += 1;
@@ -276,6 +293,10 @@ static connection *open_connection(bool holds_stream) {
         if (!c) fail("memory");
     }
     *c = (connection){.state = CONNECTING, .holds_stream = holds_stream};
+    if (options.hosts > 0) {
+        long number = total.connections % options.connections * options.hosts / options.connections;
+        snprintf(c->host, sizeof c->host, "h%05ld.%s", number, options.authority);
+    }
     total.connections += 1;
     if (wire_connect(&c->wire, epoll, options.port, c)) return c;
     count_error(&total.not_connected);
@@ -342,7 +363,7 @@ static void progress(connection *c) {
             opened(c);
             return;
         }
-        wire_start_tls(&c->wire, context, options.authority);
+        wire_start_tls(&c->wire, context, name_of(c));
         c->state = HANDSHAKING;
     }
     int done = wire_handshake(&c->wire);
@@ -419,7 +440,7 @@ static void keep_connections(void) {
         if (!c->goaway && !c->used_up) live += 1;
         if (c->state != OPEN) waiting += 1;
     }
-    while (live < options.connections && total.not_connected < MOST_FAILED_CONNECTIONS) {
+    while (live < options.connections && waiting < options.parallel && total.not_connected < MOST_FAILED_CONNECTIONS) {
         if (options.new_connection_per_call && options.seconds == 0 && total.sent + waiting >= options.calls) return;
         if (!open_connection(false)) return;
         live += 1;
@@ -482,19 +503,37 @@ static bool advance(int inflight) {
     return total.not_connected < MOST_FAILED_CONNECTIONS;
 }
 
+// Wakes the loop for each call that is due: with epoll's milliseconds calls would come in bursts, which proxies batch.
+static int start_ticks(void) {
+    if (options.rate <= 0) return -1;
+    long period = (long)(1e9 / options.rate);
+    if (period < SHORTEST_TICK_NS) period = SHORTEST_TICK_NS;
+    struct timespec each = {period / 1000000000, period % 1000000000};
+    struct itimerspec times = {.it_interval = each, .it_value = each};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    if (timer < 0 || timerfd_settime(timer, 0, &times, NULL)) fail("timer");
+    epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event);
+    return timer;
+}
+
 static void run(void) {
     struct epoll_event events[512];
-    bool ticks = options.rate > 0 || options.long_streams > 0;
-    uint64_t started = now_ns();
+    int timer = start_ticks();
+    uint64_t started = now_ns(), expirations;
     for (int i = 0; i < options.long_streams; i++)
         open_connection(true);
     for (;;) {
-        int ready = epoll_wait(epoll, events, 512, ticks ? 1 : 50);
-        for (int i = 0; i < ready; i++)
-            handle(events[i].data.ptr);
+        int ready = epoll_wait(epoll, events, 512, options.long_streams > 0 ? 1 : 50);
+        for (int i = 0; i < ready; i++) {
+            if (events[i].data.ptr)
+                handle(events[i].data.ptr);
+            else if (read(timer, &expirations, sizeof expirations) < 0)
+                continue; // another wake-up has read it
+        }
         uint64_t now = now_ns();
         double limit =
-            now_phase < LOADING ? GRACE_SECONDS : (options.seconds > 0 ? options.seconds : 170) + GRACE_SECONDS;
+            now_phase < LOADING ? OPENING_SECONDS : (options.seconds > 0 ? options.seconds : 170) + GRACE_SECONDS;
         if ((double)(now - (load_begun ? load_begun : started)) / 1e9 > limit) {
             fprintf(stderr, "grpc-load: out of time\n");
             return;
@@ -513,13 +552,13 @@ static void run(void) {
 
 static void report(double seconds) {
     samples_sort(&latency);
-    printf("{\"ok\":%ld,\"errors\":%ld,\"bad_status\":%ld,\"bad_grpc_status\":%ld,\"reset\":%ld,\"refused\":%ld,"
+    printf("{\"ok\":%ld,\"errors\":%ld,\"bad_status\":%ld,\"bad_grpc_status\":%ld,\"bad_length\":%ld,\"reset\":%ld,\"refused\":%ld,"
            "\"lost\":%ld,\"not_connected\":%ld,\"sent\":%ld,\"goaways\":%ld,\"connections\":%ld,\"bytes\":%ld,"
            "\"seconds\":%.4f,\"rate\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"backlog\":%ld,"
            "\"long_streams\":%ld,\"long_streams_cut\":%ld,\"long_stream_messages\":%ld,\"cut_at_ms\":%.1f,"
            "\"first_error_at_ms\":%.1f,\"last_error_at_ms\":%.1f,\"backends\":{",
-           total.ok, errors(), total.bad_status, total.bad_grpc_status, total.reset, total.refused, total.lost,
-           total.not_connected, total.sent, total.goaways, total.connections, total.bytes, seconds,
+           total.ok, errors(), total.bad_status, total.bad_grpc_status, total.bad_length, total.reset, total.refused,
+           total.lost, total.not_connected, total.sent, total.goaways, total.connections, total.bytes, seconds,
            (double)total.ok / seconds, samples_at(&latency, 0.5), samples_at(&latency, 0.99), samples_at(&latency, 1),
            total.backlog, total.long_streams, total.long_streams_cut, total.long_stream_messages, total.cut_at,
            total.first_error, total.last_error);
@@ -530,7 +569,7 @@ static void report(double seconds) {
 }
 
 static bool parse(int count, char **arguments) {
-    for (int option; (option = getopt(count, arguments, "p:tc:m:n:T:r:d:a:P:NS:w:g")) > 0;) {
+    for (int option; (option = getopt(count, arguments, "p:tc:m:n:T:r:d:e:j:a:A:P:NS:w:g")) > 0;) {
         switch (option) {
         case 'p': options.port = atoi(optarg); break;
         case 't': options.tls = true; break;
@@ -540,7 +579,10 @@ static bool parse(int count, char **arguments) {
         case 'T': options.seconds = atof(optarg); break;
         case 'r': options.rate = atof(optarg); break;
         case 'd': options.body = (size_t)atol(optarg); break;
+        case 'e': options.expected = (size_t)atol(optarg); break;
+        case 'j': options.parallel = atoi(optarg); break;
         case 'a': options.authority = optarg; break;
+        case 'A': options.hosts = atoi(optarg); break;
         case 'P': options.path = optarg; break;
         case 'N': options.new_connection_per_call = true; break;
         case 'S': options.long_streams = atoi(optarg); break;

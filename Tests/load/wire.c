@@ -54,9 +54,10 @@ void buffer_release(buffer *b) {
     memset(b, 0, sizeof *b);
 }
 
-static struct sockaddr_in loopback(int port) {
+// 127.0.0.1, or with a `last` of more than 1 one of its neighbours.
+static struct sockaddr_in loopback(int port, uint32_t last) {
     return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(0x7f000000 | last)};
 }
 
 static void watch(wire *w, int operation, bool writes) {
@@ -76,7 +77,7 @@ static void send_at_once(int fd) {
 
 int listen_on(int port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
-    struct sockaddr_in address = loopback(port);
+    struct sockaddr_in address = loopback(port, 1);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (void *)&address, sizeof address) || listen(fd, 4096)) fail("listen");
     return fd;
@@ -92,8 +93,14 @@ bool wire_accept(wire *w, int epoll, int listener, void *owner) {
 }
 
 bool wire_connect(wire *w, int epoll, int port, void *owner) {
-    struct sockaddr_in address = loopback(port);
+    // From 127.0.0.2 to 127.0.0.9 in turn: thousands of connections that have just ended still hold their ports.
+    static uint32_t turn;
+    struct sockaddr_in address = loopback(port, 1), source = loopback(0, 2 + turn++ % 8);
+    int one = 1;
     *w = (wire){.epoll = epoll, .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .owner = owner};
+    if (w->fd < 0) fail("socket");
+    setsockopt(w->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(w->fd, (void *)&source, sizeof source)) fail("bind");
     send_at_once(w->fd);
     watch(w, EPOLL_CTL_ADD, true);
     return connect(w->fd, (void *)&address, sizeof address) == 0 || errno == EINPROGRESS;

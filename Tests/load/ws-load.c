@@ -1,5 +1,5 @@
-// A WebSocket client that makes load: one thread, epoll, clear text or TLS 1.3, HTTP/1.1 Upgrade, one message at a time
-// on each connection, every echo counted by its length. The last line of output is JSON.
+// A WebSocket client that makes load: one thread, epoll, clear text or TLS 1.3, HTTP/1.1 Upgrade, some messages at a time
+// on each connection, every byte of every echo compared. The last line of output is JSON.
 #include "wire.h"
 
 #include <signal.h>
@@ -15,32 +15,41 @@ static const char usage[] =
     "  -t        TLS                         -a NAME   authority and SNI (demo.kubesre.com)\n"
     "  -c N      connections (100)           -P PATH   (/ws)\n"
     "  -j N      handshakes at a time (64)   -s BYTES  payload of a message (64)\n"
-    "  -n N      messages in all (100000), or\n"
+    "  -n N      messages in all (100000), or            -i N  messages in flight on each (1)\n"
     "  -T S      seconds                     -g        gate: print ready, wait for a line before the load\n"
+    "  -w N      messages before the clock starts (0)\n"
     "  -H S      stay idle for so long once all are open, then echo one message on each\n";
 
-enum { FRAME_ROOM = 16, GRACE_SECONDS = 10, LONGEST_SECONDS = 170, HEAD_LIMIT = 4096 };
+enum { FRAME_ROOM = 16, GRACE_SECONDS = 10, LONGEST_SECONDS = 170, HEAD_LIMIT = 4096, MOST_IN_FLIGHT = 64 };
 
 typedef enum { WAITING, CONNECTING, SECURING, UPGRADING, OPEN, CLOSED } state;
 typedef struct {
     wire wire;
     state state;
-    bool awaits_echo;
-    size_t received; // of the echo
-    uint64_t sent_at;
+    int inflight;
+    size_t received; // of the first echo that is due
+    uint64_t sent_at[MOST_IN_FLIGHT];
+    unsigned next_sent, next_echo; // places in sent_at
     char head[HEAD_LIMIT + 1]; // of the handshake's answer
     size_t head_length;
 } connection;
 
 static struct {
-    int port, connections, parallel;
+    int port, connections, parallel, inflight;
     bool tls, gate;
-    long messages;
+    long messages, warm_up;
     double seconds, hold;
     size_t size;
     const char *authority, *path;
 } options = {
-    .connections = 100, .parallel = 64, .messages = 100000, .size = 64, .authority = "demo.kubesre.com", .path = "/ws"};
+    .connections = 100,
+    .parallel = 64,
+    .inflight = 1,
+    .messages = 100000,
+    .size = 64,
+    .authority = "demo.kubesre.com",
+    .path = "/ws",
+};
 
 static struct { long sent, echoed, unanswered, opened, not_opened, lost; } total;
 
@@ -49,8 +58,9 @@ static connection *all;
 static SSL_CTX *context;
 static samples latency;
 static uint64_t load_begun, load_ends;
-static buffer message;   // one masked frame
-static size_t echo_size; // of the unmasked frame that comes back
+static bool warming;
+static buffer message; // one masked frame
+static buffer echo;    // the unmasked frame that must come back
 
 static void build_message(void) {
     static const uint8_t mask[4] = {0x12, 0x34, 0x56, 0x78};
@@ -69,12 +79,14 @@ static void build_message(void) {
             header[2 + i] = (uint8_t)((uint64_t)options.size >> (56 - 8 * i));
         length = 10;
     }
-    echo_size = length + options.size;
     buffer_append(&message, header, length);
     buffer_append(&message, mask, sizeof mask);
+    header[1] &= 0x7f;
+    buffer_append(&echo, header, length);
     for (size_t i = 0; i < options.size; i++) {
-        uint8_t byte = (uint8_t)('a' + i % 26) ^ mask[i & 3];
-        buffer_append(&message, &byte, 1);
+        uint8_t plain = (uint8_t)('a' + i % 26), masked = plain ^ mask[i & 3];
+        buffer_append(&message, &masked, 1);
+        buffer_append(&echo, &plain, 1);
     }
 }
 
@@ -86,18 +98,27 @@ static void close_connection(connection *c) {
         total.not_opened += 1;
         pending_connections -= 1;
     }
-    if (c->awaits_echo) total.unanswered += 1;
+    total.unanswered += c->inflight;
+    c->inflight = 0;
     wire_close(&c->wire);
     c->state = CLOSED;
 }
 
-static void send_message(connection *c) {
-    if (options.seconds > 0 ? now_ns() > load_ends : total.sent >= options.messages) return;
-    total.sent += 1;
-    c->sent_at = now_ns();
-    c->awaits_echo = true;
-    c->received = 0;
-    buffer_append(&c->wire.out, buffer_start(&message), buffer_count(&message));
+static bool wants_messages(void) {
+    if (warming) return total.sent < options.warm_up;
+    return options.seconds > 0 ? now_ns() <= load_ends : total.sent < options.messages;
+}
+
+// Sends as many messages as the connection may have in flight, in one write.
+static void send_messages(connection *c) {
+    if (c->inflight >= options.inflight || !wants_messages()) return;
+    uint64_t now = now_ns();
+    while (c->inflight < options.inflight && wants_messages()) {
+        total.sent += 1;
+        c->inflight += 1;
+        c->sent_at[c->next_sent++ % MOST_IN_FLIGHT] = now;
+        buffer_append(&c->wire.out, buffer_start(&message), buffer_count(&message));
+    }
     if (!wire_flush(&c->wire)) close_connection(c);
 }
 
@@ -140,17 +161,24 @@ static void read_answer(connection *c, const uint8_t *bytes, size_t count) {
     total.opened += 1;
 }
 
-static void read_echo(connection *c, size_t count) {
-    c->received += count;
-    if (!c->awaits_echo || c->received > echo_size) { // nothing was expected: a close frame, or noise
-        close_connection(c);
-        return;
+static void read_echoes(connection *c, const uint8_t *bytes, size_t count) {
+    while (count > 0) {
+        size_t part = buffer_count(&echo) - c->received;
+        if (part > count) part = count;
+        // Nothing was expected, or something else: a close frame, or noise.
+        if (c->inflight == 0 || memcmp(bytes, buffer_start(&echo) + c->received, part)) {
+            close_connection(c);
+            return;
+        }
+        c->received += part;
+        bytes += part;
+        count -= part;
+        if (c->received < buffer_count(&echo)) return;
+        c->received = 0;
+        c->inflight -= 1;
+        total.echoed += 1;
+        samples_add(&latency, now_ns() - c->sent_at[c->next_echo++ % MOST_IN_FLIGHT]);
     }
-    if (c->received < echo_size) return;
-    c->awaits_echo = false;
-    total.echoed += 1;
-    samples_add(&latency, now_ns() - c->sent_at);
-    send_message(c);
 }
 
 static void handle(connection *c) {
@@ -180,7 +208,7 @@ static void handle(connection *c) {
     }
     for (;;) {
         ssize_t got = wire_read(&c->wire, input, sizeof input);
-        if (got == 0) return;
+        if (got == 0) break;
         if (got < 0) {
             close_connection(c);
             return;
@@ -188,23 +216,32 @@ static void handle(connection *c) {
         if (c->state == UPGRADING)
             read_answer(c, input, (size_t)got);
         else
-            read_echo(c, (size_t)got);
-        if (c->state == CLOSED || !wire_has_more(&c->wire, got, sizeof input)) return;
+            read_echoes(c, input, (size_t)got);
+        if (c->state == CLOSED) return;
+        if (!wire_has_more(&c->wire, got, sizeof input)) break;
     }
+    if (load_begun != 0 || warming) send_messages(c);
+}
+
+static void send_on_all(void) {
+    for (int i = 0; i < options.connections; i++)
+        if (all[i].state == OPEN) send_messages(&all[i]);
 }
 
 static void begin_load(void) {
     gate_open(options.gate);
+    warming = false;
+    total.sent = total.echoed = 0;
+    latency.count = 0;
     if (options.hold > 0) options.messages = total.opened - total.lost;
     load_begun = now_ns();
     load_ends = load_begun + (uint64_t)(options.seconds * 1e9);
-    for (int i = 0; i < options.connections; i++)
-        if (all[i].state == OPEN) send_message(&all[i]);
+    send_on_all();
 }
 
 static bool awaits_echoes(void) {
     for (int i = 0; i < options.connections; i++)
-        if (all[i].state == OPEN && all[i].awaits_echo) return true;
+        if (all[i].state == OPEN && all[i].inflight > 0) return true;
     return false;
 }
 
@@ -218,7 +255,11 @@ static void run(void) {
         uint64_t now = now_ns();
         if (load_begun == 0 && total.opened + total.not_opened >= options.connections) {
             if (hold_ends == 0) hold_ends = now + (uint64_t)(options.hold * 1e9);
-            if (now >= hold_ends) begin_load();
+            if (!warming && options.warm_up > 0) {
+                warming = true;
+                send_on_all();
+            }
+            if (now >= hold_ends && (!warming || (!wants_messages() && !awaits_echoes()))) begin_load();
         }
         if (load_begun != 0 && (ready == 0 || options.seconds == 0 || now > load_ends) && !awaits_echoes()) return;
         if ((double)(now - started) / 1e9 > LONGEST_SECONDS + GRACE_SECONDS + options.seconds + options.hold) {
@@ -229,7 +270,7 @@ static void run(void) {
 }
 
 static bool parse(int count, char **arguments) {
-    for (int option; (option = getopt(count, arguments, "p:tc:n:T:s:a:P:H:j:g")) > 0;) {
+    for (int option; (option = getopt(count, arguments, "p:tc:n:T:s:a:P:H:j:i:w:g")) > 0;) {
         switch (option) {
         case 'p': options.port = atoi(optarg); break;
         case 't': options.tls = true; break;
@@ -241,11 +282,13 @@ static bool parse(int count, char **arguments) {
         case 'P': options.path = optarg; break;
         case 'H': options.hold = atof(optarg); break;
         case 'j': options.parallel = atoi(optarg); break;
+        case 'i': options.inflight = atoi(optarg); break;
+        case 'w': options.warm_up = atol(optarg); break;
         case 'g': options.gate = true; break;
         default: return false;
         }
     }
-    return options.port > 0;
+    return options.port > 0 && options.inflight > 0 && options.inflight <= MOST_IN_FLIGHT;
 }
 
 int main(int count, char **arguments) {
@@ -256,7 +299,7 @@ int main(int count, char **arguments) {
     signal(SIGPIPE, SIG_IGN);
     build_message();
     if (options.tls) context = tls_client("http/1.1");
-    samples_reserve(&latency, options.seconds > 0 ? 20000000 : (size_t)options.messages);
+    samples_reserve(&latency, options.seconds > 0 ? 20000000 : (size_t)(options.messages + options.warm_up));
     all = calloc((size_t)options.connections, sizeof *all);
     if (!all) fail("memory");
     epoll = epoll_create1(0);
