@@ -57,6 +57,15 @@ need_venv() {
     cp "$root/Tests/requirements.txt" "$stamp"
 }
 
+# need_bench_venv: beside them what the benchmark's peers take from PyPI.
+need_bench_venv() {
+    local wanted=$root/Tests/load/bench/requirements.txt stamp=$root/.venv/bench-requirements.stamp
+    cmp -s "$wanted" "$stamp" && return
+    say "Installing the benchmark's peers into .venv"
+    "$root/.venv/bin/pip" --disable-pip-version-check -q install -r "$wanted" >&2
+    cp "$wanted" "$stamp"
+}
+
 # The folders of Swift sources that a build of the given kind reads.
 source_folders() {
     printf '%s\n' Package.swift Sources

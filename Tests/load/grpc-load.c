@@ -143,11 +143,12 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, siz
     size_t count = c->body_left < room ? c->body_left : room;
     if (count > sizeof filler) count = sizeof filler;
     memcpy(out, filler, count);
-    if (c->body_left == options.body && count >= 5) {
-        uint32_t length = (uint32_t)(options.body - 5);
-        uint8_t prefix[5] = {0, length >> 24, length >> 16, length >> 8, length};
-        memcpy(out, prefix, sizeof prefix);
-    }
+    // Byte by byte: a window that is nearly used up may split the prefix.
+    size_t begun = options.body - c->body_left;
+    uint32_t length = (uint32_t)(options.body - 5);
+    uint8_t prefix[5] = {0, length >> 24, length >> 16, length >> 8, length};
+    for (size_t at = begun; at < sizeof prefix && at < begun + count; at++)
+        out[at - begun] = prefix[at];
     c->body_left -= count;
     if (c->body_left == 0) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (ssize_t)count;
@@ -328,9 +329,10 @@ static bool flush(connection *c) {
     return true;
 }
 
-// Closed loop: as many calls as the connection may hold.
+// Closed loop, which an open one warms up with: as many calls as the connection may hold.
 static void fill(connection *c) {
-    if (options.rate > 0 || c->holds_stream || c->goaway || c->used_up) return;
+    bool paced = options.rate > 0 && now_phase == LOADING;
+    if (paced || c->holds_stream || c->goaway || c->used_up) return;
     int limit = options.new_connection_per_call ? 1 : options.streams;
     if (c->inflight >= limit || !wants_calls()) return;
     uint64_t begun = now_ns();
@@ -402,7 +404,7 @@ static void handle(connection *c) {
 static void pace(uint64_t now) {
     static double issued;
     static int turn;
-    if (now < load_begun) return;
+    if (now_phase != LOADING || now < load_begun) return;
     double due = options.rate * (double)(now - load_begun) / 1e9;
     for (; issued < due; issued++) {
         connection *free_one = NULL;

@@ -78,12 +78,13 @@ def write_objects(entries):
 class FakeWorker:
     """Connects to a control plane as a worker; `publishes` fills with (version, {(kind, name)}), each answered by `answer`.
 
-    `answer(version, objects)` gives a list of (kind, name, field, reason) to NACK with, or None to ACK.
+    `answer(version, objects)` gives a list of (kind, name, field, reason) to NACK with, or None to ACK. `objects` is what the
+    newest publish carried, as (kind, name, canonical bytes).
     """
 
     def __init__(self, path, name="fake", answer=lambda version, objects: None):
         self.answer = answer
-        self.publishes, self.refused = [], None
+        self.publishes, self.objects, self.refused = [], [], None
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
         self.sock.connect(str(path))
@@ -110,6 +111,7 @@ class FakeWorker:
                 elif kind == OBJECTS:
                     objects += read_objects(payload)
                 elif kind == PUBLISH_END:
+                    self.objects = objects
                     self._answer(head, objects)
                 elif kind == REFUSED:
                     self.refused = Reader(payload[1:]).counted().decode()
@@ -131,6 +133,63 @@ class FakeWorker:
     def close(self):
         self.sock.close()
         self.thread.join(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class FakeControl:
+    """Listens as a control plane and publishes one version, `objects`, to every worker; `answers` fills with (type, payload).
+
+    The worker gets no root to compare with (it may be left out), so that any number of objects can be made up.
+    """
+
+    CHUNK = 2_000  # objects in a frame
+
+    def __init__(self, path, objects, version=1):
+        self.objects, self.version, self.history = objects, version, os.urandom(16)
+        self.answers, self.open = [], []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(8)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                worker, _ = self.listener.accept()
+            except OSError:
+                return
+            self.open.append(worker)
+            threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
+
+    def _serve(self, worker):
+        try:
+            if read_frame(worker)[0] == HELLO:
+                self._publish(worker)
+            while True:
+                kind, payload = read_frame(worker)
+                if kind in (ACK, NACK):
+                    self.answers.append((kind, payload))
+        except (EOFError, OSError):
+            pass
+
+    def _publish(self, worker):
+        nonce = struct.pack(">Q", 1)
+        version_root, no_root = os.urandom(32), b"\0"
+        begin = nonce + self.history + struct.pack(">Q", self.version) + version_root + no_root
+        worker.sendall(frame(PUBLISH_BEGIN, begin + struct.pack(">I", len(self.objects))))
+        for at in range(0, len(self.objects), self.CHUNK):
+            worker.sendall(frame(OBJECTS, write_objects(self.objects[at : at + self.CHUNK])))
+        worker.sendall(frame(PUBLISH_END, nonce))
+
+    def close(self):
+        self.listener.close()
+        for each in self.open:
+            each.close()
 
     def __enter__(self):
         return self
