@@ -15,19 +15,34 @@ from peers import channel
 from bench.site import AUTHORITY, LOAD, BenchError
 
 HOST, ROUTE, IDENTITY = "h00000", "r00000-0", "c00000"
+PATH = "/demo.Echo"
 
 
 def host_name(number):
     return f"h{number:05}.{AUTHORITY}"
 
 
+def varint(value):
+    data = bytearray()
+    while value >= 0x80:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(data) + bytes([value])
+
+
 def field(tag, value):
-    """A text or a secret in canonical form: tag, length as a varint, bytes."""
-    length, data = len(value), bytearray([tag])
-    while length >= 0x80:
-        data.append(length & 0x7F | 0x80)
-        length >>= 7
-    return bytes(data) + bytes([length]) + value
+    """A text or a secret in canonical form."""
+    return bytes([tag]) + varint(len(value)) + value
+
+
+def ordered(route, order):
+    """A route's canonical bytes with another creation order, which follows its only host (tag 3)."""
+    end = route.index(AUTHORITY.encode()) + len(AUTHORITY)
+    assert route[end] == 3, "the order does not follow the host"
+    rest = end + 1
+    while route[rest] & 0x80:
+        rest += 1
+    return route[: end + 1] + varint(order) + route[rest + 1 :]
 
 
 class LargeWorker:
@@ -53,7 +68,7 @@ class LargeWorker:
             gateway.api.post("/v1/domains", domain, live=False)
             source = {"name": "bench", "type": "static", "domain": f"127.0.0.1:{self.site.backend_port}", "port": 80}
             gateway.api.post("/v1/service-sources", {**source, "protocol": "grpc"}, live=False)
-            gateway.api.create_route(ROUTE, [host_name(0)], "bench.static", path="/demo.E", protocol="GRPC", live=False)
+            gateway.api.create_route(ROUTE, [host_name(0)], "bench.static", path=PATH, protocol="GRPC", live=False)
             with channel.FakeWorker(gateway.channel) as worker:
                 wait_until(lambda: any(kind == channel.ROUTE for kind, _, _ in worker.objects), 20, "a publish")
                 return worker.objects
@@ -77,9 +92,10 @@ class LargeWorker:
             for index in range(routes):
                 name = f"r{number:05}-{index}"
                 data = one[channel.ROUTE].replace(ROUTE.encode(), name.encode()).replace(HOST.encode(), host.encode())
-                # The first route is the one that calls take; the others have a path of their own.
-                path = b"/demo.E" if index == 0 else b"/path/%d" % index
-                made.append((channel.ROUTE, name, data.replace(b"/demo.E", path)))
+                # The first route is the one that calls take; the others have a path of their own, as long.
+                if index > 0:
+                    data = data.replace(PATH.encode(), b"/another-%d" % index)
+                made.append((channel.ROUTE, name, ordered(data, number * routes + index + 1)))
         return made
 
     def _certificates(self, count):
