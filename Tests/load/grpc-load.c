@@ -540,6 +540,7 @@ static void run(void) {
             fprintf(stderr, "grpc-load: out of time\n");
             return;
         }
+        if (options.gate && now_phase < LOADING && errors() > 0) return; // the caller wants all or nothing
         if (now_phase < LOADING || wants_calls()) keep_connections();
         if (options.rate > 0 && wants_calls()) {
             pace(now);
@@ -561,7 +562,7 @@ static void report(double seconds) {
            "\"first_error_at_ms\":%.1f,\"last_error_at_ms\":%.1f,\"backends\":{",
            total.ok, errors(), total.bad_status, total.bad_grpc_status, total.bad_length, total.reset, total.refused,
            total.lost, total.not_connected, total.sent, total.goaways, total.connections, total.bytes, seconds,
-           (double)total.ok / seconds, samples_at(&latency, 0.5), samples_at(&latency, 0.99), samples_at(&latency, 1),
+           seconds > 0 ? (double)total.ok / seconds : 0, samples_at(&latency, 0.5), samples_at(&latency, 0.99), samples_at(&latency, 1),
            total.backlog, total.long_streams, total.long_streams_cut, total.long_stream_messages, total.cut_at,
            total.first_error, total.last_error);
     for (int i = 0; i < backend_count; i++)
@@ -613,7 +614,7 @@ int main(int count, char **arguments) {
     samples_reserve(&latency, options.seconds > 0 ? 20000000 : (size_t)(options.calls + options.warm_up));
     epoll = epoll_create1(0);
     run();
-    report((double)(now_ns() - load_begun) / 1e9);
+    report(load_begun ? (double)(now_ns() - load_begun) / 1e9 : 0);
     gate_close(options.gate);
     return 0;
 }

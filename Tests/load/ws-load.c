@@ -253,6 +253,7 @@ static void run(void) {
         for (int i = 0; i < ready; i++)
             handle(events[i].data.ptr);
         uint64_t now = now_ns();
+        if (load_begun == 0 && options.gate && total.not_opened > 0) return; // the caller wants all or nothing
         if (load_begun == 0 && total.opened + total.not_opened >= options.connections) {
             if (hold_ends == 0) hold_ends = now + (uint64_t)(options.hold * 1e9);
             if (!warming && options.warm_up > 0) {
@@ -304,12 +305,12 @@ int main(int count, char **arguments) {
     if (!all) fail("memory");
     epoll = epoll_create1(0);
     run();
-    double seconds = (double)(now_ns() - load_begun) / 1e9;
+    double seconds = load_begun ? (double)(now_ns() - load_begun) / 1e9 : 0;
     samples_sort(&latency);
     printf("{\"ok\":%ld,\"errors\":%ld,\"opened\":%ld,\"not_opened\":%ld,\"lost\":%ld,\"seconds\":%.4f,\"rate\":%.1f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n",
            total.echoed, total.unanswered, total.opened, total.not_opened, total.lost, seconds,
-           (double)total.echoed / seconds, samples_at(&latency, 0.5), samples_at(&latency, 0.99),
+           seconds > 0 ? (double)total.echoed / seconds : 0, samples_at(&latency, 0.5), samples_at(&latency, 0.99),
            samples_at(&latency, 1));
     gate_close(options.gate);
     return 0;

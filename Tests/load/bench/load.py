@@ -13,6 +13,10 @@ FAILURES = (
 )
 
 
+def _failures(result):
+    return {key: result[key] for key in FAILURES if result.get(key)}
+
+
 class Load:
     """One run of a load client: `ready` once its connections are open and warm, `go` for the result; open until the end."""
 
@@ -27,7 +31,8 @@ class Load:
         line = self.process.stdout.readline()
         if line != "ready\n":
             self.__exit__()
-            raise BenchError(f"the load did not get ready: {line.strip() or 'no word'}")
+            result = json.loads(line) if line.startswith("{") else {}
+            raise BenchError(f"the load did not get ready: {_failures(result) or line.strip() or 'no word'}")
         return self
 
     def __exit__(self, *_):
@@ -46,11 +51,7 @@ class Load:
         if not line:
             raise BenchError("the load ended without a report")
         result = json.loads(line)
-        failures = {
-            key: result[key]
-            for key in FAILURES
-            if result.get(key)
-        }
+        failures = _failures(result)
         if failures or (count is not None and result["ok"] != count):
             raise BenchError(f"{result['ok']} answers of {count or result.get('sent')} were right; {failures}")
         if rate is not None and result["rate"] < rate * LEAST_RATE:

@@ -27,7 +27,7 @@ class Setup:
 
 @dataclasses.dataclass
 class Running:
-    """A proxy that serves. `begun` is the moment of its start."""
+    """A proxy that serves. `begun` is the moment of its execve(2): what a start takes does not count Python's fork."""
 
     name: str
     port: int
@@ -125,9 +125,8 @@ def _filled(site, setup, file, port, hosts):
 
 
 def _run(site, name, port, command, environment=None):
-    begun = time.monotonic()
     process = site.start(command, site.proxy_cores, environment)
-    return Running(name, port, process, begun, lambda: site.end(process))
+    return Running(name, port, process, time.monotonic(), lambda: site.end(process))
 
 
 def _names(setup):

@@ -52,6 +52,8 @@ def verdicts(scenario, row, proxies):
                 value = statistics.median(worker.values[row.key])
                 found.append((f"{name}: {value:.3g} {row.unit} (bar {bar.limit:g})", value <= bar.limit))
         else:
+            if not any(each in proxies for each in bar.against):
+                continue
             against = [each for each in bar.against if each in proxies and proxies[each].measured]
             name = f"worker ÷ best of {', '.join(against) or ', '.join(bar.against)}"
             if worker.measured and against:

@@ -127,10 +127,9 @@ class LargeWorker:
         gateway.channel.unlink(missing_ok=True)
 
     def start(self):
-        """The worker alone, from its disk copy; returns (port, process, the moment of its start)."""
-        begun = time.monotonic()
+        """The worker alone, from its disk copy; returns (port, process, the moment of its execve)."""
         self.gateway.worker.start()
-        return self.gateway.https_port, self.gateway.worker.process, begun
+        return self.gateway.https_port, self.gateway.worker.process, time.monotonic()
 
     def stop(self):
         if self.gateway.worker.running and self.gateway.worker.stop() != 0:
