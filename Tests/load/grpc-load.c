@@ -33,6 +33,7 @@ enum {
     MOST_FAILED_CONNECTIONS = 500,
     GRACE_SECONDS = 10,
     OPENING_SECONDS = 120, // thousands of TLS handshakes take their time
+    STALL_SECONDS = 20, // without a word from anybody
     SHORTEST_TICK_NS = 50000,
     NAME_ROOM = 256,
 };
@@ -522,7 +523,7 @@ static int start_ticks(void) {
 static void run(void) {
     struct epoll_event events[512];
     int timer = start_ticks();
-    uint64_t started = now_ns(), expirations;
+    uint64_t started = now_ns(), heard = started, expirations;
     for (int i = 0; i < options.long_streams; i++)
         open_connection(true);
     for (;;) {
@@ -534,6 +535,11 @@ static void run(void) {
                 continue; // another wake-up has read it
         }
         uint64_t now = now_ns();
+        if (ready > 0 || now_phase != LOADING) heard = now;
+        if (now - heard > STALL_SECONDS * 1000000000ull) {
+            fprintf(stderr, "grpc-load: nothing has come for %d s\n", STALL_SECONDS);
+            return;
+        }
         double limit =
             now_phase < LOADING ? OPENING_SECONDS : (options.seconds > 0 ? options.seconds : 170) + GRACE_SECONDS;
         if ((double)(now - (load_begun ? load_begun : started)) / 1e9 > limit) {

@@ -53,7 +53,8 @@ class Load:
         result = json.loads(line)
         failures = _failures(result)
         if failures or (count is not None and result["ok"] != count):
-            raise BenchError(f"{result['ok']} answers of {count or result.get('sent')} were right; {failures}")
+            asked = count or result.get("sent")
+            raise BenchError(f"{result['ok']} of {asked} answers were right ({result.get('sent', '?')} sent): {failures}")
         if rate is not None and result["rate"] < rate * LEAST_RATE:
             raise BenchError(f"the load fell behind: {result['rate']:.0f} calls/s instead of {rate}")
         return result
