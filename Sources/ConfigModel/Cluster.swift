@@ -20,12 +20,14 @@ package struct Cluster: Hashable, Sendable {
     package var slowStart: UInt32
     /// With a smaller share of fit endpoints than this many percent, all are used; 0: never.
     package var panicThreshold: UInt32
+    /// Connections of each loop to one endpoint; exchanges beyond wait for one of them. 0: as many as descriptors allow.
+    package var maxConnections: UInt32
 
     package init(
         name: String, endpoints: [Endpoint], protocol: UpstreamProtocol, tls: UpstreamTLS? = nil,
         balancing: LoadBalancing = LoadBalancing(), connectTimeout: UInt32 = 5_000, idleTimeout: UInt32 = 60_000,
         healthCheck: HealthCheck? = nil, ejection: Ejection = Ejection(), slowStart: UInt32 = 0,
-        panicThreshold: UInt32 = 50
+        panicThreshold: UInt32 = 50, maxConnections: UInt32 = 0
     ) {
         self.name = name
         self.endpoints = endpoints
@@ -38,6 +40,7 @@ package struct Cluster: Hashable, Sendable {
         self.ejection = ejection
         self.slowStart = slowStart
         self.panicThreshold = panicThreshold
+        self.maxConnections = maxConnections
     }
 }
 

@@ -108,7 +108,7 @@ extension SeededGenerator {
             ejection: Ejection(
                 failures: number(5), baseTime: number(10_000), maxTime: number(300_000), maxPercent: number(50),
                 countsResponses: Bool.random(using: &self)),
-            slowStart: number(), panicThreshold: number(50))
+            slowStart: number(), panicThreshold: number(50), maxConnections: number())
     }
 
     private mutating func healthCheck() -> HealthCheck {

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from integration.site import Site
 from integration.waiting import wait_until
-from peers import http2
+from peers import channel, http2
 from peers.http1 import EchoServer, RawServer
 from peers.wire import Wire
 
@@ -151,3 +151,24 @@ def test_the_control_plane_ends_while_workers_and_clients_are_connected(new_gate
         gateway.control.signal(signal.SIGTERM)
         assert gateway.control.wait_exit(10) == 0
     assert gateway.worker_ready()
+
+
+def test_an_end_at_any_moment_of_the_start_is_clean(new_gateway):
+    """Also while the snapshot on disk is taken, which takes some time here: a loop that has drained answers nobody."""
+
+    def virtual_host(name):
+        text = b"".join(bytes([tag, len(name)]) + name.encode() for tag in (1, 2))  # name and its only host
+        return (channel.VIRTUAL_HOST, name, text)
+
+    gateway = new_gateway(drain_timeout=1)
+    with channel.FakeControl(gateway.channel, [virtual_host(f"h{number:06}.test") for number in range(30_000)]) as control:
+        gateway.start_worker(wait=False)
+        wait_until(lambda: control.answers, 60, "the worker's answer")
+        assert control.answers[0][0] == channel.ACK
+        gateway.worker.stop()
+    for step in range(20):
+        gateway.worker.start()
+        threading.Event().wait(step * 0.02)
+        gateway.worker.signal(signal.SIGTERM)
+        # Before it has masked its signals the worker just dies of it.
+        assert gateway.worker.wait_exit(10) in (0, -signal.SIGTERM), f"{step * 20} ms\n{gateway.worker.log_text()[-2000:]}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 
 import pytest
 
@@ -274,3 +275,18 @@ def test_a_hash_annotation_that_names_nothing_is_refused(gateway):
     answer = gateway.api.call("POST", "/v1/routes", body)
     assert answer.status_code == 400
     assert "customConfigs[higress.io/upstream-hash-by]" in [each["field"] for each in answer.json()["errors"]]
+
+
+def test_connections_to_an_endpoint_are_bounded_where_the_setting_says_so(new_gateway, authority):
+    gateway = new_gateway(loops=1, settings=["max-endpoint-connections=2"]).start()
+    site = Site(gateway, authority, "bounded.test", https="off")
+    with EchoServer() as server:
+        site.serve(server.port)
+        threads = [threading.Thread(target=lambda: statuses.append(site.get("/").status)) for _ in range(12)]
+        statuses = []
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert statuses == [200] * 12
+        assert server.connections == 2

@@ -97,6 +97,7 @@ extension Cluster: CanonicalCodable {
         writer.defaulted(10, ejection)
         writer.integer(11, slowStart)
         writer.integer(12, panicThreshold, default: 50)
+        writer.integer(13, maxConnections)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -110,6 +111,7 @@ extension Cluster: CanonicalCodable {
         ejection = try reader.defaulted(10, Ejection())
         slowStart = try reader.integer(11)
         panicThreshold = try reader.integer(12, default: 50)
+        maxConnections = try reader.integer(13)
     }
 }
 

@@ -12,6 +12,8 @@ package struct GatewaySettings: Hashable, Sendable {
     package var connectTimeout: UInt32 = 5_000
     /// Milliseconds that an upstream connection without a stream is kept; 0: not kept.
     package var upstreamIdleTimeout: UInt32 = 60_000
+    /// Connections of each loop to one endpoint; 0: as descriptors allow.
+    package var maxEndpointConnections: UInt32 = 0
 
     package init() {}
 
@@ -25,6 +27,7 @@ package struct GatewaySettings: Hashable, Sendable {
         ("max-concurrent-streams", "streams of one HTTP/2 client connection (256)"),
         ("max-connections", "client connections of a listener on each loop; 0: as open files allow (0)"),
         ("connect-timeout", "to establish a connection to an endpoint (5s)"),
+        ("max-endpoint-connections", "connections of each loop to one endpoint; 0: as open files allow (0)"),
         ("upstream-idle-timeout", "for which an upstream connection without a stream is kept (60s)"),
     ]
 
@@ -50,6 +53,8 @@ package struct GatewaySettings: Hashable, Sendable {
         case "max-concurrent-streams": limits.maxConcurrentStreams = try Self.number(name, value, 1...1_000_000)
         case "max-connections": limits.maxConnections = try Self.number(name, value, 0...10_000_000)
         case "connect-timeout": connectTimeout = try Self.time(name, value, 1...600_000)
+        case "max-endpoint-connections":
+            maxEndpointConnections = try Self.number(name, value, 0...10_000_000)
         case "upstream-idle-timeout": upstreamIdleTimeout = try Self.time(name, value)
         default:
             let known = Self.names.map(\.name).joined(separator: ", ")

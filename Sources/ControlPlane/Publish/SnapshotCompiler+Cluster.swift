@@ -21,7 +21,8 @@ extension SnapshotCompiler {
             connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout,
             healthCheck: source.healthCheck.flatMap(Self.healthCheck), ejection: Self.ejection(source.ejection),
             slowStart: UInt32(clamping: source.slowStart ?? 0),
-            panicThreshold: UInt32(clamping: source.panicThreshold ?? 50))
+            panicThreshold: UInt32(clamping: source.panicThreshold ?? 50),
+            maxConnections: settings.maxEndpointConnections)
     }
 
     private static func tls(_ source: Console.ServiceSource) -> UpstreamTLS {

@@ -130,10 +130,8 @@ final class ConfigClient: Sendable {
             for (index, mailbox) in mailboxes.enumerated() {
                 mailbox.post(.swap(active, listeners: listeners[index], done: done))
             }
-            if !done.wait(milliseconds: Self.swapTimeout) {
-                // Every loop will take it: the message is in its box. An answer now would not be true yet.
-                logger.error("a loop is slow to take the snapshot", metadata: ["version": "\(snapshot.version)"])
-                _ = done.wait(milliseconds: -1)
+            guard everyLoopTook(snapshot.version, done) else {
+                return .failure(Refusal(reports: [ProblemReport(reason: "the worker is shutting down")]))
             }
             for problem in degraded where !session.degraded.contains(problem) {
                 logger.error(
@@ -152,6 +150,20 @@ final class ConfigClient: Sendable {
             prune(snapshot)
             return .success(())
         }
+    }
+
+    /// Waits until every loop serves the version: an answer before that would not be true. False: the loops have ended, and
+    /// one that has drained takes nothing any more.
+    private func everyLoopTook(_ version: UInt64, _ done: Latch) -> Bool {
+        var waited: Int32 = 0
+        while !done.wait(milliseconds: 100) {
+            if control.withLock({ $0.stopped }) { return false }
+            waited += 100
+            if waited == Self.swapTimeout {
+                logger.error("a loop is slow to take the snapshot", metadata: ["version": "\(version)"])
+            }
+        }
+        return true
     }
 
     private func prune(_ snapshot: Snapshot) {

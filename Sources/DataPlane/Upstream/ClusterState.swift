@@ -36,7 +36,6 @@ struct ClusterState {
     /// Endpoints that names no longer resolve to, while something still uses them.
     var retiredEndpoints: [EndpointPointer] = []
 
-    static let maxConnectionsPerEndpoint = 1_024
     static let maxHTTP2ConnectionsPerEndpoint = 16
     static let maxWaiting = 4_096
 }

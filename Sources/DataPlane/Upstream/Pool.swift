@@ -116,7 +116,9 @@ extension LoopPointer {
     // MARK: - Making connections
 
     private func openConnection(to endpoint: EndpointPointer, http1: Bool) {
-        guard endpoint.pointee.connections < ClusterState.maxConnectionsPerEndpoint else { return }
+        let limit = Int(endpoint.pointee.cluster.pointee.config.maxConnections)
+        // Beyond it exchanges wait for a connection that becomes free.
+        guard limit == 0 || endpoint.pointee.connections < limit else { return }
         let fd = socket(
             endpoint.pointee.address.family,
             Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
