@@ -15,7 +15,7 @@ extension Console {
         @JSONField package var headers: [KeyedPredicate]? = nil
         @JSONField package var urlParams: [KeyedPredicate]? = nil
         @JSONField package var services: [UpstreamService] = []
-        /// `HTTP`, `HTTP2`, `HTTPS`, `GRPC`, `GRPCS`; absent: what the service source says, else HTTP.
+        /// `HTTP`, `HTTP2`, `HTTP2S`, `HTTPS`, `GRPC`, `GRPCS`; absent: what the service source says, else HTTP.
         @JSONField package var `protocol`: String? = nil
         @JSONField package var rewrite: Rewrite? = nil
         @JSONField package var timeouts: Timeouts? = nil

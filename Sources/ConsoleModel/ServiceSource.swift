@@ -10,7 +10,7 @@ extension Console {
         /// `static`: `host:port` separated by commas; `dns`: host names separated by commas; registries: their address.
         @JSONField package var domain = ""
         @JSONField package var port: Int? = nil
-        /// `http`, `http2`, `https`, `grpc`, `grpcs`: how routes speak to the service unless they say otherwise.
+        /// `http`, `http2`, `http2s`, `https`, `grpc`, `grpcs`: how routes speak to the service unless they say otherwise.
         @JSONField package var `protocol`: String? = nil
         /// Name sent as SNI and checked against the endpoint's certificate.
         @JSONField package var sni: String? = nil
@@ -92,6 +92,8 @@ extension Console {
 package enum BackendProtocol: String, Sendable, CaseIterable {
     case http = "HTTP"
     case http2 = "HTTP2"
+    /// HTTP/2 over TLS. Higress has no name for it.
+    case http2s = "HTTP2S"
     case https = "HTTPS"
     case grpc = "GRPC"
     case grpcs = "GRPCS"
@@ -101,8 +103,8 @@ package enum BackendProtocol: String, Sendable, CaseIterable {
         self.init(rawValue: text.uppercased())
     }
 
-    package var usesTLS: Bool { self == .https || self == .grpcs }
-    package var usesHTTP2: Bool { self == .http2 || self == .grpc || self == .grpcs }
+    package var usesTLS: Bool { self == .https || self == .http2s || self == .grpcs }
+    package var usesHTTP2: Bool { self == .http2 || self == .http2s || isGRPC }
     package var isGRPC: Bool { self == .grpc || self == .grpcs }
 }
 

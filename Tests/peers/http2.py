@@ -179,8 +179,9 @@ class Server(RawServer):
     """An h2c back end. `script(server_connection, stream_id, headers)` runs when a request's headers have come; with
     `wait_for_end` when the whole request has. By default it answers 200 with what it saw as grpc-status 0."""
 
-    def __init__(self, script=None, name="b1", wait_for_end=True, settings=None, **more):
+    def __init__(self, script=None, name="b1", wait_for_end=True, settings=None, first_settings=None, **more):
         self.script = script or answer
+        self.first_settings = first_settings  # of the connection's first SETTINGS frame
         self.name, self.wait_for_end, self.settings = name, wait_for_end, settings or {}
         self.requests, self.resets, self.bodies = [], [], {}
         self.fields = []  # of each request, as the library gives them: it marks those that must not be indexed
@@ -197,7 +198,10 @@ class ServerConnection:
         self.h2 = h2.connection.H2Connection(
             config=h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         )
+        if server.first_settings:
+            self.h2.local_settings = h2.settings.Settings(client=False, initial_values=server.first_settings)
         self.headers, self.body, self.trailers = {}, {}, {}
+        self.receivers, self.unsent, self.ending = {}, {}, set()
         self.credit = True
 
     def run(self):
@@ -227,12 +231,20 @@ class ServerConnection:
                 if not self.server.wait_for_end:
                     self._begin(event.stream_id)
             case h2.events.DataReceived():
-                self.body[event.stream_id] = self.body.get(event.stream_id, b"") + event.data
                 if self.credit and event.flow_controlled_length:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                if event.stream_id in self.receivers:
+                    self.receivers[event.stream_id](event.data, False)
+                else:
+                    self.body[event.stream_id] = self.body.get(event.stream_id, b"") + event.data
+            case h2.events.WindowUpdated():
+                for id in [event.stream_id] if event.stream_id else list(self.unsent):
+                    self.send_all(id, b"")
             case h2.events.TrailersReceived():
                 self.trailers[event.stream_id] = dict(event.headers)
             case h2.events.StreamEnded():
+                if event.stream_id in self.receivers:
+                    self.receivers[event.stream_id](b"", True)
                 if self.server.wait_for_end:
                     self._begin(event.stream_id)
             case h2.events.StreamReset():
@@ -253,6 +265,24 @@ class ServerConnection:
         """At most what the windows allow; tests that send more do it in steps."""
         self.h2.send_data(id, data, end_stream=end)
         self.flush()
+
+    def send_all(self, id, data):
+        """As much as the windows allow now, the rest as they open."""
+        data = self.unsent.pop(id, b"") + data
+        while data and (room := min(self.h2.local_flow_control_window(id), self.h2.max_outbound_frame_size)) > 0:
+            self.h2.send_data(id, data[:room])
+            data = data[room:]
+        if data:
+            self.unsent[id] = data
+        elif id in self.ending:
+            self.ending.discard(id)
+            self.h2.end_stream(id)
+        self.flush()
+
+    def finish(self, id):
+        """END_STREAM behind what `send_all` has left."""
+        self.ending.add(id)
+        self.send_all(id, b"")
 
     def trail(self, id, *fields):
         self.h2.send_headers(id, list(fields), end_stream=True)

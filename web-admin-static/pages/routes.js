@@ -9,7 +9,7 @@ import { listPage } from "../parts/list.js";
 const ANY_HOST = "higress-default-domain";
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 const kinds = () => ["PRE", "EQUAL", "REGULAR"].map((kind) => [kind, t(`path.${kind}`)]);
-const protocols = () => [["", t("route.protocol.source")], ...["HTTP", "HTTP2", "HTTPS", "GRPC", "GRPCS"].map((each) => [each, each])];
+const protocols = () => [["", t("route.protocol.source")], ...["HTTP", "HTTP2", "HTTP2S", "HTTPS", "GRPC", "GRPCS"].map((each) => [each, each])];
 
 /** Rows of service and weight. */
 function serviceRows(chosen, services) {

@@ -6,7 +6,7 @@ import { area, field, form, select, text } from "../parts/form.js";
 import { t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
 
-const protocols = () => [["", t("source.protocol.unspecified")], ...["http", "http2", "https", "grpc", "grpcs"].map((each) => [each, each.toUpperCase()])];
+const protocols = () => [["", t("source.protocol.unspecified")], ...["http", "http2", "http2s", "https", "grpc", "grpcs"].map((each) => [each, each.toUpperCase()])];
 
 async function sourceForm(source, save) {
   return (close) => {

@@ -57,7 +57,7 @@ extension LoopPointer {
         }
         if now >= pointee.drainDeadline {
             forEachDownstream { connection in
-                if self.closeTunnel(connection, code: 1001) { return }
+                if self.closeTunnels(connection, code: 1001) { return }
                 // What ends already gets a moment more: its last bytes are on their way.
                 let ends = connection.pointee.closesAfterFlush || connection.pointee.stage == .lingering
                 if !ends || now >= self.pointee.drainDeadline + 1_000 { self.close(connection, because: .drained) }
@@ -75,23 +75,39 @@ extension LoopPointer {
         if connection.pointee.stage == .idle { endAfterFlush(connection) }
     }
 
+    /// Ends the WebSockets of a connection with close frames, and the connection with them. False: it has none that can be
+    /// told.
+    private func closeTunnels(_ connection: ConnectionPointer, code: UInt16) -> Bool {
+        guard !connection.pointee.closesAfterFlush, connection.pointee.stage != .lingering else { return false }
+        if let half = connection.pointee.http1?.pointee.half { return closeTunnel(half, code) }
+        guard let state = connection.pointee.http2 else { return false }
+        var tunnels: [HalfPointer] = []
+        state.pointee.streams.forEach { if $0.pointee.exchange.pointee.isTunnel { tunnels.append($0) } }
+        var told = false
+        for half in tunnels where closeTunnel(half, code) { told = true }
+        if told { fail(connection, .noError) }
+        return told
+    }
+
     /// Ends a WebSocket with a close frame to both sides, where one fits between two frames. False: it is none, or stands
     /// within a frame.
-    private func closeTunnel(_ connection: ConnectionPointer, code: UInt16) -> Bool {
-        guard let client = connection.pointee.http1, client.pointee.receive == .tunnel, let half = client.pointee.half,
-            !connection.pointee.closesAfterFlush, connection.pointee.stage != .lingering,
-            let upstream = half.peer.pointee.connection, let server = upstream.pointee.http1,
-            server.pointee.frames.isBetweenFrames, half.pointee.pending.isEmpty
+    private func closeTunnel(_ half: HalfPointer, _ code: UInt16) -> Bool {
+        let exchange = half.pointee.exchange
+        let upstream = half.peer
+        guard exchange.pointee.isTunnel, !exchange.pointee.isFinished, let tunnel = exchange.pointee.tunnel,
+            tunnel.pointee.fromUpstream.isBetweenFrames, half.pointee.pending.isEmpty
         else { return false }
-        let close = WebSocketFrames.close(code: code, masked: false)
-        if !server.pointee.frames.sawClose { connection.pointee.output.append(close, close.count) }
-        if client.pointee.frames.isBetweenFrames, half.peer.pointee.pending.isEmpty, !client.pointee.frames.sawClose {
-            let masked = WebSocketFrames.close(code: code, masked: true)
-            upstream.pointee.output.append(masked, masked.count)
-            markDirty(upstream)
+        if !tunnel.pointee.fromUpstream.sawClose {
+            let close = WebSocketFrames.close(code: code, masked: false)
+            relay(half, close, close.count, end: true)
         }
-        half.pointee.exchange.complete()
-        markDirty(connection)
+        if tunnel.pointee.fromClient.isBetweenFrames, upstream.pointee.connection != nil,
+            upstream.pointee.pending.isEmpty, !tunnel.pointee.fromClient.sawClose
+        {
+            let masked = WebSocketFrames.close(code: code, masked: true)
+            relay(upstream, masked, masked.count, end: true)
+        }
+        exchange.complete()
         return true
     }
 

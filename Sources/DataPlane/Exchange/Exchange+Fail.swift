@@ -13,6 +13,7 @@ extension ExchangePointer {
         // The answer to the first failure did not get through.
         if pointee.error != nil { return complete() }
         if triesAgain(after: error) { return }
+        let error = pointee.fellBack ? error.afterFallingBack : error
         let half = pointee.downstream
         if half.pointee.endQueued, !pointee.isTunnel, !pointee.isLeaving {
             // The response is whole and on its way: the client has some time to take it.

@@ -72,10 +72,8 @@ extension ExchangePointer {
         pointee.hasSessionCookie = facts.hasSessionCookie
         let method = fields[FieldSlot.method]
         let head = loop.pointee.pendingHead
-        if pointee.origin?.pointee.wire == .http1 {
-            pointee.isHTTP10 = head.isHTTP10
-            if head.upgradesToWebSocket { expectWebSocket(key: head.webSocketKey) }
-        }
+        pointee.isHTTP10 = head.isHTTP10
+        if head.upgradesToWebSocket { expectWebSocket(key: head.webSocketKey) }
         switch method.valuelen {
         case 3: pointee.isIdempotent = memcmp(method.value, "GET", 3) == 0 || memcmp(method.value, "PUT", 3) == 0
         case 4:
@@ -140,8 +138,10 @@ extension ExchangePointer {
         if let connection = half.pointee.connection {
             if connection.pointee.wire == .http2 {
                 // A complete response to a client that has not half-closed ends with NO_ERROR (RFC 9113 §8.1).
+                // A tunnel that breaks off is CANCEL (RFC 8441 §5).
                 if !half.pointee.endSent {
-                    loop.resetStream(connection, half.pointee.stream, .internalError)
+                    loop.resetStream(
+                        connection, half.pointee.stream, pointee.isTunnel ? .cancel : .internalError)
                 } else if !half.pointee.endReceived {
                     loop.resetStream(connection, half.pointee.stream, .noError)
                 }
@@ -160,7 +160,7 @@ extension ExchangePointer {
         if let connection = half.pointee.connection {
             if connection.pointee.wire == .http2 {
                 if !(half.pointee.endSent && half.pointee.endReceived) {
-                    let complete = half.pointee.endReceived
+                    let complete = half.pointee.endReceived && !pointee.isTunnel
                     loop.resetStream(connection, half.pointee.stream, complete ? .noError : error)
                 }
                 loop.detach(half)
@@ -196,6 +196,7 @@ extension ExchangePointer {
             let isUpstream = half.pointee.isUpstream
             half.initialize(to: Half(exchange: self, isUpstream: isUpstream))
         }
+        pointee.tunnel?.deallocate()
         var head = pointee.head
         var replay = pointee.replay
         if loop.pointee.freeExchangeCount >= Exchange.maxFree {

@@ -13,7 +13,8 @@ extension ExchangePointer {
             loop.pointee.fieldCount = loop.loadFields(pointee.head, from: 0)
         }
         composeRequest()
-        half.pointee.headSent = true
+        // A handshake is all that goes out before it is accepted: what the client sends behind it is held.
+        half.pointee.headSent = !pointee.isWebSocket
         if connection.pointee.wire == .http2 {
             sendRequestHeadHTTP2(connection, half)
         } else {
@@ -41,6 +42,9 @@ extension ExchangePointer {
         half.pointee.sendWindow = state.pointee.peerInitialWindow
         half.pointee.receiveWindow = HTTP2State.streamWindow
         state.pointee.streams.insert(half)
+        if pointee.isWebSocket {
+            return loop.writeExtendedConnect(connection, half.pointee.stream)
+        }
         let fields = loop.pointee.fields
         // Pseudo-header fields must be contiguous: the slot of :protocol is empty, so the others move up by one.
         fields[4] = fields[FieldSlot.path]
@@ -161,6 +165,7 @@ extension ExchangePointer {
         guard !pointee.isFinished else { return }
         pointee.lastProgress = loop.pointee.milliseconds
         if end { half.pointee.endReceived = true }
+        if pointee.isTunnel { noteFrames(half, bytes, count) }
         if half.pointee.isUpstream { return receivedResponseBody(bytes, count, end: end) }
         pointee.requestBytes &+= count
         pointee.requestReceived &+= count

@@ -16,6 +16,11 @@ extension ExchangePointer {
         if status < 200 { return receivedInterim(status, endsStream: endsStream) }
         if triesAgain(afterStatus: status, endsStream: endsStream) { return }
         let facts = loop.pointee.facts
+        if pointee.isWebSocket, status < 300, half.pointee.connection?.pointee.wire == .http2 {
+            openTunnel()
+            if endsStream { receivedBody(on: half, loop.pointee.plainBuffer, 0, end: true) }
+            return
+        }
         half.pointee.headReceived = true
         pointee.status = Int32(status)
         pointee.responseLength = facts.contentLength ?? -1
@@ -190,6 +195,7 @@ extension ExchangePointer {
     private func clientGone() {
         pointee.error = .downstreamClosed
         if pointee.status == 0 { pointee.status = Int32(ProxyError.downstreamClosed.row.http) }
+        if pointee.isTunnel { loop.breakOff(pointee.upstream) }
         complete()
     }
 }

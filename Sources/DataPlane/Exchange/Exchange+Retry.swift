@@ -99,6 +99,7 @@ extension ExchangePointer {
         pointee.responseDeadline = 0
         pointee.connectDeadline = 0
         pointee.status = 0
+        pointee.fellBack = false
         pointee.phase = .pickEndpoint
         advance()
         return true

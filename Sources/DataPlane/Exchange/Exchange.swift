@@ -78,8 +78,11 @@ struct Exchange {
     var closesDownstream = false
     var hasSessionCookie = false
     var responseStarted = false
-    /// In `endpoint`'s queue, waiting for a connection.
+    /// In one of `endpoint`'s queues, waiting for a connection.
     var isWaiting = false
+    var queue: WaitingKind = .http2
+    /// A WebSocket that goes by HTTP/1.1 to a service of HTTP/2, which has not offered to take it (RFC 8441).
+    var fellBack = false
     /// The upstream connection had served an exchange before this one.
     var isOnReusedConnection = false
     var tries: UInt8 = 0
@@ -115,8 +118,8 @@ struct Exchange {
     var progressTimeout: UInt64 = 0
     var lastProgress: UInt64 = 0
 
-    /// SHA-1 of the client's WebSocket key, as the upstream must answer it (RFC 6455 §4.2.2).
-    var webSocketAccept: (UInt64, UInt64, UInt64, UInt32) = (0, 0, 0, 0)
+    /// What only WebSockets need; freed with the exchange.
+    var tunnel: UnsafeMutablePointer<WebSocketTunnel>?
 
     var next: ExchangePointer?
     var nextWaiting: ExchangePointer?
@@ -201,8 +204,9 @@ extension ExchangePointer {
 
     private func connect() -> Phase? {
         guard let endpoint = pointee.endpoint else { return failed(.noHealthyUpstream) }
-        let wantsHTTP1 = pointee.isWebSocket || endpoint.pointee.cluster.pointee.speaksHTTP1
-        return loop.acquireConnection(for: self, on: endpoint, http1: wantsHTTP1) ? .send : nil
+        let speaksHTTP1 = endpoint.pointee.cluster.pointee.speaksHTTP1
+        if pointee.isWebSocket, !speaksHTTP1 { return loop.acquireWebSocket(for: self, on: endpoint) ? .send : nil }
+        return loop.acquireConnection(for: self, on: endpoint, http1: speaksHTTP1) ? .send : nil
     }
 
     private func send() -> Phase? {

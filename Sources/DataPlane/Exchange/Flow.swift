@@ -173,7 +173,11 @@ extension LoopPointer {
             state.pointee.grownWindows &-= half.pointee.windowSize &- HTTP2State.streamWindow
             if state.pointee.streams.count == 0 { becameIdle(connection) }
             // Room for an exchange that waits: given at the flush, not inside this callback.
-            if connection.pointee.endpoint?.pointee.waitingHTTP2.head != nil { markDirty(connection) }
+            if let endpoint = connection.pointee.endpoint,
+                endpoint.pointee.waitingHTTP2.head != nil || endpoint.pointee.waitingWebSocket.head != nil
+            {
+                markDirty(connection)
+            }
         } else if let state = connection.pointee.http1 {
             state.pointee.half = nil
         }

@@ -23,6 +23,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case webSocketOnGRPCRoute
     case webSocketVersion
     case webSocketBadHandshake
+    case connectUnsupported
     case noHealthyUpstream
     case nameUnresolved
     case connectFailed
@@ -33,6 +34,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case upstreamClosed
     case upstreamProtocol
     case upstreamHandshake
+    case webSocketUnsupported
     case responseHeadersTooLarge
     case notGRPC
     case missingStatus
@@ -75,6 +77,8 @@ package enum ProxyError: UInt8, CaseIterable, Error {
             Row(.downstream, 400, 12, 1002, "NR", "a gRPC route does not take WebSocket handshakes")
         case .webSocketVersion: Row(.downstream, 426, 12, 1002, "DPE", "WebSocket version 13 is required")
         case .webSocketBadHandshake: Row(.downstream, 400, 13, 1002, "DPE", "the WebSocket handshake is malformed")
+        case .connectUnsupported:
+            Row(.downstream, 501, 12, 1002, "DPE", "CONNECT is taken for WebSockets only (:protocol websocket)")
         case .noHealthyUpstream: Row(.upstream, 503, 14, 1013, "UH", "no endpoint of the service is available")
         case .nameUnresolved: Row(.upstream, 503, 14, 1013, "UH", "the service's host name has no address")
         case .connectFailed: Row(.upstream, 503, 14, 1013, "UF", "the connection to the service failed")
@@ -85,6 +89,10 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .upstreamClosed: Row(.upstream, 502, 14, 1011, "UC", "the service closed the connection")
         case .upstreamProtocol: Row(.upstream, 502, 13, 1011, "UPE", "the service broke the protocol")
         case .upstreamHandshake: Row(.upstream, 502, 14, 1011, "UPE", "the service's WebSocket answer is wrong")
+        case .webSocketUnsupported:
+            Row(
+                .upstream, 502, 14, 1011, "UPE",
+                "the service speaks HTTP/2 and takes WebSockets neither there (RFC 8441) nor by HTTP/1.1")
         case .responseHeadersTooLarge: Row(.upstream, 502, 8, 1011, "UPE", "the response's header fields are too large")
         case .notGRPC: Row(.upstream, 502, 2, 1011, "UPE", "the service did not answer in gRPC")
         case .missingStatus: Row(.upstream, 502, 13, 1011, "UPE", "the service ended the call without a status")

@@ -67,6 +67,10 @@ extension LoopPointer {
             // Bytes that nobody asked for.
             close(connection, because: .transport)
             return count
+        } else if memcmp(bytes, "HTTP/1.", min(count, 7)) != 0 {
+            // Another protocol answers: there may never be an end of a head.
+            state.pointee.half?.pointee.exchange.fail(.upstreamProtocol)
+            return count
         }
         guard let end = headEnd(bytes, count, searched: state.pointee.searched) else {
             state.pointee.searched = count
@@ -197,9 +201,6 @@ extension LoopPointer {
                     state.pointee.receive = .chunkEnd
                 }
             }
-        }
-        if state.pointee.receive == .tunnel {
-            state.pointee.frames.consume(UnsafeRawBufferPointer(start: bytes, count: count))
         }
         guard let half = state.pointee.half else { return }
         half.pointee.outstanding &+= count

@@ -41,8 +41,6 @@ struct HTTP1State {
     var keepsAlive = true
     /// Exchanges that this connection has carried before the one under way.
     var served = 0
-    /// Of what comes in through a tunnel.
-    var frames = WebSocketFrames()
     /// `inbound` holds bytes that can be used now.
     var hasUnparsed = false
 

@@ -114,6 +114,10 @@ extension LoopPointer {
             } else if state.pointee.streams.count >= limit {
                 pointee.statistics.streamsRefused.increment()
                 resetStream(connection, stream, .refusedStream)
+            } else if isConnect {
+                let failure = takeConnect()
+                beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: failure)
+                pointee.pendingHead = HTTP1Head()
             } else {
                 beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: nil)
             }
@@ -153,16 +157,17 @@ extension LoopPointer {
     }
 
     /// The pseudo-header fields that a request must have (RFC 9113 §8.3.1). `host` may stand in for `:authority`, and must
-    /// not contradict it. CONNECT and its extension (RFC 8441) were not offered. A body that is announced must come
-    /// (§8.1.1): an HTTP/1.1 upstream would take the next request on its connection for it.
+    /// not contradict it. CONNECT has rules of its own. A body that is announced must come (§8.1.1): an HTTP/1.1 upstream
+    /// would take the next request on its connection for it.
     private func requestIsWellFormed(endsStream: Bool) -> Bool {
         let fields = pointee.fields
         let method = fields[FieldSlot.method]
         guard method.valuelen > 0, nghttp2_check_method(method.value, method.valuelen) != 0,
-            isAcceptableScheme(fields[FieldSlot.scheme]), isAcceptablePath(fields[FieldSlot.path], method),
-            fields[FieldSlot.protocol].name == nil, pointee.facts.hosts <= 1,
-            !(method.valuelen == 7 && memcmp(method.value, "CONNECT", 7) == 0),
-            !endsStream || pointee.facts.contentLength ?? 0 == 0
+            isConnect
+                ? connectIsWellFormed
+                : isAcceptableScheme(fields[FieldSlot.scheme]) && isAcceptablePath(fields[FieldSlot.path], method)
+                    && fields[FieldSlot.protocol].name == nil,
+            pointee.facts.hosts <= 1, !endsStream || pointee.facts.contentLength ?? 0 == 0
         else { return false }
         if pointee.facts.host > 0 {
             let host = fields[pointee.facts.host]

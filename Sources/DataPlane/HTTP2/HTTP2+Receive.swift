@@ -18,6 +18,8 @@ extension LoopPointer {
         let list = limits?.maxHeaderListSize ?? 65_536
         var entries: [(UInt16, UInt32)] = [(4, UInt32(HTTP2State.streamWindow)), (6, list)]
         entries.append(server ? (3, limits?.maxConcurrentStreams ?? 256) : (2, 0))
+        // Extended CONNECT (RFC 8441 §3).
+        if server { entries.append((8, 1)) }
         writeSettings(connection, entries)
         writeWindowUpdate(connection, 0, window - 65_535)
         state.pointee.receiveWindow = window
@@ -173,6 +175,7 @@ extension LoopPointer {
             i += 6
         }
         writeFrameHeader(connection, 0, FrameType.settings, FrameFlag.ack, 0)
+        if !state.pointee.isServer { noteExtendedConnect(connection, offered: state.pointee.peerTakesExtendedConnect) }
         if !state.pointee.settingsReceived {
             state.pointee.settingsReceived = true
             settingsReceived(connection)

@@ -52,6 +52,8 @@ struct Loop {
     var cookies = ByteQueue()
     let addressBuffer: UnsafeMutablePointer<UInt8>
     let pathBuffer: UnsafeMutablePointer<UInt8>
+    /// A WebSocket key or its answer, as text.
+    let keyBuffer: UnsafeMutablePointer<UInt8>
     /// Descriptors from this on are refused to clients, so that upstreams can still be reached.
     var descriptorLimit: Int32 = .max
     /// Clusters out of the configuration that something still uses.
@@ -114,6 +116,7 @@ struct Loop {
         rewriteBuffer = .allocate(capacity: Self.rewriteSize)
         addressBuffer = .allocate(capacity: 64)
         pathBuffer = .allocate(capacity: Self.rewriteSize)
+        keyBuffer = .allocate(capacity: 64)
         serverContext = server
         clientContext = client
         causeway_context_trust_system(client)

@@ -37,6 +37,11 @@ struct EndpointState {
     var idle: ConnectionPointer?
     var waitingHTTP1 = WaitingQueue()
     var waitingHTTP2 = WaitingQueue()
+    /// WebSockets that wait for SETTINGS, or for a connection that takes them (RFC 8441).
+    var waitingWebSocket = WaitingQueue()
+    var extendedConnect: ExtendedConnect = .unknown
+    /// Milliseconds; until then it is believed that the upstream does not offer it.
+    var withoutExtendedConnectUntil: UInt64 = 0
     /// By active checks.
     var isHealthy = true
     var ejection = EjectionState()

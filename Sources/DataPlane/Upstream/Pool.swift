@@ -26,6 +26,7 @@ extension LoopPointer {
         exchange.pointee.isWaiting = true
         exchange.pointee.connectDeadline = milliseconds + endpoint.pointee.cluster.pointee.connectTimeout
         exchange.armTimer()
+        exchange.pointee.queue = http1 ? .http1 : .http2
         if http1 {
             endpoint.pointee.waitingHTTP1.append(exchange)
             openConnection(to: endpoint, http1: true)
@@ -66,7 +67,7 @@ extension LoopPointer {
         return best
     }
 
-    private func attach(_ exchange: ExchangePointer, to connection: ConnectionPointer) {
+    func attach(_ exchange: ExchangePointer, to connection: ConnectionPointer) {
         let half = exchange.pointee.upstream
         half.pointee.connection = connection
         half.pointee.windowSize = connection.pointee.wire == .http2 ? HTTP2State.streamWindow : Half.highWater
@@ -84,10 +85,10 @@ extension LoopPointer {
         guard exchange.pointee.isWaiting, let endpoint = exchange.pointee.endpoint else { return }
         exchange.pointee.isWaiting = false
         exchange.pointee.connectDeadline = 0
-        if exchange.pointee.isWaiting1 {
-            endpoint.pointee.waitingHTTP1.remove(exchange)
-        } else {
-            endpoint.pointee.waitingHTTP2.remove(exchange)
+        switch exchange.pointee.queue {
+        case .http1: endpoint.pointee.waitingHTTP1.remove(exchange)
+        case .http2: endpoint.pointee.waitingHTTP2.remove(exchange)
+        case .webSocket: endpoint.pointee.waitingWebSocket.remove(exchange)
         }
     }
 
@@ -106,7 +107,7 @@ extension LoopPointer {
         }
     }
 
-    private func resume(_ exchange: ExchangePointer, on connection: ConnectionPointer) {
+    func resume(_ exchange: ExchangePointer, on connection: ConnectionPointer) {
         exchange.pointee.isWaiting = false
         attach(exchange, to: connection)
         exchange.pointee.phase = .send
@@ -115,7 +116,7 @@ extension LoopPointer {
 
     // MARK: - Making connections
 
-    private func openConnection(to endpoint: EndpointPointer, http1: Bool) {
+    func openConnection(to endpoint: EndpointPointer, http1: Bool) {
         let limit = Int(endpoint.pointee.cluster.pointee.config.maxConnections)
         // Beyond it exchanges wait for a connection that becomes free.
         guard limit == 0 || endpoint.pointee.connections < limit else { return }
@@ -235,6 +236,7 @@ extension LoopPointer {
         }
         // Others may still be connected or on their way: then those who wait, wait for them.
         guard endpoint.pointee.connecting == 0, endpoint.pointee.http2Count == 0 else { return }
+        webSocketsWithoutHTTP2(endpoint, error)
         var left = endpoint.pointee.waitingHTTP2.count
         while left > 0, let exchange = endpoint.pointee.waitingHTTP2.pop() {
             exchange.pointee.isWaiting = false
@@ -249,7 +251,8 @@ extension LoopPointer {
         if endpoint.pointee.waitingHTTP1.count > endpoint.pointee.connectingHTTP1 {
             openConnection(to: endpoint, http1: true)
         }
-        guard endpoint.pointee.waitingHTTP2.head != nil, endpoint.pointee.http2 == nil,
+        guard endpoint.pointee.waitingHTTP2.head != nil || endpoint.pointee.waitingWebSocket.head != nil,
+            endpoint.pointee.http2 == nil,
             endpoint.pointee.connecting + endpoint.pointee.unsettled == 0
         else { return }
         if wasSettled {
@@ -327,7 +330,8 @@ extension LoopPointer {
     func keepsIdle(_ connection: ConnectionPointer, _ endpoint: EndpointPointer) -> Bool {
         let waits =
             connection.pointee.wire == .http2
-            ? endpoint.pointee.waitingHTTP2.head != nil : endpoint.pointee.waitingHTTP1.head != nil
+            ? endpoint.pointee.waitingHTTP2.head != nil || endpoint.pointee.waitingWebSocket.head != nil
+            : endpoint.pointee.waitingHTTP1.head != nil
         return waits || !(endpoint.pointee.isRetired || endpoint.pointee.cluster.pointee.idleTimeout == 0)
     }
 
@@ -336,6 +340,7 @@ extension LoopPointer {
         guard connection.pointee.isPooled, let endpoint = connection.pointee.endpoint else { return }
         if connection.pointee.wire == .http2 {
             if endpoint.pointee.waitingHTTP2.head != nil { serveWaiting(connection) }
+            if endpoint.pointee.waitingWebSocket.head != nil { serveWebSockets(connection) }
         } else if endpoint.pointee.waitingHTTP1.head != nil {
             removeFromPool(connection)
             serveWaiting(connection)
@@ -380,9 +385,4 @@ extension ExchangePointer {
         pointee.endpoint?.suspectAddress()
         fail(.connectTimeout)
     }
-}
-
-extension Exchange {
-    /// Which queue it waits in.
-    var isWaiting1: Bool { isWebSocket || endpoint?.pointee.cluster.pointee.speaksHTTP1 ?? false }
 }
