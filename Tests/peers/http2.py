@@ -201,7 +201,7 @@ class ServerConnection:
         if server.first_settings:
             self.h2.local_settings = h2.settings.Settings(client=False, initial_values=server.first_settings)
         self.headers, self.body, self.trailers = {}, {}, {}
-        self.receivers, self.unsent, self.ending = {}, {}, set()
+        self.receivers, self.unsent, self.ending = {}, {}, {}
         self.credit = True
 
     def run(self):
@@ -274,14 +274,14 @@ class ServerConnection:
             data = data[room:]
         if data:
             self.unsent[id] = data
-        elif id in self.ending:
-            self.ending.discard(id)
+        elif self.ending.get(id):
+            self.ending[id] = False
             self.h2.end_stream(id)
         self.flush()
 
     def finish(self, id):
         """END_STREAM behind what `send_all` has left."""
-        self.ending.add(id)
+        self.ending.setdefault(id, True)
         self.send_all(id, b"")
 
     def trail(self, id, *fields):

@@ -114,8 +114,11 @@ class EchoServer(http2.Server):
             for event in frames.events():
                 if isinstance(event, (TextMessage, BytesMessage)):
                     connection.send_all(id, frames.send(event))
-                elif isinstance(event, (CloseConnection, Ping)):
+                elif isinstance(event, Ping):
                     connection.send_all(id, frames.send(event.response()))
+                elif isinstance(event, CloseConnection):
+                    connection.send_all(id, frames.send(event.response()))
+                    connection.finish(id)
             if ended:
                 self.ended.set()
                 connection.finish(id)

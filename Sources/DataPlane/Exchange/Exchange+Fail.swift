@@ -26,7 +26,7 @@ extension ExchangePointer {
         guard let connection = half.pointee.connection else { return complete() }
         if !half.pointee.headSent {
             reply(error, on: connection)
-        } else if pointee.isGRPC, connection.pointee.wire == .http2, !pointee.isLeaving {
+        } else if pointee.isGRPC, connection.pointee.wire == .http2 || pointee.web != nil, !pointee.isLeaving {
             failWithTrailers(error)
         } else {
             // The response is cut: RST_STREAM, or the end of the connection.
@@ -70,12 +70,24 @@ extension ExchangePointer {
         }
     }
 
-    /// Trailers-only (gRPC over HTTP/2, "Responses").
+    /// Trailers-only (gRPC over HTTP/2, "Responses"), which clients of gRPC-Web read as well.
     func replyGRPC(_ status: Int, _ message: StaticString, on connection: ConnectionPointer) {
         pointee.status = 200
         pointee.grpcStatus = Int32(status)
         loop.beginReply(status: 200)
-        loop.addReply(constant("content-type", "application/grpc"))
+        if let web = pointee.web {
+            loop.addReply(
+                web.pointee.answerIsText
+                    ? constant("content-type", "application/grpc-web-text+proto")
+                    : constant("content-type", "application/grpc-web+proto"))
+            loop.addReply(constant("content-length", "0"))
+            if web.pointee.hasOrigin {
+                if !hasCORSPolicy { loop.addReply(WebPages.allowOrigin) }
+                loop.addReply(WebPages.exposeHeaders)
+            }
+        } else {
+            loop.addReply(constant("content-type", "application/grpc"))
+        }
         loop.addReply(decimal: status, named: "grpc-status")
         loop.addReply(constant("grpc-message", message))
         addCORSToReply()

@@ -66,7 +66,8 @@ extension ExchangePointer {
     fileprivate func noteHead() {
         let facts = loop.pointee.facts
         let fields = loop.pointee.fields
-        pointee.isGRPC = facts.isGRPC
+        pointee.isGRPC = facts.grpc != .none
+        if facts.grpc.rawValue > GRPCForm.native.rawValue { expectGRPCWeb(facts.grpc) }
         pointee.requestLength = facts.contentLength ?? -1
         pointee.expectsContinue = facts.expectsContinue
         pointee.hasSessionCookie = facts.hasSessionCookie
@@ -197,6 +198,7 @@ extension ExchangePointer {
             half.initialize(to: Half(exchange: self, isUpstream: isUpstream))
         }
         pointee.tunnel?.deallocate()
+        pointee.web?.deallocate()
         var head = pointee.head
         var replay = pointee.replay
         if loop.pointee.freeExchangeCount >= Exchange.maxFree {

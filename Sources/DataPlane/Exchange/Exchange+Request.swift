@@ -97,6 +97,10 @@ extension ExchangePointer {
                 count &+= 1
             }
         }
+        if pointee.web != nil {
+            fields[count] = constant("te", "trailers")
+            count &+= 1
+        }
         if let filters = pointee.route?.pointee.filters { count = editRequest(filters, count: count) }
         loop.pointee.fieldCount = count
     }
@@ -106,6 +110,8 @@ extension ExchangePointer {
     private func keepsRequestField(_ field: inout nghttp2_nv) -> Bool {
         let name = field.name.unsafelyUnwrapped
         switch field.namelen {
+        case 2:
+            return pointee.web == nil || memcmp(name, "te", 2) != 0
         case 4:
             return memcmp(name, "host", 4) != 0
         case 6:
@@ -120,11 +126,14 @@ extension ExchangePointer {
             return true
         case 12:
             if memcmp(name, "grpc-timeout", 12) == 0, pointee.deadlineIsCallers { loop.reduceTimeout(&field, self) }
+            if pointee.web != nil, memcmp(name, "content-type", 12) == 0 { nativeContentType(&field) }
             return true
         case 13:
             if memcmp(name, "authorization", 13) == 0 { field.flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
             return true
         case 14:
+            // Messages are as long as their frames say; text has another length than they.
+            if pointee.web != nil, memcmp(name, "content-length", 14) == 0 { return false }
             return memcmp(name, "x-mse-consumer", 14) != 0
         case 15:
             return memcmp(name, "x-forwarded-for", 15) != 0
@@ -176,8 +185,16 @@ extension ExchangePointer {
             loop.failStream(half, .protocolError)
             return
         }
-        if pointee.mirror != nil { mirrorBody(bytes, count, end: end) }
-        loop.relay(pointee.upstream, bytes, count, end: end)
+        if let web = pointee.web, web.pointee.requestIsText {
+            guard decodeText(half, bytes, count, end: end) else { return fail(.badRequest) }
+            let size = loop.pointee.text.count
+            let plain = size > 0 ? UnsafePointer(loop.pointee.text.start) : bytes
+            if pointee.mirror != nil { mirrorBody(plain, size, end: end) }
+            loop.relay(pointee.upstream, plain, size, end: end)
+        } else {
+            if pointee.mirror != nil { mirrorBody(bytes, count, end: end) }
+            loop.relay(pointee.upstream, bytes, count, end: end)
+        }
         if pointee.isFinished { return }
         if pointee.upstream.pointee.connection == nil { holdRequestBody(half) }
         if pointee.phase == .relay { requestProgressed() }
@@ -222,6 +239,8 @@ extension ExchangePointer {
         } else if pointee.requestLength >= 0, pointee.requestReceived != pointee.requestLength {
             loop.failStream(half, .protocolError)
             return
+        } else if let web = pointee.web, !web.pointee.decoder.isBetweenGroups {
+            return fail(.badRequest)
         }
         if pointee.mirror != nil, !half.pointee.isUpstream { mirrorTrailers() }
         sendTrailers(to: half.peer)
@@ -229,6 +248,7 @@ extension ExchangePointer {
 
     /// Sends the trailers in the loop's list, or queues them behind what waits.
     func sendTrailers(to target: HalfPointer) {
+        if !target.pointee.isUpstream, pointee.web != nil { return sendWebTrailers() }
         let first = FieldSlot.regular
         let count = loop.pointee.fieldCount - first
         // Trailers are not kept for another try.

@@ -32,7 +32,7 @@ extension ExchangePointer {
         startResponse()
         if pointee.isMirror { return discardResponse(0, end: endsStream) }
         if pointee.isGRPC {
-            guard facts.isGRPC else { return notGRPC(status) }
+            guard facts.grpc == .native else { return notGRPC(status) }
             noteGRPCStatus()
             if endsStream, pointee.grpcStatus < 0 { return fail(.missingStatus) }
         }
@@ -68,6 +68,7 @@ extension ExchangePointer {
         let half = pointee.downstream
         guard let connection = half.pointee.connection else { return complete() }
         if let filters = pointee.route?.pointee.filters { editResponse(filters) }
+        if pointee.web != nil { composeWebAnswer() }
         half.pointee.headSent = true
         if connection.pointee.wire == .http2 {
             loop.writeHeaders(
@@ -102,12 +103,12 @@ extension ExchangePointer {
                 return upstreamBrokeRules()
             }
             if end, pointee.isGRPC {
-                if count > 0 { loop.relay(pointee.downstream, bytes, count, end: false) }
+                if count > 0 { relayAnswer(bytes, count, end: false) }
                 return pointee.isFinished ? () : fail(.missingStatus)
             }
         }
         let half = pointee.downstream
-        loop.relay(half, bytes, count, end: end)
+        relayAnswer(bytes, count, end: end)
         if half.pointee.endSent { endSent(on: half) }
     }
 

@@ -64,6 +64,7 @@ struct Exchange {
     var isMirror = false
 
     var isFinished = false
+    /// gRPC of either form.
     var isGRPC = false
     var isHEAD = false
     var isWebSocket = false
@@ -120,6 +121,8 @@ struct Exchange {
 
     /// What only WebSockets need; freed with the exchange.
     var tunnel: UnsafeMutablePointer<WebSocketTunnel>?
+    /// What only gRPC-Web needs.
+    var web: UnsafeMutablePointer<GRPCWebState>?
 
     var next: ExchangePointer?
     var nextWaiting: ExchangePointer?
@@ -193,6 +196,7 @@ extension ExchangePointer {
     private func pickEndpoint() -> Phase? {
         guard let cluster = pickCluster() else { return failed(.noHealthyUpstream) }
         pointee.cluster = cluster
+        if pointee.isGRPC, cluster.pointee.speaksHTTP1 { return failed(.grpcOverHTTP1) }
         guard let endpoint = cluster.pick(self) else {
             return failed(cluster.pointee.hasUnresolvedNames ? .nameUnresolved : .noHealthyUpstream)
         }

@@ -40,8 +40,7 @@ enum FieldSlot {
 struct FieldFacts {
     /// nil: no content-length; a second one is refused by `note`.
     var contentLength: Int?
-    var isGRPC = false
-    /// gRPC-Web is not gRPC on the wire; its errors differ.
+    var grpc: GRPCForm = .none
     var contentType = 0
     var grpcTimeout = 0
     var grpcStatus = 0
@@ -79,7 +78,7 @@ struct FieldFacts {
         case 12:
             if memcmp(name, "content-type", 12) == 0 {
                 contentType = index
-                isGRPC = isGRPCContentType(field)
+                grpc = GRPCForm(field)
             } else if memcmp(name, "grpc-timeout", 12) == 0 {
                 grpcTimeout = index
             }
@@ -100,14 +99,6 @@ struct FieldFacts {
         }
         return true
     }
-}
-
-/// `application/grpc`, alone or followed by `+` or `;` (gRPC over HTTP/2, "Requests"); not gRPC-Web.
-func isGRPCContentType(_ field: nghttp2_nv) -> Bool {
-    guard field.valuelen >= 16, memcmp(field.value, "application/grpc", 16) == 0 else { return false }
-    guard field.valuelen > 16 else { return true }
-    let next = field.value[16]
-    return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
 }
 
 /// Digits only, at most 18 of them.

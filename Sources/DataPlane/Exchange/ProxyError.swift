@@ -21,6 +21,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case consumerForbidden
     case rateLimited
     case webSocketOnGRPCRoute
+    case grpcOverHTTP1
     case webSocketVersion
     case webSocketBadHandshake
     case connectUnsupported
@@ -75,6 +76,10 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .rateLimited: Row(.downstream, 429, 8, 1013, "RL", "the route's rate limit is reached")
         case .webSocketOnGRPCRoute:
             Row(.downstream, 400, 12, 1002, "NR", "a gRPC route does not take WebSocket handshakes")
+        case .grpcOverHTTP1:
+            Row(
+                .local, 502, 12, 1002, "NR",
+                "gRPC needs HTTP/2 to the service: the route's protocol must be GRPC or GRPCS")
         case .webSocketVersion: Row(.downstream, 426, 12, 1002, "DPE", "WebSocket version 13 is required")
         case .webSocketBadHandshake: Row(.downstream, 400, 13, 1002, "DPE", "the WebSocket handshake is malformed")
         case .connectUnsupported:

@@ -16,6 +16,10 @@ extension ExchangePointer {
         copy.pointee.startedAt = pointee.startedAt
         copy.pointee.isSecure = pointee.isSecure
         copy.pointee.isGRPC = pointee.isGRPC
+        if let web = pointee.web {
+            copy.pointee.web = .allocate(capacity: 1)
+            copy.pointee.web?.initialize(to: web.pointee)
+        }
         copy.pointee.isHEAD = pointee.isHEAD
         copy.pointee.isIdempotent = pointee.isIdempotent
         copy.pointee.hasSessionCookie = pointee.hasSessionCookie

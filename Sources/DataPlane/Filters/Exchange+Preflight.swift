@@ -6,7 +6,7 @@ internal import Glibc
 internal import RouteMatching
 
 extension ExchangePointer {
-    /// Answers a preflight for a route with a CORS policy. False: it is a request like any other.
+    /// Answers a preflight for a route with a CORS policy, or for one of gRPC, which has a default. False: it is a request like any other.
     func answersPreflight(_ head: RequestHead, _ snapshot: LoopSnapshotPointer) -> Bool {
         guard head.method.count == 7, head.method.elementsEqual("OPTIONS".utf8),
             let method = headField("access-control-request-method"), let origin = headField("origin")
@@ -14,12 +14,18 @@ extension ExchangePointer {
         var asked = head
         asked.method = UnsafeRawBufferPointer(start: method.value, count: method.valuelen)
         let table = snapshot.pointee.shared.takeUnretainedValue().table
-        guard let match = table.match(asked), let filters = (snapshot.pointee.routes + match.route).pointee.filters,
-            let cors = filters.pointee.cors, let connection = pointee.downstream.pointee.connection
-        else { return false }
-        pointee.route = snapshot.pointee.routes + match.route
+        guard let match = table.match(asked), let connection = pointee.downstream.pointee.connection else {
+            return false
+        }
+        let route = snapshot.pointee.routes + match.route
+        let policy = route.pointee.filters?.pointee.cors
+        guard policy != nil || route.pointee.isGRPC else { return false }
+        pointee.route = route
         pointee.isGRPC = false
         replyPreflight(on: connection) { reply in
+            guard let cors = policy else {
+                return WebPages.preflight(headers: headField("access-control-request-headers"), reply)
+            }
             guard cors.allows(UnsafeRawBufferPointer(start: origin.value, count: origin.valuelen)) else { return }
             cors.preflight(
                 origin: origin, method: method, headers: headField("access-control-request-headers"), reply)

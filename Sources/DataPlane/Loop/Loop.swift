@@ -52,6 +52,9 @@ struct Loop {
     var cookies = ByteQueue()
     let addressBuffer: UnsafeMutablePointer<UInt8>
     let pathBuffer: UnsafeMutablePointer<UInt8>
+    let contentTypeBuffer: UnsafeMutablePointer<UInt8>
+    /// A part of a body of gRPC-Web in its other form.
+    var text = ByteQueue()
     /// A WebSocket key or its answer, as text.
     let keyBuffer: UnsafeMutablePointer<UInt8>
     /// Descriptors from this on are refused to clients, so that upstreams can still be reached.
@@ -90,6 +93,7 @@ struct Loop {
     static let arenaSize = 1 << 20
     static let maxFields = 256
     static let rewriteSize = 64 * 1024
+    static let contentTypeSize = 128
     /// Room for the pseudo-header fields and those that the proxy and a route's filters add.
     static let extraFields = 32 + HeaderFilter.maxAdded
     static let replyFields = 32
@@ -117,6 +121,7 @@ struct Loop {
         addressBuffer = .allocate(capacity: 64)
         pathBuffer = .allocate(capacity: Self.rewriteSize)
         keyBuffer = .allocate(capacity: 64)
+        contentTypeBuffer = .allocate(capacity: Self.contentTypeSize)
         serverContext = server
         clientContext = client
         causeway_context_trust_system(client)
