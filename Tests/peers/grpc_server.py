@@ -169,7 +169,12 @@ async def serve(options):
             ]
         )
     reflection.enable_server_reflection(("helloworld.Greeter", reflection.SERVICE_NAME), server)
-    port = server.add_insecure_port(f"127.0.0.1:{options.port}")
+    address = f"127.0.0.1:{options.port}"
+    if options.certificate:
+        files = [pathlib.Path(each).read_bytes() for each in (options.key, options.certificate)]
+        port = server.add_secure_port(address, grpc.ssl_server_credentials([tuple(files)]))
+    else:
+        port = server.add_insecure_port(address)
     if port == 0:
         sys.exit(f"cannot listen on 127.0.0.1:{options.port}")
     await server.start()
@@ -186,4 +191,6 @@ if __name__ == "__main__":
     parser.add_argument("port", type=int)
     parser.add_argument("--kinds", action="store_true")
     parser.add_argument("--name", default="b1")
+    parser.add_argument("--certificate", help="PEM file; with --key: TLS")
+    parser.add_argument("--key")
     asyncio.run(serve(parser.parse_args()))

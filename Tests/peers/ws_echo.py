@@ -2,11 +2,12 @@
 """A WebSocket echo server from the `websockets` package; text comes back as text, binary as binary.
 
 Paths change what it does: /close/CODE/REASON closes at once, /push/COUNT/BYTES sends so many binary messages by itself,
-/subprotocol chooses `echo`. usage: ws_echo.py PORT     prints "listening PORT" when it does; PORT 0 chooses one
+/subprotocol chooses `echo`. usage: ws_echo.py PORT [--tls CERTIFICATE KEY]     prints "listening PORT" when it does; PORT 0 chooses one
 """
 
 import asyncio
 import signal
+import ssl
 import sys
 import urllib.parse
 
@@ -34,16 +35,30 @@ async def handle(connection):
         pass
 
 
-async def main(port):
+def server_context(certificate, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def main(port, tls=None):
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(
-        handle, "127.0.0.1", port, max_size=None, compression=None, select_subprotocol=choose, ping_interval=None
+        handle,
+        "127.0.0.1",
+        port,
+        ssl=tls,
+        max_size=None,
+        compression=None,
+        select_subprotocol=choose,
+        ping_interval=None,
     ) as server:
         print(f"listening {server.sockets[0].getsockname()[1]}", flush=True)
         await stop.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    secure = server_context(*sys.argv[3:5]) if sys.argv[2:3] == ["--tls"] else None
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, secure))
