@@ -5,6 +5,7 @@ import threading
 
 import h2.errors
 import pytest
+from websockets.exceptions import InvalidStatus
 from wsproto.events import CloseConnection, Ping, TextMessage
 
 from integration.test_upstream_tls import server_context
@@ -12,6 +13,7 @@ from integration.test_websocket import accept_for, accepting, handshake
 from integration.waiting import wait_until
 from peers import http2
 from peers.http1 import RawServer
+from peers.running import RunningPeer
 from peers.ws_http2 import EchoServer, WebSocket, open_connect
 
 MIB = 1 << 20
@@ -506,3 +508,41 @@ def test_a_back_end_that_takes_neither_is_a_502_with_a_reason(site, back, client
             assert record["flag"] == "UPE" and "HTTP/1.1" in record["reason"]
         assert client.request("GET", site.host, "/plain").status == 200
         server.errors.clear()  # the library's, of the HTTP/1.1 that it was sent
+
+
+# ---- hypercorn, which offers RFC 8441 and speaks HTTP/1.1 as well
+
+
+@pytest.fixture(params=["http2", "http2s", "http", "https"])
+def hypercorn(request, site, authority):
+    identity = authority.issue("back.test")
+    options = ["--tls", identity.path, identity.key_path] if request.param.endswith("s") else []
+    with RunningPeer("hypercorn_echo.py", *options) as peer:
+        site.gateway.api.create_static(site.name, peer.port, protocol=request.param, tlsVerify=False)
+        site.route(site.name, f"{site.name}.static")
+        yield "2" if request.param.startswith("http2") else "1.1"
+
+
+def test_hypercorn_from_http1(site, hypercorn):
+    with site.websocket("/version", subprotocols=["chat"], close_timeout=1) as ws:  # hypercorn leaves the end to clients
+        assert ws.subprotocol == "chat"
+        assert ws.recv(timeout=10) == hypercorn
+        for message in ["hello", "x" * MIB, b"\xa5" * MIB]:
+            ws.send(message)
+            assert ws.recv(timeout=20) == message
+    with pytest.raises(InvalidStatus) as caught:
+        site.websocket("/refuse")
+    assert caught.value.response.status_code == 403
+
+
+def test_hypercorn_from_http2(site, hypercorn, client):
+    ws = WebSocket(client, site.host, "/version", ("sec-websocket-protocol", "chat"))
+    assert ws.status == 200 and ws.handshake.headers["sec-websocket-protocol"] == "chat"
+    assert ws.receive() == hypercorn
+    for message in ["hello", "x" * MIB]:
+        ws.send(TextMessage(data=message))
+        assert ws.receive() == message
+    ws.send(CloseConnection(code=1000))
+    ws.until(lambda: ws.close)
+    assert ws.close.code == 1000
+    assert client.finish(open_connect(client, site.host, "/refuse")).status == 403
