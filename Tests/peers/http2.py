@@ -70,6 +70,7 @@ class Client:
         self.streams, self.goaway, self.pings, self.settings = {}, None, [], 0
         self.closed = False
         self.h2.initiate_connection()
+        self.h2.decoder.max_header_list_size = 1 << 20  # what is too large is for the test to say
         self.flush()
 
     def __enter__(self):
@@ -206,6 +207,7 @@ class ServerConnection:
 
     def run(self):
         self.h2.initiate_connection()
+        self.h2.decoder.max_header_list_size = 1 << 20
         if self.server.settings:
             self.h2.update_settings(self.server.settings)
         self.flush()

@@ -149,6 +149,9 @@ extension LoopPointer {
                 closeListener(listener)
             }
         }
+        if let largest = sockets.map(\.limits.maxHeaderListSize).max() {
+            pointee.maxResponseHeaderList = min(Loop.arenaSize, Int(largest))
+        }
         guard !pointee.isDraining else { return }
         for socket in sockets where !kept.contains(socket.descriptor) { addListener(socket) }
     }

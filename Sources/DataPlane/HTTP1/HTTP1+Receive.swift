@@ -164,6 +164,7 @@ extension LoopPointer {
     ) {
         guard let half = state.pointee.half else { return }
         let exchange = half.pointee.exchange
+        guard count <= maxHeaderList(connection) else { return exchange.fail(.responseHeadersTooLarge) }
         guard let head = parseResponseHead(bytes, count) else { return exchange.fail(.upstreamProtocol) }
         if head.status == 101 { return receiveSwitch(connection, state, exchange, head) }
         if head.status < 200 { return exchange.receivedResponseHead(endsStream: false) }
@@ -255,8 +256,12 @@ extension LoopPointer {
         } else if let found = headEnd(bytes, count, searched: 0) {
             end = found
         } else {
-            if count > maxHeaderList(connection) { brokenMessage(connection, state) }
-            return count > maxHeaderList(connection) ? count : nil
+            end = count > maxHeaderList(connection) ? count : 0
+        }
+        if end == 0 { return nil }
+        guard end <= maxHeaderList(connection) else {
+            brokenMessage(connection, state, tooLarge: true)
+            return count
         }
         guard parseTrailers(bytes, end) else {
             brokenMessage(connection, state)
@@ -268,11 +273,17 @@ extension LoopPointer {
     }
 
     /// A message that cannot be read on. Downstream: 400 where nothing was answered yet; upstream: the exchange fails.
-    private func brokenMessage(_ connection: ConnectionPointer, _ state: UnsafeMutablePointer<HTTP1State>) {
+    private func brokenMessage(
+        _ connection: ConnectionPointer, _ state: UnsafeMutablePointer<HTTP1State>, tooLarge: Bool = false
+    ) {
         state.pointee.keepsAlive = false
         state.pointee.receive = .complete
         guard let half = state.pointee.half else { return close(connection, because: .transport) }
-        half.pointee.exchange.fail(half.pointee.isUpstream ? .upstreamProtocol : .badRequest)
+        if half.pointee.isUpstream {
+            half.pointee.exchange.fail(tooLarge ? .responseHeadersTooLarge : .upstreamProtocol)
+        } else {
+            half.pointee.exchange.fail(tooLarge ? .headersTooLarge : .badRequest)
+        }
     }
 
     private func hexDigit(_ byte: UInt8) -> Int? {

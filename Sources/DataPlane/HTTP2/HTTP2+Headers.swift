@@ -219,7 +219,8 @@ extension LoopPointer {
 
     @inline(__always)
     func maxHeaderList(_ connection: ConnectionPointer) -> Int {
-        min(Loop.arenaSize, Int(connection.pointee.listener?.pointee.limits.maxHeaderListSize ?? 65_536))
+        guard let listener = connection.pointee.listener else { return pointee.maxResponseHeaderList }
+        return min(Loop.arenaSize, Int(listener.pointee.limits.maxHeaderListSize))
     }
 
     /// Decodes a block into `fields`: pseudo-header fields in their slots (`FieldSlot`), the others from

@@ -15,7 +15,7 @@ extension LoopPointer {
         if !server { connection.pointee.output.append(HTTP2Preface.text) }
         let window = server ? HTTP2State.downstreamConnectionWindow : HTTP2State.upstreamConnectionWindow
         let limits = connection.pointee.listener?.pointee.limits
-        let list = limits?.maxHeaderListSize ?? 65_536
+        let list = UInt32(maxHeaderList(connection))
         var entries: [(UInt16, UInt32)] = [(4, UInt32(HTTP2State.streamWindow)), (6, list)]
         entries.append(server ? (3, limits?.maxConcurrentStreams ?? 256) : (2, 0))
         // Extended CONNECT (RFC 8441 §3).

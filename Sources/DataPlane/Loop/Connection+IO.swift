@@ -174,9 +174,29 @@ extension LoopPointer {
         if connection.pointee.isHandshaking || connection.pointee.isConnecting || connection.pointee.isBlocked {
             return
         }
+        if connection.pointee.isBroken {
+            connection.pointee.output.removeAll()
+            return drained(connection)
+        }
         let written = connection.pointee.ssl == nil ? flushClear(connection) : flushTLS(connection)
         guard written, !connection.pointee.isClosed else { return }
         if !connection.pointee.isBlocked { drained(connection) }
+    }
+
+    /// The peer takes no more. An upstream may have answered before it closed, while the request was still being sent
+    /// (RFC 9112 §9.5): what has come from it is read before its end counts.
+    private func writeFailed(_ connection: ConnectionPointer) {
+        guard connection.pointee.role == .upstream, connection.pointee.stage == .active,
+            !connection.pointee.inputEnded
+        else { return close(connection, because: .transport) }
+        connection.pointee.isBroken = true
+        connection.pointee.isBlocked = false
+        connection.pointee.sawHangup = true
+        connection.pointee.output.removeAll()
+        connection.pointee.unsent.removeAll()
+        removeFromPool(connection)
+        markDirty(connection)
+        markReady(connection)
     }
 
     private func flushClear(_ connection: ConnectionPointer) -> Bool {
@@ -190,8 +210,8 @@ extension LoopPointer {
                     connection.pointee.isBlocked = true
                     return true
                 }
-                close(connection, because: .transport)
-                return false
+                writeFailed(connection)
+                return !connection.pointee.isClosed
             }
             pointee.statistics.bytesSent(connection.pointee.role).add(count)
             connection.pointee.output.consume(count)
@@ -225,14 +245,15 @@ extension LoopPointer {
         let length = bytes.pointee.output_length
         guard length > 0, let start = bytes.pointee.output else { return true }
         bytes.pointee.output_length = 0
+        if connection.pointee.isBroken { return true }
         var offset = 0
         while offset < length, connection.pointee.unsent.isEmpty {
             let count = send(connection.pointee.fd, start + offset, length - offset, Int32(MSG_NOSIGNAL))
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN { break }
-                close(connection, because: .transport)
-                return false
+                writeFailed(connection)
+                return !connection.pointee.isClosed
             }
             offset += count
         }
@@ -251,7 +272,7 @@ extension LoopPointer {
                 Int32(MSG_NOSIGNAL))
             if count < 0 {
                 if errno == EINTR { continue }
-                if errno != EAGAIN { close(connection, because: .transport) }
+                if errno != EAGAIN { writeFailed(connection) }
                 return
             }
             connection.pointee.unsent.consume(count)

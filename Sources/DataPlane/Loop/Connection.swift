@@ -49,6 +49,8 @@ struct Connection {
     var isClosed = false
     /// The kernel's buffer is full: nothing is written before the next EPOLLOUT.
     var isBlocked = false
+    /// Upstream: the kernel takes no more, but there may be an answer to read. What is written goes nowhere.
+    var isBroken = false
     /// A connect(2) is under way.
     var isConnecting = false
     /// Input stays in the kernel until the other side has taken what came before.

@@ -74,6 +74,8 @@ struct Loop {
 
     var snapshot: LoopSnapshotPointer?
     var listeners: ListenerPointer?
+    /// What an upstream may send: the largest of the listeners' limits, as their clients share its connections.
+    var maxResponseHeaderList = 65_536
     var clusters: [String: ClusterPointer] = [:]
     let statistics: LoopStatistics
     let accessLog: AccessLogBuffer?

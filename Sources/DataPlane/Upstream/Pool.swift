@@ -305,7 +305,7 @@ extension LoopPointer {
         else { return }
         state.pointee.served += 1
         let keeps =
-            reusable && state.pointee.keepsAlive && state.pointee.receive == .complete
+            reusable && state.pointee.keepsAlive && !connection.pointee.isBroken && state.pointee.receive == .complete
             && keepsIdle(connection, endpoint) && connection.pointee.inbound.isEmpty
         guard keeps else {
             // What was written for a complete message still goes out.
