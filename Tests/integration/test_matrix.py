@@ -123,8 +123,7 @@ class Back:
         """Of h1 services none offers RFC 8441; of h2 services one that speaks h2 only."""
         if self.upstream.startswith("h1"):
             return self.websocket
-        self.plain = self._run(http2.Server(tls=self._tls(["h2"])))
-        return self._site(self.plain.port)
+        return self._site(self._run(http2.Server(tls=self._tls(["h2"]))).port)
 
     def stop(self):
         for stop in self.stops:
@@ -135,8 +134,6 @@ class Back:
 def back(request, gateway, tmp_path_factory):
     made = Back(gateway, Authority(tmp_path_factory.mktemp("authority")), request.param)
     yield made
-    if hasattr(made, "plain"):
-        made.plain.errors.clear()  # the library's, of the HTTP/1.1 that it was sent
     made.stop()
 
 

@@ -189,7 +189,12 @@ class Server(RawServer):
         super().__init__(self._connection, **more)
 
     def _connection(self, wire):
-        ServerConnection(self, wire).run()
+        try:
+            ServerConnection(self, wire).run()
+        except h2.exceptions.ProtocolError as error:
+            # A client that tries HTTP/1.1 is sent away, as any server of HTTP/2 would do; other mistakes are a test's.
+            if "preamble" not in str(error):
+                raise
 
 
 class ServerConnection:

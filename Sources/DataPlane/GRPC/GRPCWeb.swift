@@ -105,10 +105,14 @@ extension ExchangePointer {
     }
 
     /// Bytes of the answer's body, in the client's form.
+    @inline(__always)
     func relayAnswer(_ bytes: UnsafePointer<UInt8>, _ count: Int, end: Bool) {
-        guard let web = pointee.web, web.pointee.answerIsText else {
-            return loop.relay(pointee.downstream, bytes, count, end: end)
-        }
+        if let web = pointee.web, web.pointee.answerIsText { return relayText(bytes, count, end: end) }
+        loop.relay(pointee.downstream, bytes, count, end: end)
+    }
+
+    @inline(never)
+    private func relayText(_ bytes: UnsafePointer<UInt8>, _ count: Int, end: Bool) {
         loop.pointee.text.removeAll()
         appendBase64(UnsafeRawBufferPointer(start: bytes, count: count), to: &loop.pointee.text)
         let size = loop.pointee.text.count
