@@ -54,7 +54,7 @@ def test_messages_come_back_as_they_were(site, client, ws_server, message):
     ws.until(lambda: ws.close)
     assert (ws.close.code, ws.close.reason) == (3000, "done")
     ws.end()
-    assert client.finish(ws.handshake).reset is None
+    assert ws.ended_in_order()
 
 
 def test_the_handshake_that_the_back_end_sees(site, client):
@@ -404,7 +404,7 @@ def test_a_back_end_that_offers_it_gets_an_extended_connect_from_http2(site, bac
         for ws in sockets:
             assert ws.receive() == "hello"
             ws.end()
-            assert client.finish(ws.handshake).reset is None
+            assert ws.ended_in_order()
         assert server.connections == 1, "WebSockets did not share the connection"
 
 

@@ -2,6 +2,7 @@
 
 import threading
 
+import h2.errors
 import h2.settings
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
@@ -50,8 +51,13 @@ class WebSocket:
         self.client.data(self.handshake.id, data, end)
 
     def end(self):
-        self.client.h2.end_stream(self.handshake.id)
-        self.client.flush()
+        """END_STREAM, unless the stream is over: the far end may have been faster."""
+        if not self.handshake.done:
+            self.client.h2.end_stream(self.handshake.id)
+            self.client.flush()
+
+    def ended_in_order(self):
+        return self.client.finish(self.handshake).reset in (None, h2.errors.ErrorCodes.NO_ERROR)
 
     def pump(self):
         """Takes what has come; reads more where nothing has."""
