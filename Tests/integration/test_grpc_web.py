@@ -7,6 +7,7 @@ import time
 import grpc
 import pytest
 
+from integration.waiting import wait_until
 from peers import grpc_web, http2
 from peers.http1 import EchoServer
 from peers.protos import Ask, HelloReply, HelloRequest, Kinds, Nothing, Tell
@@ -304,5 +305,23 @@ def test_a_client_that_does_not_read_stops_the_service(site, text):
             client.h2.ping(b"12345678")
             client.flush()
             client.until(lambda: client.pings)
-            left = len(sent[0].unsent[stream.id])
+            # Nothing is there while the server's thread is about to send more of it.
+            left = wait_until(lambda: len(sent[0].unsent.get(stream.id, b"")), 5)
             assert left > 6 * MIB, "the gateway took more than its windows"
+
+
+@pytest.mark.parametrize("other", ["application/grp", "a", "", "application/grpc-w"])
+def test_a_second_content_type_of_any_length_harms_nobody(web_site, gateway, other):
+    """Found by the fuzzer: shorter than the name of gRPC, it was read past its end."""
+    body = base64.b64encode(grpc_web.frame(HelloRequest(name="you").SerializeToString()))
+    with web_site.http1() as wire:
+        wire.request(
+            "POST",
+            "/helloworld.Greeter/SayHello",
+            web_site.host,
+            ("Content-Type", other),
+            ("Content-Type", "application/grpc-web-text"),
+            body=body,
+        )
+    assert gateway.worker.running
+    assert web_site.get("/").status, "it answers on"

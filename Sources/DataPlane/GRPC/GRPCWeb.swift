@@ -43,7 +43,10 @@ extension ExchangePointer {
     }
 
     private func convertContentType(_ field: inout nghttp2_nv, to form: GRPCForm) {
-        let from = GRPCForm(field).nameLength
+        let given = GRPCForm(field)
+        // A second content-type, beside the one that made this gRPC-Web, may say anything.
+        guard given != .none else { return }
+        let from = given.nameLength
         let to = form.nameLength
         let buffer = loop.pointee.contentTypeBuffer
         let all: StaticString = "application/grpc-web-text"
