@@ -4,12 +4,19 @@
 
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+/// Set by `scripts/fuzz` to libFuzzer's archive without a main function: all modules are instrumented for it and for
+/// AddressSanitizer, and the fuzz targets are there.
+let fuzzer = Context.environment["CAUSEWAY_FUZZ"]
+let instrumentation: [SwiftSetting] =
+    fuzzer != nil ? [.unsafeFlags(["-sanitize=fuzzer,address"]), .define("CAUSEWAY_FUZZ")] : []
+
+let settings: [SwiftSetting] =
+    instrumentation + [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
@@ -108,3 +115,17 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+if let fuzzer {
+    let targets: [(String, [Target.Dependency])] = [
+        ("Connection", ["DataPlane", "ConfigModel", "Seal"]), ("ConfigFrames", ["ConfigChannel", "ConfigModel"]),
+        ("GRPCWeb", ["DataPlane"]), ("PEM", ["TLSMaterial", "Seal"]), ("WebSocketFrames", ["DataPlane"]),
+    ]
+    package.targets.append(.target(name: "FuzzDriver", path: "Tests/fuzz/driver", swiftSettings: settings))
+    package.targets += targets.map { name, dependencies in
+        .executableTarget(
+            name: "Fuzz\(name)", dependencies: dependencies + ["FuzzDriver"], path: "Tests/fuzz/\(name)",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=address", fuzzer, "-lstdc++"])])
+    }
+}

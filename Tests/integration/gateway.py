@@ -1,6 +1,7 @@
 """A whole gateway for a test: control plane and worker as real processes, in a folder of their own, on ports of their own."""
 
 import json
+import os
 import pathlib
 import re
 import urllib.error
@@ -13,6 +14,8 @@ from integration.waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARIES = ROOT / ".build/release"
+# An instrumented worker in the place of the usual one (`scripts/test --asan`, `--tsan`).
+WORKER = pathlib.Path(os.environ.get("CAUSEWAY_WORKER", BINARIES / "causeway-worker"))
 
 
 class Gateway:
@@ -67,7 +70,7 @@ class Gateway:
         self.worker = Process(
             "worker",
             [
-                BINARIES / "causeway-worker",
+                WORKER,
                 "--state",
                 self.state,
                 "--channel",

@@ -7,22 +7,28 @@ internal import Glibc
 extension LoopPointer {
     /// Runs until the loop is told to stop, or a drain is over.
     func run() {
-        let capacity = 256
-        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.eventsPerTick)
         defer { events.deallocate() }
-        while !pointee.isStopped {
-            let count = epoll_wait(pointee.epoll, events, Int32(capacity), waitTime())
-            pointee.now = Clock.monotonicNanoseconds()
-            var i: Int32 = 0
-            while i < count {
-                handle(causeway_event_bits(events, i), on: causeway_event_pointer(events, i))
-                i &+= 1
-            }
-            readOn()
-            while let timer = pointee.timers.popExpired(now: pointee.milliseconds) { fire(timer) }
-            flushDirty()
-            bury()
+        while !pointee.isStopped { _ = tick(events, wait: waitTime()) }
+    }
+
+    static var eventsPerTick: Int { 256 }
+
+    /// One turn, which waits for events at most `wait` milliseconds (-1: for ever). Returns how many events came.
+    @inline(__always)
+    func tick(_ events: UnsafeMutablePointer<epoll_event>, wait: Int32) -> Int32 {
+        let count = epoll_wait(pointee.epoll, events, Int32(Self.eventsPerTick), wait)
+        pointee.now = Clock.monotonicNanoseconds()
+        var i: Int32 = 0
+        while i < count {
+            handle(causeway_event_bits(events, i), on: causeway_event_pointer(events, i))
+            i &+= 1
         }
+        readOn()
+        while let timer = pointee.timers.popExpired(now: pointee.milliseconds) { fire(timer) }
+        flushDirty()
+        bury()
+        return count
     }
 
     private func waitTime() -> Int32 {

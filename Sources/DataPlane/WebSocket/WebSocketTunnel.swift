@@ -2,6 +2,7 @@
 // side speaks. FIN and END_STREAM stand for each other, and so do RST and RST_STREAM (RFC 8441 §5).
 
 internal import CNghttp2
+internal import COpenSSL
 internal import Glibc
 
 /// What an exchange keeps for a WebSocket, in memory of its own: others do without.
