@@ -110,9 +110,10 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
             throw WorkerStartFailure(description: "--metrics-port: \(failure.reason)")
         }
     }
-    if let log = options.accessLog { _ = try thread("access-log") { log.run() } }
-    _ = try thread("resolver") { resolver.run() }
-    _ = try thread("health") { health.run() }
+    let logThread = try options.accessLog.map { log throws(WorkerStartFailure) in try thread("access-log") { log.run() }
+    }
+    let resolverThread = try thread("resolver") { resolver.run() }
+    let healthThread = try thread("health") { health.run() }
     let running = Running(loops.count)
     let loopThreads = try loops.enumerated().map { index, handle in
         try thread("loop-\(index)") {
@@ -133,7 +134,11 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     resolver.stop()
     health.stop()
     clientThread.join()
+    // OpenSSL tidies up when the process ends: nobody may be in it then. The log is last, with the lines of all others.
+    resolverThread.join()
+    healthThread.join()
     options.accessLog?.stop()
+    logThread?.join()
     logger.notice("stopped")
 }
 

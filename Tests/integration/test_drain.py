@@ -172,3 +172,16 @@ def test_an_end_at_any_moment_of_the_start_is_clean(new_gateway):
         gateway.worker.signal(signal.SIGTERM)
         # Before it has masked its signals the worker just dies of it.
         assert gateway.worker.wait_exit(10) in (0, -signal.SIGTERM), f"{step * 20} ms\n{gateway.worker.log_text()[-2000:]}"
+
+
+def test_the_log_is_whole_at_the_end(started):
+    """Lines that still wait for the writer's next turn are written before the process ends."""
+    gateway, site = started(drain_timeout=5)
+    with EchoServer() as server:
+        site.serve(server.port)
+        with site.http1(tls=False) as wire:
+            for _ in range(300):
+                assert wire.request("GET", "/logged", site.host).status == 200
+        gateway.worker.signal(signal.SIGTERM)
+        assert gateway.worker.wait_exit(10) == 0
+        assert len([record for record in gateway.access_log() if record["path"] == "/logged"]) == 300
