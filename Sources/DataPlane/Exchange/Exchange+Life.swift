@@ -71,6 +71,7 @@ extension ExchangePointer {
         pointee.requestLength = facts.contentLength ?? -1
         pointee.expectsContinue = facts.expectsContinue
         pointee.hasSessionCookie = facts.hasSessionCookie
+        noteTrace()
         let method = fields[FieldSlot.method]
         let head = loop.pointee.pendingHead
         pointee.isHTTP10 = head.isHTTP10

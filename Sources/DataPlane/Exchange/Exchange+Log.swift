@@ -61,6 +61,7 @@ extension ExchangePointer {
         if pointee.answeredAt > 0, pointee.sentAt > 0 { record.upstreamDuration = pointee.answeredAt &- pointee.sentAt }
         record.tries = UInt32(pointee.tries) + (pointee.sentAt > 0 ? 1 : 0)
         record.version = pointee.snapshot?.pointee.version ?? 0
+        record.traceID = traceIDText()
         if let endpoint = pointee.lastEndpoint { record.endpoint = endpoint.pointee.addressBytes }
         if log.append(record) { handOver(log) }
     }

@@ -53,7 +53,8 @@ extension ExchangePointer {
         fields[1] = fields[FieldSlot.method]
         let ends = requestEndsWithHead
         loop.writeHeaders(
-            connection, half.pointee.stream, fields + 1, loop.pointee.fieldCount - 1, endsStream: ends)
+            connection, half.pointee.stream, fields + 1, loop.pointee.fieldCount - 1, endsStream: ends,
+            trace: appendsTrace ? self : nil)
         if ends { half.pointee.endSent = true }
     }
 
@@ -97,6 +98,10 @@ extension ExchangePointer {
                 count &+= 1
             }
         }
+        if pointee.madeTrace, !appendsTrace {
+            fields[count] = traceParent()
+            count &+= 1
+        }
         if pointee.web != nil {
             fields[count] = constant("te", "trailers")
             count &+= 1
@@ -123,6 +128,15 @@ extension ExchangePointer {
             return true
         case 9:
             if memcmp(name, "x-api-key", 9) == 0 { field.flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
+            return true
+        case 10:
+            // The state belongs to a trace: not to one that is made here (W3C Trace Context §4.3).
+            return !pointee.madeTrace || memcmp(name, "tracestate", 10) != 0
+        case 11:
+            if memcmp(name, "traceparent", 11) == 0 {
+                field.flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
+                return !pointee.madeTrace
+            }
             return true
         case 12:
             if memcmp(name, "grpc-timeout", 12) == 0, pointee.deadlineIsCallers { loop.reduceTimeout(&field, self) }

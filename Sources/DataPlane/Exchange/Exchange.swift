@@ -103,6 +103,10 @@ struct Exchange {
     /// Number of the consumer in the snapshot whose credential was shown; -1: none.
     var consumer: Int32 = -1
 
+    var trace = TraceContext()
+    /// The client had none, or none that counts.
+    var madeTrace = false
+
     /// Nanoseconds of the loop's clock.
     var startedAt: UInt64 = 0
     var sentAt: UInt64 = 0

@@ -49,6 +49,8 @@ struct FieldFacts {
     var expectsContinue = false
     var hasSessionCookie = false
     var forwardedFor = 0
+    /// -1: more than one, which is as good as none (W3C Trace Context §3.2).
+    var traceParent = 0
 
     /// Looks at one regular field. False: HTTP/2 must not carry it (RFC 9113 §8.2.2), or it contradicts another.
     @inline(__always)
@@ -74,7 +76,11 @@ struct FieldFacts {
         case 10:
             if memcmp(name, "connection", 10) == 0 || memcmp(name, "keep-alive", 10) == 0 { return false }
         case 11:
-            if memcmp(name, "grpc-status", 11) == 0 { grpcStatus = index }
+            if memcmp(name, "grpc-status", 11) == 0 {
+                grpcStatus = index
+            } else if memcmp(name, "traceparent", 11) == 0 {
+                traceParent = traceParent == 0 ? index : -1
+            }
         case 12:
             if memcmp(name, "content-type", 12) == 0 {
                 contentType = index

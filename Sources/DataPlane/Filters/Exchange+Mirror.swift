@@ -25,6 +25,8 @@ extension ExchangePointer {
         copy.pointee.hasSessionCookie = pointee.hasSessionCookie
         copy.pointee.requestLength = pointee.requestLength
         copy.pointee.isReplayable = false
+        copy.pointee.trace = pointee.trace
+        copy.pointee.madeTrace = pointee.madeTrace
         copy.pointee.route = pointee.route
         if let snapshot = pointee.snapshot {
             copy.pointee.snapshot = snapshot

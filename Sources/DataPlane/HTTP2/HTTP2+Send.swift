@@ -87,19 +87,24 @@ extension LoopPointer {
         return nghttp2_hd_deflate_new(&state.pointee.deflater, HTTP2State.deflaterTable) == 0
     }
 
-    /// Encodes fields as HEADERS, and CONTINUATION where they do not fit one frame.
+    /// Encodes fields as HEADERS, and CONTINUATION where they do not fit one frame. `trace`: whose `traceparent` goes behind
+    /// them.
     @inline(__always)
     func writeHeaders(
         _ connection: ConnectionPointer, _ stream: Int32, _ fields: UnsafeMutablePointer<nghttp2_nv>, _ count: Int,
-        endsStream: Bool
+        endsStream: Bool, trace: ExchangePointer? = nil
     ) {
         guard let state = connection.pointee.http2, makeDeflater(state) else {
             return close(connection, because: .overload)
         }
         let bound = nghttp2_hd_deflate_bound(state.pointee.deflater, fields, count)
-        let frame = connection.pointee.output.reserve(9 &+ bound)
-        let size = nghttp2_hd_deflate_hd(state.pointee.deflater, frame + 9, bound, fields, count)
+        let frame = connection.pointee.output.reserve(9 &+ bound &+ (trace == nil ? 0 : TraceContext.literalLength))
+        var size = nghttp2_hd_deflate_hd(state.pointee.deflater, frame + 9, bound, fields, count)
         guard size >= 0 else { return close(connection, because: .overload) }
+        if let trace {
+            trace.writeTraceLiteral(to: frame + 9 + size)
+            size &+= TraceContext.literalLength
+        }
         let end = endsStream ? FrameFlag.endStream : 0
         if size <= state.pointee.peerMaxFrame {
             putFrameHeader(frame, size, FrameType.headers, FrameFlag.endHeaders | end, stream)

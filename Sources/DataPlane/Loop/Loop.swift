@@ -57,6 +57,7 @@ struct Loop {
     var text = ByteQueue()
     /// A WebSocket key or its answer, as text.
     let keyBuffer: UnsafeMutablePointer<UInt8>
+    let traceBuffer: UnsafeMutablePointer<UInt8>
     /// Descriptors from this on are refused to clients, so that upstreams can still be reached.
     var descriptorLimit: Int32 = .max
     /// Clusters out of the configuration that something still uses.
@@ -123,6 +124,7 @@ struct Loop {
         addressBuffer = .allocate(capacity: 64)
         pathBuffer = .allocate(capacity: Self.rewriteSize)
         keyBuffer = .allocate(capacity: 64)
+        traceBuffer = .allocate(capacity: 64)
         contentTypeBuffer = .allocate(capacity: Self.contentTypeSize)
         serverContext = server
         clientContext = client
@@ -130,7 +132,8 @@ struct Loop {
         guard causeway_context_tickets(server, ticketKeys.bytes, Int32(ticketKeys.count)) == 1 else { return nil }
         self.statistics = statistics
         self.accessLog = accessLog
-        random = now | 1
+        // Never 0, where the generator would stay. Other loops and workers begin elsewhere: ids of traces meet.
+        random = UInt64.random(in: 1...UInt64.max)
     }
 }
 
