@@ -52,6 +52,62 @@ struct WebSocketFramesTests {
         #expect(frames.isBetweenFrames)
     }
 
+    @Test func countsMessagesAndNotFragmentsOrPings() {
+        var frames = WebSocketFrames()
+        var bytes: [UInt8] = [0x01, 3, 1, 2, 3]  // a text begins
+        bytes += [0x89, 0]  // a ping between
+        bytes += [0x00, 0x80, 9, 9, 9, 9]  // it goes on
+        bytes += [0x80, 1, 7]  // and ends
+        bytes += [0x82, 0]  // an empty message
+        for cut in 0...bytes.count {
+            frames = WebSocketFrames()
+            bytes[..<cut].withUnsafeBytes { frames.consume($0) }
+            bytes[cut...].withUnsafeBytes { frames.consume($0) }
+            #expect(frames.messages == 2 && frames.count == 5, "cut at \(cut)")
+        }
+        frames = WebSocketFrames()
+        bytes[..<(bytes.count - 3)].withUnsafeBytes { frames.consume($0) }
+        #expect(frames.messages == 0, "the last byte of the first message is still to come")
+    }
+
+    @Test(arguments: [UInt16(1000), 1001, 1011, 3000, 4999, 65_535])
+    func readsTheCodeOfACloseFrame(_ code: UInt16) {
+        for masked in [false, true] {
+            let frame = WebSocketFrames.close(code: code, masked: masked)
+            for cut in 0...frame.count {
+                var frames = WebSocketFrames()
+                frame[..<cut].withUnsafeBytes { frames.consume($0) }
+                frame[cut...].withUnsafeBytes { frames.consume($0) }
+                // What stands behind it is nobody's.
+                WebSocketFrames.close(code: 1002, masked: masked).withUnsafeBytes { frames.consume($0) }
+                #expect(frames.closeCode == code && frames.messages == 0, "masked \(masked), cut at \(cut)")
+            }
+        }
+    }
+
+    @Test func aCloseFrameMayHaveNoCodeOrAReason() {
+        var frames = WebSocketFrames()
+        [UInt8]([0x88, 0]).withUnsafeBytes { frames.consume($0) }
+        #expect(frames.closeCode == 1005)
+        frames = WebSocketFrames()
+        [UInt8]([0x88, 1, 3]).withUnsafeBytes { frames.consume($0) }
+        #expect(frames.closeCode == 1005)
+        frames = WebSocketFrames()
+        [UInt8]([0x88, 5, 0x03, 0xe8, 98, 121, 101]).withUnsafeBytes { frames.consume($0) }
+        #expect(frames.closeCode == 1000 && frames.isBetweenFrames)
+    }
+
+    @Test func everyCloseCodeHasASeries() {
+        for code in UInt16.min...UInt16.max {
+            let label = WebSocketClose.labels[WebSocketClose.index(of: code)]
+            switch code {
+            case 1000...1003, 1005...1014: #expect(label == "\(code)")
+            case 3000...3999, 4000...4999: #expect(label == "\(code / 1000)xxx")
+            default: #expect(label == "other")
+            }
+        }
+    }
+
     @Test func makesCloseFrames() {
         #expect(WebSocketFrames.close(code: 1001, masked: false) == [0x88, 0x02, 0x03, 0xe9])
         let masked = WebSocketFrames.close(code: 1001, masked: true)

@@ -29,6 +29,8 @@ import Testing
         record.reason = bytes("connection refused")
         record.bytesIn = 21
         record.bytesOut = 26
+        record.messages = (1, 3)
+        record.closeCode = 1000
         record.duration = 1_234_567
         record.upstreamDuration = 999
         record.tries = 2
@@ -40,7 +42,7 @@ import Testing
                 "sni":"demo.kubesre.com","method":"POST","authority":"demo.kubesre.com:8443",\
                 "path":"/helloworld.Greeter/SayHello","protocol":"h2","route":"greeter","cluster":"greeter|50051",\
                 "endpoint":"127.0.0.1:50051","status":200,"grpc_status":14,"flag":"UF","reason":"connection refused",\
-                "bytes_in":21,"bytes_out":26,"duration_ms":1.234,"upstream_ms":0.000,"tries":2,"version":7,\
+                "bytes_in":21,"bytes_out":26,"messages_in":1,"messages_out":3,"close_code":1000,"duration_ms":1.234,"upstream_ms":0.000,"tries":2,"version":7,\
                 "trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}
 
                 """)
@@ -51,11 +53,13 @@ import Testing
         let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         #expect(object["grpc_status"] is NSNull)
         #expect(object["upstream_ms"] is NSNull)
+        #expect(object["messages_in"] is NSNull && object["messages_out"] is NSNull)
+        #expect(object["close_code"] is NSNull)
         #expect(object["flag"] as? String == "-")
         #expect(object["tls"] as? String == "")
         #expect(object["trace_id"] as? String == "")
         #expect(object["protocol"] as? String == "http/1.1")
-        #expect(object.count == 23)
+        #expect(object.count == 26)
     }
 
     @Test func hostileFieldsStayInsideTheirStrings() throws {
@@ -75,7 +79,7 @@ import Testing
             }
             #expect(line.utf8.lastIndex(of: 10) == line.utf8.firstIndex(of: 10), "seed \(seed)")
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            #expect(object?.count == 23, "seed \(seed)")
+            #expect(object?.count == 26, "seed \(seed)")
             #expect(object?["protocol"] as? String == "websocket", "seed \(seed)")
         }
     }

@@ -3,11 +3,16 @@
 import json
 import re
 
+import grpc
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
-from peers import http2
+from integration.waiting import wait_until
+from peers import grpc_web, http2
 from peers.http1 import EchoServer
 from peers.protos import Ask, Kinds, Nothing
+from peers.ws_http2 import WebSocket
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -98,3 +103,173 @@ def test_grpcio_reads_the_trace_that_was_made(gateway, site, grpc_server):
             Kinds(channel).Unary(Ask(), timeout=10)
             seen = dict(json.loads(Kinds(channel).Seen(Nothing(), timeout=10).metadata))
             assert MADE.fullmatch(seen["traceparent"]), seen
+
+
+# ---- messages
+
+
+def counted(gateway, path, seconds=5):
+    record = gateway.wait_log(seconds, path=path)
+    return record["messages_in"], record["messages_out"], record["close_code"]
+
+
+def messages_of(gateway, route):
+    return tuple(
+        gateway.metric(f"causeway_route_{side}_messages_total", route=route["name"]) for side in ("request", "response")
+    )
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "clear"])
+def test_grpc_messages_are_counted_each_way(gateway, site, grpc_server, tls):
+    route = site.serve(grpc_server.port, protocol="GRPC")
+    with site.channel(tls=tls) as channel:
+        kinds = Kinds(channel)
+        kinds.Unary(Ask(payload=b"one"), timeout=10)
+        assert len(list(kinds.ServerStream(Ask(count=7, size=20_000), timeout=10))) == 7
+        kinds.ClientStream((Ask(payload=b"x" * 30_000) for _ in range(5)), timeout=10)
+        assert len(list(kinds.Bidi((Ask() for _ in range(4)), timeout=10))) == 4
+        with pytest.raises(Exception):
+            kinds.Unary(Ask(fail_code=5), timeout=10, compression=grpc.Compression.Gzip)
+    for method, wanted in {
+        "ServerStream": (1, 7, None),
+        "ClientStream": (5, 1, None),
+        "Bidi": (4, 4, None),
+    }.items():
+        assert counted(gateway, f"/causeway.test.Kinds/{method}") and gateway.wait_log(
+            authority=site.host, path=f"/causeway.test.Kinds/{method}", messages_in=wanted[0], messages_out=wanted[1]
+        )
+    for code, out in ((0, 1), (5, 0)):
+        record = gateway.wait_log(authority=site.host, path="/causeway.test.Kinds/Unary", grpc_status=code)
+        assert (record["messages_in"], record["messages_out"], record["close_code"]) == (1, out, None)
+    assert messages_of(gateway, route) == (12, 13)
+
+
+def test_a_prefix_may_come_in_pieces(gateway, site):
+    """Each byte in a DATA frame of its own, both ways."""
+    sent = b"".join(b"\0" + len(part).to_bytes(4, "big") + part for part in (b"", b"a", b"bcdef", b""))
+
+    def script(connection, id, headers):
+        connection.respond(id, 200, ("content-type", "application/grpc"))
+        for byte in connection.server.bodies[id]:
+            connection.data(id, bytes([byte]))
+        connection.trail(id, ("grpc-status", "0"))
+
+    with http2.Server(script) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        stream = client.open("POST", site.host, "/pieces/Call", ("content-type", "application/grpc"), end=False)
+        for at in range(len(sent)):
+            client.data(stream.id, sent[at : at + 1], end=at == len(sent) - 1)
+        assert client.finish(stream).body == sent
+        assert counted(gateway, "/pieces/Call") == (4, 4, None)
+        # What is cut is no message.
+        stream = client.open("POST", site.host, "/pieces/Cut", ("content-type", "application/grpc"), body=sent[:-1])
+        client.finish(stream)
+        assert counted(gateway, "/pieces/Cut") == (3, 3, None)
+
+
+@pytest.mark.parametrize("h2", [True, False], ids=["h2", "h1"])
+@pytest.mark.parametrize("text", [True, False], ids=["text", "binary"])
+def test_messages_of_grpc_web_are_those_of_grpc(gateway, site, grpc_server, h2, text):
+    site.serve(grpc_server.port, protocol="GRPC")
+    ask = Ask(count=3, size=10).SerializeToString()
+    answer = grpc_web.call(site, "/causeway.test.Kinds/ServerStream", ask, text=text, h2=h2)
+    assert len(answer.messages) == 3 and answer.status == 0
+    record = gateway.wait_log(authority=site.host)
+    assert (record["messages_in"], record["messages_out"], record["grpc_status"]) == (1, 3, 0)
+    assert record["protocol"] == ("h2" if h2 else "http/1.1")
+
+
+def websockets(gateway):
+    """Opened, open, failed, and what has ended by code."""
+    metrics = gateway.metrics()
+    closed = {
+        name.split('"')[1]: value
+        for name, value in metrics.items()
+        if name.startswith("causeway_downstream_websockets_closed_total")
+    }
+    names = (f"causeway_downstream_websockets_{what}" for what in ("opened_total", "open", "failed_total"))
+    return *(metrics[name] for name in names), closed
+
+
+@pytest.mark.parametrize(
+    "over, tls", [("h1", True), ("h1", False), ("h2", True), ("h2", False)], ids=["wss", "ws", "h2", "h2c"]
+)
+@pytest.mark.parametrize("code, series", [(1000, "1000"), (3999, "3xxx"), (4000, "4xxx")])
+def test_a_websocket_s_messages_and_close_code(gateway, site, ws_server, over, tls, code, series):
+    route = site.serve(ws_server.port)
+    path = f"/counted-{over}-{tls}-{code}"
+    opened, open_now, failed, closed = websockets(gateway)
+    if over == "h1":
+        with site.websocket(path, tls=tls) as ws:
+            for message in ("a", b"b" * 70_000, ""):
+                ws.send(message)
+                ws.recv(timeout=5)
+            ws.ping().wait(5)
+            assert websockets(gateway)[:2] == (opened + 1, open_now + 1)
+            ws.close(code)
+    else:
+        with site.http2(tls=tls) as client:
+            ws = WebSocket(client, site.host, path)
+            for event in (TextMessage(data="a"), BytesMessage(data=b"b" * 70_000), TextMessage(data="")):
+                ws.send(event)
+                ws.receive()
+            ws.send(Ping(payload=b"x"))
+            ws.until(lambda: ws.pongs)
+            assert websockets(gateway)[:2] == (opened + 1, open_now + 1)
+            ws.send(CloseConnection(code=code))
+            ws.until(lambda: ws.close)
+            ws.end()
+            ws.ended_in_order()
+    assert counted(gateway, path) == (3, 3, code)
+    record = gateway.wait_log(path=path)
+    assert (record["protocol"], record["status"], record["flag"]) == ("websocket", 101 if over == "h1" else 200, "-")
+    assert record["tls"] == ("TLSv1.3" if tls else "")
+    assert messages_of(gateway, route) == (3, 3)
+    after = websockets(gateway)
+    assert after[:3] == (opened + 1, open_now, failed)
+    assert after[3] == {**closed, series: closed[series] + 1}
+
+
+def test_the_back_end_s_close_code_counts_as_well(gateway, site, ws_server):
+    site.serve(ws_server.port)
+    with site.websocket("/close/1011/broken") as ws, pytest.raises(ConnectionClosed):
+        ws.recv(timeout=5)
+    assert counted(gateway, "/close/1011/broken") == (0, 0, 1011)
+
+
+def test_a_websocket_without_a_close_frame_has_1006(gateway, site, ws_server):
+    site.serve(ws_server.port)
+    before = websockets(gateway)[3]["1006"]
+    with site.http1(tls=False) as wire:
+        wire.send(
+            f"GET /torn HTTP/1.1\r\nHost: {site.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert wire.read_head().status == 101
+        wire.reset()
+    record = gateway.wait_log(path="/torn")
+    assert (record["close_code"], record["flag"]) == (1006, "DC")
+    assert websockets(gateway)[3]["1006"] == before + 1
+
+
+def test_handshakes_that_open_nothing_are_counted(gateway, site, echo):
+    site.serve(echo.port)
+    failed = websockets(gateway)[2]
+    with pytest.raises(InvalidStatus):  # the back end answers 200
+        site.websocket("/not-a-websocket")
+    assert counted(gateway, "/not-a-websocket") == (None, None, None)
+    answer = site.get(
+        "/old",
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "8"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    )
+    assert answer.status == 426
+    wait_until(lambda: websockets(gateway)[2] == failed + 2, 5, "both count")
+
+
+def test_other_exchanges_have_no_messages(gateway, site, echo):
+    site.serve(echo.port)
+    site.get("/plain", method="POST", body=b"\0\0\0\0\0")
+    assert counted(gateway, "/plain") == (None, None, None)

@@ -97,6 +97,7 @@ extension LoopPointer {
         guard exchange.pointee.isTunnel, !exchange.pointee.isFinished, let tunnel = exchange.pointee.tunnel,
             tunnel.pointee.fromUpstream.isBetweenFrames, half.pointee.pending.isEmpty
         else { return false }
+        if tunnel.pointee.closeCode == 0 { tunnel.pointee.closeCode = code }
         if !tunnel.pointee.fromUpstream.sawClose {
             let close = WebSocketFrames.close(code: code, masked: false)
             relay(half, close, close.count, end: true)

@@ -13,13 +13,40 @@ extension ExchangePointer {
             route.pointee.counters.record(
                 status: pointee.status, grpcStatus: pointee.grpcStatus, bytesIn: pointee.requestBytes,
                 bytesOut: pointee.responseBytes, duration: duration)
+            if pointee.isGRPC || pointee.isTunnel {
+                let (incoming, outgoing) = messages
+                route.pointee.counters.record(messagesIn: incoming, messagesOut: outgoing)
+            }
         }
+        if pointee.isWebSocket || pointee.error?.isBadHandshake == true { recordWebSocket() }
         if let cluster = pointee.cluster {
             cluster.pointee.counters.exchanges.increment()
             if pointee.error?.row.source == .upstream { cluster.pointee.counters.failures.increment() }
         }
         judgeEndpoint()
         if loop.pointee.accessLog != nil, !pointee.isMirror { writeLogLine(duration) }
+    }
+
+    /// Whole messages from the client and to it.
+    var messages: (incoming: UInt64, outgoing: UInt64) {
+        if let tunnel = pointee.tunnel {
+            return (tunnel.pointee.fromClient.messages, tunnel.pointee.fromUpstream.messages)
+        }
+        return (pointee.requestFrames.count, pointee.responseFrames.count)
+    }
+
+    /// nil: no WebSocket, or one that never opened.
+    private var closeCode: UInt16? {
+        guard pointee.isTunnel, let code = pointee.tunnel?.pointee.closeCode else { return nil }
+        return code == 0 ? WebSocketClose.abnormal : code
+    }
+
+    private func recordWebSocket() {
+        if let code = closeCode {
+            loop.pointee.statistics.webSocketsClosed(code).increment()
+        } else {
+            loop.pointee.statistics.webSocketsFailed.increment()
+        }
     }
 
     private func writeLogLine(_ duration: UInt64) {
@@ -57,6 +84,8 @@ extension ExchangePointer {
         }
         record.bytesIn = UInt64(pointee.requestBytes)
         record.bytesOut = UInt64(pointee.responseBytes)
+        if pointee.isGRPC || pointee.isTunnel { record.messages = messages }
+        record.closeCode = closeCode
         record.duration = duration
         if pointee.answeredAt > 0, pointee.sentAt > 0 { record.upstreamDuration = pointee.answeredAt &- pointee.sentAt }
         record.tries = UInt32(pointee.tries) + (pointee.sentAt > 0 ? 1 : 0)

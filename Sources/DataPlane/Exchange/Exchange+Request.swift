@@ -203,9 +203,11 @@ extension ExchangePointer {
             guard decodeText(half, bytes, count, end: end) else { return fail(.badRequest) }
             let size = loop.pointee.text.count
             let plain = size > 0 ? UnsafePointer(loop.pointee.text.start) : bytes
+            pointee.requestFrames.consume(plain, size)
             if pointee.mirror != nil { mirrorBody(plain, size, end: end) }
             loop.relay(pointee.upstream, plain, size, end: end)
         } else {
+            if pointee.isGRPC { pointee.requestFrames.consume(bytes, count) }
             if pointee.mirror != nil { mirrorBody(bytes, count, end: end) }
             loop.relay(pointee.upstream, bytes, count, end: end)
         }

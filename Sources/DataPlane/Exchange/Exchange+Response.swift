@@ -94,6 +94,7 @@ extension ExchangePointer {
         if pointee.isMirror { return discardResponse(count, end: end) }
         pointee.responseBytes &+= count
         pointee.responseReceived &+= count
+        if pointee.isGRPC { pointee.responseFrames.consume(bytes, count) }
         if !pointee.isTunnel {
             let wanted = pointee.responseLength
             if wanted >= 0, pointee.responseReceived > wanted || (end && pointee.responseReceived < wanted) {
@@ -194,6 +195,10 @@ extension ExchangePointer {
     }
 
     private func clientGone() {
+        // Both close frames have passed (RFC 6455 §7.1.4): nothing was cut off.
+        if let tunnel = pointee.tunnel, tunnel.pointee.fromClient.sawClose, tunnel.pointee.fromUpstream.sawClose {
+            return complete()
+        }
         pointee.error = .downstreamClosed
         if pointee.status == 0 { pointee.status = Int32(ProxyError.downstreamClosed.row.http) }
         if pointee.isTunnel { loop.breakOff(pointee.upstream) }

@@ -94,6 +94,9 @@ struct Exchange {
     var responseReceived = 0
     var requestBytes = 0
     var responseBytes = 0
+    /// Of gRPC.
+    var requestFrames = GRPCFrames()
+    var responseFrames = GRPCFrames()
     var status: Int32 = 0
     /// -1: none seen.
     var grpcStatus: Int32 = -1

@@ -36,6 +36,7 @@ enum LoopMetric: Int, CaseIterable {
     case tlsHandshakes
     case tlsErrors
     case webSocketsOpened
+    case webSocketsFailed
     case upstreamConnections
     case upstreamConnectFailures
     case upstreamGoAways
@@ -68,6 +69,8 @@ enum LoopMetric: Int, CaseIterable {
         case .tlsHandshakes: ("causeway_tls_handshakes_total", "TLS handshakes completed.")
         case .tlsErrors: ("causeway_tls_errors_total", "TLS handshakes and records that failed.")
         case .webSocketsOpened: ("causeway_downstream_websockets_opened_total", "WebSockets opened.")
+        case .webSocketsFailed:
+            ("causeway_downstream_websockets_failed_total", "WebSocket handshakes that opened nothing.")
         case .upstreamConnections: ("causeway_upstream_connections_opened_total", "Connections to endpoints.")
         case .upstreamConnectFailures: ("causeway_upstream_connect_failures_total", "Connections that failed.")
         case .upstreamGoAways: ("causeway_upstream_goaways_total", "GOAWAY frames from endpoints.")
@@ -89,11 +92,13 @@ enum LoopMetric: Int, CaseIterable {
     }
 }
 
-/// A loop's cells: one for each `LoopMetric`, then one for each `ProxyError`.
+/// A loop's cells: one for each `LoopMetric`, then one for each `ProxyError`, then one for each kind of close code.
 struct LoopStatistics {
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
-    static let cellCount = LoopMetric.allCases.count + 256
+    static let errors = LoopMetric.allCases.count
+    static let closeCodes = errors + 256
+    static let cellCount = closeCodes + WebSocketClose.labels.count
 
     init(_ block: CellBlock) {
         cells = block.counter(0).address
@@ -116,6 +121,7 @@ struct LoopStatistics {
     var tlsHandshakes: Counter { self[.tlsHandshakes] }
     var tlsErrors: Counter { self[.tlsErrors] }
     var webSocketsOpened: Counter { self[.webSocketsOpened] }
+    var webSocketsFailed: Counter { self[.webSocketsFailed] }
     var upstreamConnections: Counter { self[.upstreamConnections] }
     var upstreamConnectFailures: Counter { self[.upstreamConnectFailures] }
     var upstreamGoAways: Counter { self[.upstreamGoAways] }
@@ -135,7 +141,11 @@ struct LoopStatistics {
     }
 
     func failures(_ error: ProxyError) -> Counter {
-        Counter(address: cells + LoopMetric.allCases.count + Int(error.rawValue))
+        Counter(address: cells + Self.errors + Int(error.rawValue))
+    }
+
+    func webSocketsClosed(_ code: UInt16) -> Counter {
+        Counter(address: cells + Self.closeCodes + WebSocketClose.index(of: code))
     }
 }
 
@@ -144,12 +154,14 @@ struct RouteCounters {
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
     private let duration: Histogram
 
-    /// Responses by class (0: none sent, 1 to 5), then gRPC statuses 0 to 16, then bytes in and out, then the histogram.
+    /// Responses by class (0: none sent, 1 to 5), then gRPC statuses 0 to 16, then bytes and messages in and out, then the histogram.
     static let classes = 6
     static let grpcStatuses = 17
     static let bytesIn = classes + grpcStatuses
     static let bytesOut = bytesIn + 1
-    static let histogram = bytesOut + 1
+    static let messagesIn = bytesOut + 1
+    static let messagesOut = messagesIn + 1
+    static let histogram = messagesOut + 1
     static let cellCount = histogram + HistogramShape.microseconds.cellCount
 
     init(_ block: CellBlock) {
@@ -165,6 +177,12 @@ struct RouteCounters {
         Counter(address: cells + Self.bytesIn).add(bytesIn)
         Counter(address: cells + Self.bytesOut).add(bytesOut)
         duration.record(nanoseconds / 1_000)
+    }
+
+    @inline(__always)
+    func record(messagesIn: UInt64, messagesOut: UInt64) {
+        Counter(address: cells + Self.messagesIn).add(Int(truncatingIfNeeded: messagesIn))
+        Counter(address: cells + Self.messagesOut).add(Int(truncatingIfNeeded: messagesOut))
     }
 }
 

@@ -33,9 +33,10 @@ struct MetricsPage {
                 &- sum(registry.loops, LoopMetric.exchangesEnded.rawValue))
         page.begin("causeway_errors_total", .counter, help: "Exchanges that the gateway answered or ended, by flag.")
         for error in ProxyError.allCases {
-            let value = sum(registry.loops, LoopMetric.allCases.count + Int(error.rawValue))
+            let value = sum(registry.loops, LoopStatistics.errors + Int(error.rawValue))
             page.sample([("flag", "\(error.row.flag)"), ("kind", "\(error)")], value)
         }
+        addWebSockets(&page)
         addRoutes(&page)
         addClusters(&page)
         addHealth(&page)
@@ -45,6 +46,20 @@ struct MetricsPage {
         page.begin("causeway_dns_failures_total", .counter, help: "Look-ups that gave no address.")
         page.sample([], counts.failures)
         return page.finish()
+    }
+
+    private func addWebSockets(_ page: inout PrometheusText) {
+        var closed: UInt64 = 0
+        page.begin(
+            "causeway_downstream_websockets_closed_total", .counter, help: "WebSockets that are over, by close code.")
+        for (index, label) in WebSocketClose.labels.enumerated() {
+            let value = sum(registry.loops, LoopStatistics.closeCodes + index)
+            closed &+= value
+            page.sample([("code", label)], value)
+        }
+        page.begin("causeway_downstream_websockets_open", .gauge, help: "WebSockets that are open.")
+        let opened = sum(registry.loops, LoopMetric.webSocketsOpened.rawValue)
+        page.sample([], opened > closed ? opened - closed : 0)
     }
 
     private func addRoutes(_ page: inout PrometheusText) {
@@ -67,6 +82,13 @@ struct MetricsPage {
         for (name, blocks) in routes { page.sample([("route", name)], sum(blocks, RouteCounters.bytesIn)) }
         page.begin("causeway_route_response_bytes_total", .counter, help: "Body bytes to clients by route.")
         for (name, blocks) in routes { page.sample([("route", name)], sum(blocks, RouteCounters.bytesOut)) }
+        page.begin(
+            "causeway_route_request_messages_total", .counter, help: "Messages of gRPC and WebSocket clients by route.")
+        for (name, blocks) in routes { page.sample([("route", name)], sum(blocks, RouteCounters.messagesIn)) }
+        page.begin(
+            "causeway_route_response_messages_total", .counter, help: "Messages to gRPC and WebSocket clients by route."
+        )
+        for (name, blocks) in routes { page.sample([("route", name)], sum(blocks, RouteCounters.messagesOut)) }
         page.begin("causeway_route_duration_seconds", .histogram, help: "From request head to the end of the exchange.")
         for (name, blocks) in routes {
             var values = HistogramValues(shape: .microseconds)

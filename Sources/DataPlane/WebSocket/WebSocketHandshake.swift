@@ -39,6 +39,11 @@ extension ExchangePointer {
     }
 }
 
+extension ProxyError {
+    /// The head was refused before it was taken for a handshake.
+    var isBadHandshake: Bool { self == .webSocketVersion || self == .webSocketBadHandshake }
+}
+
 extension LoopPointer {
     /// A 101 from the upstream.
     func receiveSwitch(

@@ -11,6 +11,8 @@ struct WebSocketTunnel {
     var accept: (UInt64, UInt64, UInt64, UInt32) = (0, 0, 0, 0)
     var fromClient = WebSocketFrames()
     var fromUpstream = WebSocketFrames()
+    /// The first that was seen or sent; 0: none.
+    var closeCode: UInt16 = 0
 }
 
 extension ExchangePointer {
@@ -72,6 +74,9 @@ extension ExchangePointer {
             tunnel.pointee.fromUpstream.consume(seen)
         } else {
             tunnel.pointee.fromClient.consume(seen)
+        }
+        if tunnel.pointee.closeCode == 0 {
+            tunnel.pointee.closeCode = max(tunnel.pointee.fromUpstream.closeCode, tunnel.pointee.fromClient.closeCode)
         }
     }
 }

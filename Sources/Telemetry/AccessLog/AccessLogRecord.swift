@@ -34,6 +34,10 @@ package struct AccessLogRecord {
     package var reason = UnsafeRawBufferPointer(start: nil, count: 0)
     package var bytesIn: UInt64 = 0
     package var bytesOut: UInt64 = 0
+    /// Whole messages from the client and to it; `nil` unless the exchange is gRPC or an open WebSocket.
+    package var messages: (incoming: UInt64, outgoing: UInt64)?
+    /// `nil` unless a WebSocket has ended.
+    package var closeCode: UInt16?
     /// Nanoseconds from the first byte of the request to the end of the exchange.
     package var duration: UInt64 = 0
     /// Nanoseconds from the first try to the upstream's response head; `nil` when none was awaited.
@@ -81,6 +85,17 @@ extension LineBuffer {
         field(",\"reason\":\"", record.reason)
         field(",\"bytes_in\":", record.bytesIn)
         field(",\"bytes_out\":", record.bytesOut)
+        if let messages = record.messages {
+            field(",\"messages_in\":", messages.incoming)
+            field(",\"messages_out\":", messages.outgoing)
+        } else {
+            append(",\"messages_in\":null,\"messages_out\":null")
+        }
+        if let code = record.closeCode {
+            field(",\"close_code\":", UInt64(code))
+        } else {
+            append(",\"close_code\":null")
+        }
         append(",\"duration_ms\":")
         append(milliseconds: record.duration)
         if let duration = record.upstreamDuration {
