@@ -70,6 +70,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     let descriptors = raiseDescriptorLimit()
     let state = try StateFolder(options.state)
 
+    _ = ProcessFigures.started
     let registry = MetricsRegistry(loopCount: options.loops)
     let status = WorkerStatus()
     var mailboxes: [Mailbox] = []
@@ -78,7 +79,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     for index in 0..<options.loops {
         guard let mailbox = Mailbox(),
             let loop = LoopPointer.make(
-                index: index, statistics: LoopStatistics(registry.loops[index]),
+                index: index, registry: registry,
                 accessLog: options.accessLog.map { AccessLogBuffer($0) }, mailbox: mailbox, ticketKeys: ticketKeys)
         else {
             throw WorkerStartFailure(

@@ -2,16 +2,23 @@
 
 import json
 import re
+import threading
+import time
+import urllib.request
 
 import grpc
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
+from integration.gateway import ROOT
+from integration.ports import free_port
+from integration.site import Site
 from integration.waiting import wait_until
 from peers import grpc_web, http2
-from peers.http1 import EchoServer
+from peers.http1 import EchoServer, RawServer
 from peers.protos import Ask, Kinds, Nothing
+from peers.wire import Wire
 from peers.ws_http2 import WebSocket
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -273,3 +280,235 @@ def test_other_exchanges_have_no_messages(gateway, site, echo):
     site.serve(echo.port)
     site.get("/plain", method="POST", body=b"\0\0\0\0\0")
     assert counted(gateway, "/plain") == (None, None, None)
+
+
+# ---- counters and gauges of listeners, routes, clusters and endpoints
+
+
+class Change:
+    """How far a metric has moved since it was made."""
+
+    def __init__(self, gateway, name, **labels):
+        self.gateway, self.name, self.labels = gateway, name, labels
+        self.before = gateway.metric(name, **labels)
+
+    def __call__(self):
+        return self.gateway.metric(self.name, **self.labels) - self.before
+
+    def becomes(self, wanted):
+        wait_until(lambda: self() == wanted, 5, f"{self.name} {self.labels} moves by {wanted}, not {self()}")
+
+
+def listener_of(gateway, port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.metrics_port}/listeners", timeout=5) as response:
+        return next(each["name"] for each in map(json.loads, response) if each["port"] == port)
+
+
+def test_a_listener_s_connections_are_counted(gateway, site, echo):
+    site.serve(echo.port)
+    listener = listener_of(gateway, gateway.https_port)
+    accepted, now_open, handshakes, failures, requests = (
+        Change(gateway, f"causeway_listener_{what}", listener=listener)
+        for what in (
+            "connections_accepted_total",
+            "connections_open",
+            "tls_handshakes_total",
+            "tls_failures_total",
+            "requests_total",
+        )
+    )
+    with site.http1() as wire:
+        for _ in range(3):
+            assert wire.request("GET", "/", site.host).status == 200
+        now_open.becomes(1)
+    now_open.becomes(0)
+    assert (accepted(), handshakes(), failures(), requests()) == (1, 1, 0, 3)
+    with Wire.connect(gateway.https_port) as wire:
+        wire.send("GET / HTTP/1.1\r\nHost: no.tls\r\n\r\n")
+        wire.read_to_end()
+    failures.becomes(1)
+    assert (accepted(), handshakes(), requests()) == (2, 1, 3)
+    now_open.becomes(0)
+
+
+def test_refused_connections_are_counted_by_listener(new_gateway):
+    gateway = new_gateway(loops=1, settings=["max-connections=2"]).start()
+    listener = listener_of(gateway, gateway.http_port)
+    wires = [Wire.connect(gateway.http_port) for _ in range(4)]
+    for name in ("causeway_listener_connections_refused_total", "causeway_downstream_connections_refused_total"):
+        wait_until(lambda: gateway.metric(name) == 2, 5, f"{name} is 2")
+    assert gateway.metric("causeway_listener_connections_refused_total", listener=listener) == 2
+    assert gateway.metric("causeway_listener_connections_open", listener=listener) == 2
+    for wire in wires:
+        wire.close()
+    gateway.stop()
+
+
+def test_an_endpoint_s_tries_are_counted(gateway, site):
+    """One answers, one hangs up, one is not there: tries, failures and connections of each, and the cluster's answers."""
+    go = threading.Event()
+
+    def respond(wire):
+        while True:
+            wire.read_request()
+            go.wait(20)
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with RawServer(respond) as good, RawServer(lambda wire: wire.read_request()) as bad:
+        nowhere = free_port()
+        for number, port in enumerate((good.port, bad.port, nowhere)):
+            site.serve(port, path=f"/{number}")
+
+        def moved(number, port, what):
+            name = f"causeway_endpoint_{what}"
+            return gateway.metric(name, cluster=f"{site.name}-{number + 1}.static/HTTP", endpoint=f"127.0.0.1:{port}")
+
+        with site.http1(tls=False) as wire:
+            wire.send(f"GET /0 HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+            wait_until(lambda: moved(0, good.port, "exchanges_active") == 1, 5, "it is active")
+            assert moved(0, good.port, "connections_open") == 1
+            go.set()
+            assert wire.read_response().body == b"ok"
+        wait_until(lambda: moved(0, good.port, "exchanges_active") == 0, 5, "it is over")
+        assert site.get("/0").status == 200
+        assert site.get("/1").status == 502
+        assert site.get("/2").status == 503
+        assert (moved(0, good.port, "exchanges_total"), moved(0, good.port, "failures_total")) == (2, 0)
+        assert (moved(1, bad.port, "exchanges_total"), moved(1, bad.port, "failures_total")) == (1, 1)
+        # The first connection is tried again, up to three times.
+        assert moved(2, nowhere, "exchanges_total") == moved(2, nowhere, "failures_total") == 4
+        assert moved(2, nowhere, "connect_failures_total") == 4
+        for number, answers in ((0, 2), (1, 0), (2, 0)):
+            cluster = f"{site.name}-{number + 1}.static/HTTP"
+            assert gateway.metric("causeway_cluster_response_seconds_count", cluster=cluster) == answers
+            assert gateway.metric("causeway_cluster_exchanges_total", cluster=cluster) == (2 if number == 0 else 1)
+            assert gateway.metric("causeway_cluster_failures_total", cluster=cluster) == (0 if number == 0 else 1)
+        assert gateway.metric("causeway_cluster_response_seconds_sum", cluster=f"{site.name}-1.static/HTTP") > 0
+
+
+GAUGES = (
+    "causeway_downstream_connections_open",
+    "causeway_downstream_exchanges_active",
+    "causeway_downstream_websockets_open",
+    "causeway_upstream_streams_open",
+    "causeway_body_bytes_held",
+    "causeway_endpoint_exchanges_active",
+    "causeway_listener_connections_open",
+)
+
+
+def test_gauges_return_to_zero(gateway, authority, grpc_server, ws_server):
+    """Calls, a WebSocket and a stalled download, ended in order and torn."""
+    calls, sockets, plain = (Site(gateway, authority) for _ in range(3))
+    calls.serve(grpc_server.port, protocol="GRPC")
+    sockets.serve(ws_server.port)
+    length = 8 << 20
+
+    def pour(wire):
+        wire.read_request()
+        wire.send(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")
+        wire.send(b"x" * length)
+
+    with RawServer(pour) as server:
+        plain.serve(server.port)
+        wait_until(lambda: all(gateway.metric(name) == 0 for name in GAUGES), 10, "nothing runs yet")
+        with calls.channel() as channel, plain.http2(credit=False) as slow, sockets.websocket() as ws:
+            asks = (Ask(delay_ms=10_000) for _ in range(1))
+            stream = Kinds(channel).Bidi(asks, timeout=20)
+            ws.send("x")
+            ws.recv(timeout=5)
+            slow.open("GET", plain.host, "/")
+            wait_until(lambda: all(gateway.metric(name) > 0 for name in GAUGES), 10, "all of it runs")
+            assert gateway.metric("causeway_upstream_streams_open") == 3
+            assert gateway.metric("causeway_body_bytes_held") < 1 << 20
+            stream.cancel()
+        for name in GAUGES:
+            wait_until(lambda: gateway.metric(name) == 0, 10, f"{name} is 0")
+
+
+def series_with(gateway, text):
+    return [name for name in gateway.metrics() if text in name]
+
+
+def test_series_go_with_their_objects(gateway, authority):
+    with EchoServer() as first, EchoServer() as second:
+        site = Site(gateway, authority)
+        route = site.serve(first.port, second.port)
+        for _ in range(2):
+            site.get("/")
+        for server in (first, second):
+            assert series_with(gateway, f'endpoint="127.0.0.1:{server.port}"')
+        source = gateway.api.get(f"/v1/service-sources/{route['name']}")
+        source.update(domain=f"127.0.0.1:{first.port}")
+        source.pop("warnings", None)
+        gateway.api.put(f"/v1/service-sources/{route['name']}", source)
+        gone = f'endpoint="127.0.0.1:{second.port}"'
+        wait_until(lambda: not series_with(gateway, gone), 10, "the endpoint's series are gone")
+        kept = {"cluster": f"{route['name']}.static/HTTP", "endpoint": f"127.0.0.1:{first.port}"}
+        assert gateway.metric("causeway_endpoint_exchanges_total", **kept) == 1, "counts go on over a change"
+        gateway.api.delete(f"/v1/routes/{route['name']}")
+        gateway.api.delete(f"/v1/service-sources/{route['name']}")
+        wait_until(lambda: not series_with(gateway, route["name"]), 10, "nothing of the route is left")
+
+
+def test_snapshots_are_held_while_something_runs_on_them(gateway, site, ws_server):
+    site.serve(ws_server.port)
+    wait_until(lambda: gateway.metric("causeway_config_snapshots_held") == 1, 10, "one")
+    with site.websocket() as ws:
+        ws.send("x")
+        ws.recv(timeout=5)
+        for number in range(3):
+            site.serve(ws_server.port, path=f"/more-{number}")
+        wait_until(lambda: gateway.metric("causeway_config_snapshots_held") == 2, 10, "its own, and the newest")
+    wait_until(lambda: gateway.metric("causeway_config_snapshots_held") == 1, 10, "one again")
+
+
+def test_the_process_tells_what_it_costs(gateway):
+    metrics = gateway.metrics()
+    assert 1e6 < metrics["process_resident_memory_bytes"] < 1e9
+    assert 5 < metrics["process_open_fds"] < metrics["process_max_fds"]
+    assert metrics["process_cpu_seconds_total"] > 0
+    assert abs(time.time() - metrics["process_start_time_seconds"]) < 3_600
+
+
+# ---- what the operations guide says
+
+
+def table_of_guide(title):
+    """The rows of the first table under a heading, by cell."""
+    text = (ROOT / "docs/operations.md").read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_the_guide_names_every_metric_and_its_labels(gateway, site, grpc_server):
+    site.serve(grpc_server.port, protocol="GRPC")
+    gateway.api.create_static(f"{site.name}-checked", grpc_server.port, healthCheck={"type": "tcp"})
+    gateway.api.create_route(f"{site.name}-checked", [site.host], f"{site.name}-checked.static", "/checked")
+    with site.channel() as channel:
+        Kinds(channel).Unary(Ask(), timeout=10)
+    wait_until(lambda: gateway.metric("causeway_route_grpc_responses_total"), 5, "the call is counted")
+    told = {}
+    types = {}
+    text = urllib.request.urlopen(f"http://127.0.0.1:{gateway.metrics_port}/metrics", timeout=5).read().decode()
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, types[name] = line.split(" ")
+            told.setdefault(name, set())
+        elif not line.startswith("#"):
+            name, _, labels = line.rsplit(" ", 1)[0].partition("{")
+            if name not in types:
+                name = re.sub("_(bucket|sum|count)$", "", name)
+            told[name] |= set(re.findall(r'([a-z_]+)="', labels)) - {"le"}
+    written = {}
+    for names, labels, _ in table_of_guide("Metrics"):
+        for name in re.findall(r"`([^`]+)`", names):
+            written[name] = set(re.findall(r"`([^`]+)`", labels))
+    assert written == told
+
+
+def test_the_guide_names_every_field_of_the_access_log(gateway, site, echo):
+    site.serve(echo.port)
+    site.get("/fields")
+    written = [name for row in table_of_guide("Access log") for name in re.findall(r"`([^`]+)`", row[0])]
+    assert sorted(gateway.wait_log(path="/fields")) == sorted(written)

@@ -5,6 +5,7 @@ internal import CNghttp2
 internal import ConfigModel
 internal import RouteMatching
 internal import Seal
+internal import Synchronization
 internal import Telemetry
 
 final class ActiveSnapshot: Sendable {
@@ -28,6 +29,7 @@ final class ActiveSnapshot: Sendable {
     let limiters: [String: RateLimiter]
     let routeBlocks: [[CellBlock]]
     let clusterBlocks: [String: [CellBlock]]
+    private let registry: MetricsRegistry
 
     init(
         snapshot: Snapshot, table: RouteTable, material: Warmup.Material, limiters: [String: RateLimiter],
@@ -60,7 +62,11 @@ final class ActiveSnapshot: Sendable {
         self.limiters = limiters
         clusterBlocks = blocks
         routeBlocks = table.routes.map { registry.route($0.name) }
+        self.registry = registry
+        registry.snapshots.add(1, ordering: .relaxed)
     }
+
+    deinit { registry.snapshots.subtract(1, ordering: .relaxed) }
 
     /// The virtual host for a name in SNI (or none), or for an authority as if it were one.
     func host(forServerName name: UnsafeRawBufferPointer) -> Int? {

@@ -169,14 +169,16 @@ final class ConfigClient: Sendable {
     private func prune(_ snapshot: Snapshot) {
         var routes: Set<String> = []
         var clusters: Set<String> = []
+        var listeners: Set<String> = []
         for object in snapshot.objects {
             switch object.key.kind {
             case .route: routes.insert(object.key.name)
             case .cluster: clusters.insert(object.key.name)
-            case .listener, .tlsIdentity, .virtualHost, .consumer: break
+            case .listener: listeners.insert(object.key.name)
+            case .tlsIdentity, .virtualHost, .consumer: break
             }
         }
-        registry.keepOnly(routes: routes, clusters: clusters)
+        registry.keepOnly(routes: routes, clusters: clusters, listeners: listeners)
     }
 
     /// Listeners whose address was taken may be free by now.

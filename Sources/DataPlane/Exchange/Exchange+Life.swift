@@ -34,6 +34,7 @@ extension LoopPointer {
         }
         pointee.exchangeCount &+= 1
         pointee.statistics.requests.increment()
+        connection.pointee.listener?.pointee.counters.requests.increment()
         var failure = failure
         if failure == nil, !normalizePath() { failure = .pathRejected }
         exchange.noteHead()
@@ -176,7 +177,7 @@ extension ExchangePointer {
             pointee.lastEndpoint?.pointee.remembered -= 1
             endpoint.pointee.remembered += 1
             pointee.lastEndpoint = endpoint
-            endpoint.pointee.active -= 1
+            endpoint.countActive(-1)
             pointee.endpoint = nil
         }
     }
@@ -193,7 +194,7 @@ extension ExchangePointer {
         let upstream = pointee.upstream
         for i in 0..<2 {
             let half = downstream + i
-            half.pointee.pending.release()
+            half.dropPending()
             half.pointee.trailers.release()
             let isUpstream = half.pointee.isUpstream
             half.initialize(to: Half(exchange: self, isUpstream: isUpstream))

@@ -21,7 +21,13 @@ extension ExchangePointer {
         if pointee.isWebSocket || pointee.error?.isBadHandshake == true { recordWebSocket() }
         if let cluster = pointee.cluster {
             cluster.pointee.counters.exchanges.increment()
-            if pointee.error?.row.source == .upstream { cluster.pointee.counters.failures.increment() }
+            if pointee.answeredAt > pointee.sentAt, pointee.sentAt > 0 {
+                cluster.pointee.counters.response.record((pointee.answeredAt &- pointee.sentAt) / 1_000)
+            }
+            if let error = pointee.error, error.row.source == .upstream {
+                cluster.pointee.counters.failures.increment()
+                pointee.lastEndpoint?.pointee.counters.failures.increment()
+            }
         }
         judgeEndpoint()
         if loop.pointee.accessLog != nil, !pointee.isMirror { writeLogLine(duration) }

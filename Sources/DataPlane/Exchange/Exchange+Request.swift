@@ -28,8 +28,9 @@ extension ExchangePointer {
             swap(&sent, &pointee.replay)
             sent.append(
                 half.pointee.pending.isEmpty ? sent.start : half.pointee.pending.start, half.pointee.pending.count)
-            half.pointee.pending.release()
+            half.dropPending()
             half.pointee.pending = sent
+            loop.pointee.statistics.bytesHeld.add(sent.count)
         }
     }
 

@@ -182,7 +182,7 @@ extension ExchangePointer {
         guard pointee.isTunnel else { return }
         let half = pointee.upstream
         half.pointee.endSent = true
-        half.pointee.pending.release()
+        half.dropPending()
         endSent(on: half)
     }
 

@@ -85,6 +85,7 @@ extension ExchangePointer {
         pointee.tries += 1
         pointee.failedEndpoint = pointee.endpoint
         loop.pointee.statistics.retries.increment()
+        pointee.endpoint?.pointee.counters.failures.increment()
         if pointee.isWaiting { loop.stopWaiting(self) }
         let half = pointee.upstream
         releaseUpstream(.cancel)

@@ -208,7 +208,7 @@ extension ExchangePointer {
             return failed(cluster.pointee.hasUnresolvedNames ? .nameUnresolved : .noHealthyUpstream)
         }
         pointee.endpoint = endpoint
-        endpoint.pointee.active += 1
+        endpoint.countActive(1)
         beginTry()
         return .connect
     }

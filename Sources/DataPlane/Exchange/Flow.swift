@@ -10,7 +10,10 @@ extension LoopPointer {
         var sent = 0
         let canSend = half.pointee.connection != nil && half.pointee.headSent && half.pointee.pending.isEmpty
         if canSend { sent = writeBody(half, bytes, count, end: end) }
-        if sent < count { half.pointee.pending.append(bytes + sent, count &- sent) }
+        if sent < count {
+            half.pointee.pending.append(bytes + sent, count &- sent)
+            pointee.statistics.bytesHeld.add(count &- sent)
+        }
         if end, !half.pointee.endSent { half.pointee.endQueued = true }
         if half.pointee.hasQueued, canSend, let connection = half.pointee.connection {
             enqueueBlocked(connection, half)
@@ -28,6 +31,7 @@ extension LoopPointer {
             let bytes = count > 0 ? UnsafePointer(half.pointee.pending.start) : nil
             let sent = writeBody(half, bytes, count, end: endsHere)
             half.pointee.pending.consume(sent)
+            pointee.statistics.bytesHeld.add(-sent)
             awaitDelivery(half)
         }
         if half.pointee.pending.isEmpty, half.pointee.endQueued, hasTrailers { writeTrailers(half) }
@@ -161,6 +165,7 @@ extension LoopPointer {
     func detach(_ half: HalfPointer) {
         guard let connection = half.pointee.connection else { return }
         half.pointee.connection = nil
+        if half.pointee.isUpstream { pointee.statistics.upstreamStreamsOpen.add(-1) }
         removeAwaiting(connection, half)
         if let state = connection.pointee.http2 {
             dequeueBlocked(state, half)

@@ -54,6 +54,14 @@ struct Half {
 }
 
 extension HalfPointer {
+    /// What waits goes nowhere.
+    @inline(__always)
+    func dropPending() {
+        guard !pointee.pending.isEmpty else { return pointee.pending.release() }
+        pointee.exchange.loop.pointee.statistics.bytesHeld.add(-pointee.pending.count)
+        pointee.pending.release()
+    }
+
     var peer: HalfPointer {
         pointee.isUpstream ? pointee.exchange.pointee.downstream : pointee.exchange.pointee.upstream
     }

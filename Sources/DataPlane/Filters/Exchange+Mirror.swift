@@ -44,7 +44,7 @@ extension ExchangePointer {
         copy.pointee.cluster = mirror.cluster
         guard let endpoint = mirror.cluster.pick(copy) else { return copy.complete() }
         copy.pointee.endpoint = endpoint
-        endpoint.pointee.active += 1
+        endpoint.countActive(1)
         copy.pointee.phase = .connect
         copy.advance()
         // Sending the copy's head has used the list: the request's own comes from its memory.

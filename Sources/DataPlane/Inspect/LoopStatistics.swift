@@ -92,13 +92,32 @@ enum LoopMetric: Int, CaseIterable {
     }
 }
 
-/// A loop's cells: one for each `LoopMetric`, then one for each `ProxyError`, then one for each kind of close code.
+/// What a loop has at the moment: cells that go up and down.
+enum LoopGauge: Int, CaseIterable {
+    case upstreamConnections
+    case upstreamStreams
+    case bytesHeld
+
+    var text: (name: String, help: String) {
+        switch self {
+        case .upstreamConnections:
+            ("causeway_upstream_connections_open", "Connections to endpoints, those in the making included.")
+        case .upstreamStreams:
+            ("causeway_upstream_streams_open", "Exchanges that are on a connection to an endpoint.")
+        case .bytesHeld: ("causeway_body_bytes_held", "Body bytes that wait for a side that does not take them.")
+        }
+    }
+}
+
+/// A loop's cells: one for each `LoopMetric`, then one for each `ProxyError`, for each kind of close code and for each
+/// `LoopGauge`.
 struct LoopStatistics {
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
     static let errors = LoopMetric.allCases.count
     static let closeCodes = errors + 256
-    static let cellCount = closeCodes + WebSocketClose.labels.count
+    static let gauges = closeCodes + WebSocketClose.labels.count
+    static let cellCount = gauges + LoopGauge.allCases.count
 
     init(_ block: CellBlock) {
         cells = block.counter(0).address
@@ -122,7 +141,7 @@ struct LoopStatistics {
     var tlsErrors: Counter { self[.tlsErrors] }
     var webSocketsOpened: Counter { self[.webSocketsOpened] }
     var webSocketsFailed: Counter { self[.webSocketsFailed] }
-    var upstreamConnections: Counter { self[.upstreamConnections] }
+    var upstreamConnections: Counter { self[LoopMetric.upstreamConnections] }
     var upstreamConnectFailures: Counter { self[.upstreamConnectFailures] }
     var upstreamGoAways: Counter { self[.upstreamGoAways] }
     var retries: Counter { self[.retries] }
@@ -144,58 +163,14 @@ struct LoopStatistics {
         Counter(address: cells + Self.errors + Int(error.rawValue))
     }
 
+    var upstreamConnectionsOpen: Counter { self[LoopGauge.upstreamConnections] }
+    var upstreamStreamsOpen: Counter { self[.upstreamStreams] }
+    var bytesHeld: Counter { self[.bytesHeld] }
+
+    @inline(__always)
+    private subscript(gauge: LoopGauge) -> Counter { Counter(address: cells + Self.gauges + gauge.rawValue) }
+
     func webSocketsClosed(_ code: UInt16) -> Counter {
         Counter(address: cells + Self.closeCodes + WebSocketClose.index(of: code))
     }
-}
-
-/// What is counted for each route on each loop.
-struct RouteCounters {
-    private let cells: UnsafeMutablePointer<Atomic<UInt64>>
-    private let duration: Histogram
-
-    /// Responses by class (0: none sent, 1 to 5), then gRPC statuses 0 to 16, then bytes and messages in and out, then the histogram.
-    static let classes = 6
-    static let grpcStatuses = 17
-    static let bytesIn = classes + grpcStatuses
-    static let bytesOut = bytesIn + 1
-    static let messagesIn = bytesOut + 1
-    static let messagesOut = messagesIn + 1
-    static let histogram = messagesOut + 1
-    static let cellCount = histogram + HistogramShape.microseconds.cellCount
-
-    init(_ block: CellBlock) {
-        cells = block.counter(0).address
-        duration = block.histogram(Self.histogram, shape: .microseconds)
-    }
-
-    /// One exchange; duration in nanoseconds.
-    @inline(__always)
-    func record(status: Int32, grpcStatus: Int32, bytesIn: Int, bytesOut: Int, duration nanoseconds: UInt64) {
-        Counter(address: cells + min(5, Int(status) / 100)).increment()
-        if grpcStatus >= 0 { Counter(address: cells + Self.classes + min(16, Int(grpcStatus))).increment() }
-        Counter(address: cells + Self.bytesIn).add(bytesIn)
-        Counter(address: cells + Self.bytesOut).add(bytesOut)
-        duration.record(nanoseconds / 1_000)
-    }
-
-    @inline(__always)
-    func record(messagesIn: UInt64, messagesOut: UInt64) {
-        Counter(address: cells + Self.messagesIn).add(Int(truncatingIfNeeded: messagesIn))
-        Counter(address: cells + Self.messagesOut).add(Int(truncatingIfNeeded: messagesOut))
-    }
-}
-
-/// What is counted for each cluster on each loop.
-struct ClusterCounters {
-    private let cells: UnsafeMutablePointer<Atomic<UInt64>>
-
-    static let cellCount = 2
-
-    init(_ block: CellBlock) {
-        cells = block.counter(0).address
-    }
-
-    var exchanges: Counter { Counter(address: cells) }
-    var failures: Counter { Counter(address: cells + 1) }
 }

@@ -20,31 +20,33 @@ struct MetricsPage {
             page.begin(metric.text.name, .counter, help: metric.text.help)
             page.sample([], sum(registry.loops, metric.rawValue))
         }
-        page.begin(
-            "causeway_downstream_connections_open", .gauge, help: "Client connections that are open.")
-        page.sample(
-            [],
-            sum(registry.loops, LoopMetric.connectionsOpened.rawValue)
-                &- sum(registry.loops, LoopMetric.connectionsClosed.rawValue))
+        page.begin("causeway_config_snapshots_held", .gauge, help: "Snapshots that are served or still run.")
+        page.sample([], Int64(registry.snapshots.load(ordering: .relaxed)))
+        page.begin("causeway_downstream_connections_open", .gauge, help: "Client connections that are open.")
+        page.sample([], difference(.connectionsOpened, .connectionsClosed))
         page.begin("causeway_downstream_exchanges_active", .gauge, help: "Requests and streams that are open.")
-        page.sample(
-            [],
-            sum(registry.loops, LoopMetric.requests.rawValue)
-                &- sum(registry.loops, LoopMetric.exchangesEnded.rawValue))
+        page.sample([], difference(.requests, .exchangesEnded))
+        for gauge in LoopGauge.allCases {
+            page.begin(gauge.text.name, .gauge, help: gauge.text.help)
+            page.sample([], Int64(bitPattern: sum(registry.loops, LoopStatistics.gauges + gauge.rawValue)))
+        }
         page.begin("causeway_errors_total", .counter, help: "Exchanges that the gateway answered or ended, by flag.")
         for error in ProxyError.allCases {
             let value = sum(registry.loops, LoopStatistics.errors + Int(error.rawValue))
             page.sample([("flag", "\(error.row.flag)"), ("kind", "\(error)")], value)
         }
         addWebSockets(&page)
+        addListeners(&page)
         addRoutes(&page)
         addClusters(&page)
+        addEndpoints(&page)
         addHealth(&page)
         let counts = resolver.counts
         page.begin("causeway_dns_lookups_total", .counter, help: "Look-ups of host names that have ended.")
         page.sample([], counts.lookups)
         page.begin("causeway_dns_failures_total", .counter, help: "Look-ups that gave no address.")
         page.sample([], counts.failures)
+        ProcessFigures.add(to: &page)
         return page.finish()
     }
 
@@ -60,6 +62,42 @@ struct MetricsPage {
         page.begin("causeway_downstream_websockets_open", .gauge, help: "WebSockets that are open.")
         let opened = sum(registry.loops, LoopMetric.webSocketsOpened.rawValue)
         page.sample([], opened > closed ? opened - closed : 0)
+    }
+
+    private func addListeners(_ page: inout PrometheusText) {
+        let listeners = registry.listeners()
+        let families: [(String, PrometheusText.Kind, String)] = [
+            ("causeway_listener_connections_accepted_total", .counter, "Client connections accepted, by listener."),
+            ("causeway_listener_connections_open", .gauge, "Client connections that are open, by listener."),
+            ("causeway_listener_connections_refused_total", .counter, "Client connections over a limit, by listener."),
+            ("causeway_listener_tls_handshakes_total", .counter, "TLS handshakes completed, by listener."),
+            ("causeway_listener_tls_failures_total", .counter, "Connections that ended within their TLS handshake."),
+            ("causeway_listener_requests_total", .counter, "Requests begun, by listener."),
+        ]
+        for (cell, (name, kind, help)) in families.enumerated() {
+            page.begin(name, kind, help: help)
+            for (listener, blocks) in listeners {
+                page.sample([("listener", listener)], Int64(bitPattern: sum(blocks, cell)))
+            }
+        }
+    }
+
+    private func addEndpoints(_ page: inout PrometheusText) {
+        let endpoints = registry.endpoints()
+        let families: [(String, PrometheusText.Kind, String)] = [
+            ("causeway_endpoint_exchanges_total", .counter, "Tries that went to an endpoint."),
+            ("causeway_endpoint_failures_total", .counter, "Tries that failed for the endpoint's fault."),
+            ("causeway_endpoint_connect_failures_total", .counter, "Connections to an endpoint that failed."),
+            ("causeway_endpoint_exchanges_active", .gauge, "Exchanges that an endpoint has, waiting ones included."),
+            ("causeway_endpoint_connections_open", .gauge, "Connections to an endpoint, those in the making included."),
+        ]
+        for (cell, (name, kind, help)) in families.enumerated() {
+            page.begin(name, kind, help: help)
+            for (key, blocks) in endpoints {
+                let labels: PrometheusText.Labels = [("cluster", key.cluster), ("endpoint", key.endpoint)]
+                page.sample(labels, Int64(bitPattern: sum(blocks, cell)))
+            }
+        }
     }
 
     private func addRoutes(_ page: inout PrometheusText) {
@@ -91,9 +129,7 @@ struct MetricsPage {
         for (name, blocks) in routes { page.sample([("route", name)], sum(blocks, RouteCounters.messagesOut)) }
         page.begin("causeway_route_duration_seconds", .histogram, help: "From request head to the end of the exchange.")
         for (name, blocks) in routes {
-            var values = HistogramValues(shape: .microseconds)
-            for block in blocks { values.add(block.histogram(RouteCounters.histogram, shape: .microseconds)) }
-            page.histogram([("route", name)], values, divisor: 1_000_000)
+            page.histogram([("route", name)], values(blocks, RouteCounters.histogram), divisor: 1_000_000)
         }
     }
 
@@ -103,6 +139,12 @@ struct MetricsPage {
         for (name, blocks) in clusters { page.sample([("cluster", name)], sum(blocks, 0)) }
         page.begin("causeway_cluster_failures_total", .counter, help: "Exchanges that failed for the cluster's fault.")
         for (name, blocks) in clusters { page.sample([("cluster", name)], sum(blocks, 1)) }
+        page.begin(
+            "causeway_cluster_response_seconds", .histogram,
+            help: "From a request's head going out to its response's head coming in.")
+        for (name, blocks) in clusters {
+            page.histogram([("cluster", name)], values(blocks, ClusterCounters.histogram), divisor: 1_000_000)
+        }
     }
 
     private func addHealth(_ page: inout PrometheusText) {
@@ -117,6 +159,19 @@ struct MetricsPage {
             page.sample(labels + [("result", "passed")], row.passed)
             page.sample(labels + [("result", "failed")], row.failed)
         }
+    }
+
+    private func values(_ blocks: [CellBlock], _ index: Int) -> HistogramValues {
+        var values = HistogramValues(shape: .microseconds)
+        for block in blocks { values.add(block.histogram(index, shape: .microseconds)) }
+        return values
+    }
+
+    /// How many have begun and not ended. Ends are read first: loops go on meanwhile, and none ends before it begins.
+    private func difference(_ begun: LoopMetric, _ ended: LoopMetric) -> UInt64 {
+        let ends = sum(registry.loops, ended.rawValue)
+        let begins = sum(registry.loops, begun.rawValue)
+        return begins > ends ? begins - ends : 0
     }
 
     private func sum(_ blocks: [CellBlock], _ index: Int) -> UInt64 {

@@ -5,6 +5,7 @@ internal import COpenSSL
 internal import ConfigModel
 internal import Glibc
 internal import Synchronization
+internal import Telemetry
 
 typealias ListenerPointer = UnsafeMutablePointer<ListenerState>
 
@@ -18,6 +19,9 @@ struct ListenerState {
     var isClosed = false
     var next: ListenerPointer?
     let name: FixedText
+    /// Retained: neither is ever given back, as connections point here.
+    let block: Unmanaged<CellBlock>
+    let counters: ListenerCounters
 
     var nameBytes: UnsafeRawBufferPointer { name.bytes }
 }
@@ -90,10 +94,12 @@ extension LoopPointer {
         let connection = ConnectionPointer.allocate(capacity: 1)
         connection.initialize(to: Connection(fd: socket.descriptor, role: .listener))
         let listener = ListenerPointer.allocate(capacity: 1)
+        let blocks = pointee.registry.takeUnretainedValue().listener(socket.name)
+        let block = blocks[pointee.index]
         listener.initialize(
             to: ListenerState(
                 socket: socket, connection: connection, limits: socket.limits, tls: socket.tls,
-                name: FixedText(socket.name)))
+                name: FixedText(socket.name), block: .passRetained(block), counters: ListenerCounters(block)))
         connection.pointee.listener = listener
         listener.pointee.next = pointee.listeners
         pointee.listeners = listener
@@ -131,6 +137,7 @@ extension LoopPointer {
             let limit = Int(listener.pointee.limits.maxConnections)
             if (limit > 0 && listener.pointee.open >= limit) || fd >= pointee.descriptorLimit {
                 pointee.statistics.connectionsRefused.increment()
+                listener.pointee.counters.refused.increment()
                 Glibc.close(fd)
                 continue
             }
@@ -154,6 +161,8 @@ extension LoopPointer {
         listener.pointee.open += 1
         pointee.downstreamCount += 1
         pointee.statistics.connectionsOpened.increment()
+        listener.pointee.counters.accepted.increment()
+        listener.pointee.counters.open.increment()
         if listener.pointee.tls {
             connection.pointee.stage = .handshake
             setDeadline(connection, after: UInt64(listener.pointee.limits.tlsHandshakeTimeout))

@@ -221,7 +221,7 @@ extension LoopPointer {
         connection.pointee.timer = nil
         removeFromPool(connection)
         if let endpoint = connection.pointee.endpoint {
-            endpoint.pointee.connections -= 1
+            endpoint.countConnections(-1)
             if let state = connection.pointee.http2, !state.pointee.settingsReceived { endpoint.pointee.unsettled -= 1 }
         }
         let wasSettled = connection.pointee.http2?.pointee.settingsReceived ?? true
@@ -241,7 +241,11 @@ extension LoopPointer {
         if connection.pointee.role == .downstream {
             pointee.downstreamCount -= 1
             pointee.statistics.connectionsClosed.increment()
-            connection.pointee.listener?.pointee.open -= 1
+            if let listener = connection.pointee.listener {
+                listener.pointee.open -= 1
+                listener.pointee.counters.open.add(-1)
+                if connection.pointee.isHandshaking { listener.pointee.counters.handshakeFailures.increment() }
+            }
         }
         if let previous = connection.pointee.previous {
             previous.pointee.next = connection.pointee.next

@@ -22,7 +22,7 @@
             let registry = MetricsRegistry(loopCount: 1)
             guard let mailbox = Mailbox(),
                 let loop = LoopPointer.make(
-                    index: 0, statistics: LoopStatistics(registry.loops[0]), accessLog: nil, mailbox: mailbox,
+                    index: 0, registry: registry, accessLog: nil, mailbox: mailbox,
                     ticketKeys: TicketKeys()),
                 let done = Latch(1),
                 let snapshot = try? Snapshot(

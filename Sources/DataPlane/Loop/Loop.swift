@@ -79,6 +79,8 @@ struct Loop {
     var maxResponseHeaderList = 65_536
     var clusters: [String: ClusterPointer] = [:]
     let statistics: LoopStatistics
+    /// Where counters of objects come from. Lives as long as the loops.
+    let registry: Unmanaged<MetricsRegistry>
     let accessLog: AccessLogBuffer?
     var random: UInt64
     var isDraining = false
@@ -102,7 +104,7 @@ struct Loop {
     static let replyFields = 32
 
     init?(
-        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: TicketKeys
+        index: Int, registry: MetricsRegistry, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: TicketKeys
     ) {
         let epoll = epoll_create1(0x80000)
         guard epoll >= 0, let server = causeway_context_new(1), let client = causeway_context_new(0) else { return nil }
@@ -130,7 +132,8 @@ struct Loop {
         clientContext = client
         causeway_context_trust_system(client)
         guard causeway_context_tickets(server, ticketKeys.bytes, Int32(ticketKeys.count)) == 1 else { return nil }
-        self.statistics = statistics
+        self.registry = .passRetained(registry)
+        statistics = LoopStatistics(registry.loops[index])
         self.accessLog = accessLog
         // Never 0, where the generator would stay. Other loops and workers begin elsewhere: ids of traces meet.
         random = UInt64.random(in: 1...UInt64.max)
@@ -140,11 +143,11 @@ struct Loop {
 extension LoopPointer {
     /// Allocates a loop; nil when the kernel gives no epoll instance or OpenSSL no context.
     static func make(
-        index: Int, statistics: LoopStatistics, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: TicketKeys
+        index: Int, registry: MetricsRegistry, accessLog: AccessLogBuffer?, mailbox: Mailbox, ticketKeys: TicketKeys
     ) -> LoopPointer? {
         guard
             let loop = Loop(
-                index: index, statistics: statistics, accessLog: accessLog, mailbox: mailbox, ticketKeys: ticketKeys)
+                index: index, registry: registry, accessLog: accessLog, mailbox: mailbox, ticketKeys: ticketKeys)
         else { return nil }
         let pointer = LoopPointer.allocate(capacity: 1)
         pointer.initialize(to: loop)

@@ -65,6 +65,7 @@ extension LoopPointer {
         if result == 1 {
             connection.pointee.isHandshaking = false
             pointee.statistics.tlsHandshakes.increment()
+            connection.pointee.listener?.pointee.counters.handshakes.increment()
             handshakeDone(connection, ssl)
             return !connection.pointee.isClosed
         }

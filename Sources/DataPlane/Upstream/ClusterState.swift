@@ -97,13 +97,17 @@ extension ClusterPointer {
 
     private func makeEndpoint(_ found: ResolvedAddress, _ config: Endpoint) -> EndpointPointer {
         let endpoint = EndpointPointer.allocate(capacity: 1)
+        let key = MetricsRegistry.EndpointKey(cluster: pointee.config.name, endpoint: found.address.text)
+        let block = pointee.loop.pointee.registry.takeUnretainedValue().useEndpoint(
+            key, loop: pointee.loop.pointee.index)
         endpoint.initialize(
             to: EndpointState(
                 cluster: self, address: found.address, host: FixedText(found.service?.host ?? config.host),
                 name: FixedText(found.address.text),
                 lookupName: SocketAddress(literal: config.host, port: 0) == nil ? FixedText(config.host) : nil,
                 weight: Int(max(1, config.weight)), drains: config.drains,
-                share: Int(max(1, config.weight)), countsResponses: pointee.config.ejection.countsResponses))
+                share: Int(max(1, config.weight)), countsResponses: pointee.config.ejection.countsResponses,
+                counters: EndpointCounters(block)))
         return endpoint
     }
 

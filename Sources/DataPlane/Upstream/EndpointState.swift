@@ -50,6 +50,8 @@ struct EndpointState {
     /// Milliseconds at which its share began to grow; 0: it has all of its weight.
     var rampsSince: UInt64 = 0
     var isRetired = false
+    /// Of the registry's block, until `free`.
+    let counters: EndpointCounters
 }
 
 extension EndpointState {
@@ -89,6 +91,7 @@ extension EndpointPointer {
     var isUnused: Bool { pointee.active == 0 && pointee.remembered == 0 && pointee.connections == 0 }
 
     func free() {
+        pointee.cluster.pointee.loop.pointee.registry.takeUnretainedValue().leaveEndpoint(metricsKey)
         pointee.host.deallocate()
         pointee.name.deallocate()
         pointee.lookupName?.deallocate()
@@ -108,6 +111,24 @@ extension EndpointPointer {
                 loop.close(connection, because: .retired)
             }
         }
+    }
+
+    var metricsKey: MetricsRegistry.EndpointKey {
+        MetricsRegistry.EndpointKey(cluster: pointee.cluster.pointee.config.name, endpoint: pointee.name.string)
+    }
+
+    /// An exchange comes, or goes.
+    @inline(__always)
+    func countActive(_ change: Int) {
+        pointee.active += change
+        pointee.counters.active.add(change)
+        if change > 0 { pointee.counters.exchanges.increment() }
+    }
+
+    func countConnections(_ change: Int) {
+        pointee.connections += change
+        pointee.counters.connections.add(change)
+        pointee.cluster.pointee.loop.pointee.statistics.upstreamConnectionsOpen.add(change)
     }
 
     func countConnecting(_ connection: ConnectionPointer, _ change: Int) {

@@ -70,6 +70,7 @@ extension LoopPointer {
     func attach(_ exchange: ExchangePointer, to connection: ConnectionPointer) {
         let half = exchange.pointee.upstream
         half.pointee.connection = connection
+        pointee.statistics.upstreamStreamsOpen.increment()
         half.pointee.windowSize = connection.pointee.wire == .http2 ? HTTP2State.streamWindow : Half.highWater
         exchange.pointee.connectDeadline = 0
         connection.pointee.stage = .active
@@ -136,7 +137,7 @@ extension LoopPointer {
         connection.pointee.stage = .connecting
         connection.pointee.isConnecting = true
         connection.pointee.wantsHTTP1 = http1
-        endpoint.pointee.connections += 1
+        endpoint.countConnections(1)
         endpoint.countConnecting(connection, 1)
         let result = endpoint.pointee.address.withSockaddr { Glibc.connect(fd, $0, $1) }
         if result != 0, errno != EINPROGRESS {
@@ -222,6 +223,7 @@ extension LoopPointer {
         endpoint.failed(now: milliseconds)
         endpoint.suspectAddress()
         pointee.statistics.upstreamConnectFailures.increment()
+        endpoint.pointee.counters.connectFailures.increment()
         close(connection, because: .connectFailed)
         connectFailed(endpoint, http1: http1, error)
     }

@@ -11,7 +11,8 @@ private func target(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     for index in 0..<count { bytewise.consume(UnsafeRawBufferPointer(start: start + index, count: 1)) }
     precondition(
         whole.count == bytewise.count && whole.sawClose == bytewise.sawClose
-            && whole.isBetweenFrames == bytewise.isBetweenFrames, "pieces change what is seen")
+            && whole.isBetweenFrames == bytewise.isBetweenFrames && whole.messages == bytewise.messages
+            && whole.closeCode == bytewise.closeCode, "pieces change what is seen")
     return 0
 }
 
