@@ -30,6 +30,9 @@ struct CausewayWorker: ParsableCommand {
         help: "Port of the metrics endpoint on 127.0.0.1; 0 for none, `any` for a free one (see STATE/metrics.port).")
     var metricsPort: String = "9901"
 
+    @Option(help: "Unix socket for the same endpoint, for the worker's user and group.")
+    var inspectSocket: String?
+
     @Option(help: "File for the access log (JSON lines), `-` for standard output, `off` for none.")
     var accessLog: String = "off"
 
@@ -73,8 +76,9 @@ struct CausewayWorker: ParsableCommand {
         let options = WorkerOptions(
             state: state, channel: channel, loops: loops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
             resolver: resolver,
-            metricsPort: metricsPort == "any" ? 0 : UInt16(metricsPort).flatMap { $0 == 0 ? nil : $0 }, accessLog: log,
-            drainTimeout: drainTimeout, ticketRotation: UInt64(ticketRotation), allowsDumps: allowDumps)
+            metricsPort: metricsPort == "any" ? 0 : UInt16(metricsPort).flatMap { $0 == 0 ? nil : $0 },
+            inspectSocket: inspectSocket, accessLog: log, drainTimeout: drainTimeout,
+            ticketRotation: UInt64(ticketRotation), allowsDumps: allowDumps)
         do {
             try runWorker(options, logger: logger)
         } catch {

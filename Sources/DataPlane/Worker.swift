@@ -19,6 +19,8 @@ package struct WorkerOptions: Sendable {
     package var resolver: String?
     /// Port of the metrics endpoint on 127.0.0.1; nil: none, 0: any (written to `metrics.port`).
     package var metricsPort: UInt16?
+    /// Unix socket of the same endpoint; nil: none.
+    package var inspectSocket: String?
     package var accessLog: AccessLog?
     /// Seconds between SIGTERM and the end of what still runs.
     package var drainTimeout: UInt32
@@ -29,13 +31,15 @@ package struct WorkerOptions: Sendable {
 
     package init(
         state: String, channel: String, loops: Int, resolver: String? = nil, metricsPort: UInt16?,
-        accessLog: AccessLog?, drainTimeout: UInt32, ticketRotation: UInt64, allowsDumps: Bool
+        inspectSocket: String? = nil, accessLog: AccessLog?, drainTimeout: UInt32, ticketRotation: UInt64,
+        allowsDumps: Bool
     ) {
         self.state = state
         self.channel = channel
         self.loops = loops
         self.resolver = resolver
         self.metricsPort = metricsPort
+        self.inspectSocket = inspectSocket
         self.accessLog = accessLog
         self.drainTimeout = drainTimeout
         self.ticketRotation = ticketRotation
@@ -99,16 +103,22 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     else { throw WorkerStartFailure(description: "out of descriptors") }
 
     for each in loops { each.loop.pointee.resolver = .passRetained(resolver) }
+    let page = MetricsPage(registry: registry, status: status, health: health, resolver: resolver)
     if let port = options.metricsPort {
         do {
-            let server = try InspectServer(
-                port: port,
-                page: MetricsPage(
-                    registry: registry, status: status, health: health, resolver: resolver))
+            let server = try InspectServer(port: port, page: page, loops: mailboxes)
             try state.write("metrics.port", "\(server.port)\n")
             _ = try thread("inspect") { server.run() }
         } catch let failure as ListenFailure {
             throw WorkerStartFailure(description: "--metrics-port: \(failure.reason)")
+        }
+    }
+    if let path = options.inspectSocket {
+        do {
+            let server = try InspectServer(path: path, page: page, loops: mailboxes)
+            _ = try thread("inspect-unix") { server.run() }
+        } catch let failure as ListenFailure {
+            throw WorkerStartFailure(description: "--inspect-socket: \(failure.reason)")
         }
     }
     let logThread = try options.accessLog.map { log throws(WorkerStartFailure) in try thread("access-log") { log.run() }
@@ -140,6 +150,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     healthThread.join()
     options.accessLog?.stop()
     logThread?.join()
+    if let path = options.inspectSocket { unlink(path) }
     logger.notice("stopped")
 }
 

@@ -51,6 +51,7 @@ struct ProxyErrorTests {
         .init(error: .downstreamClosed, http: 499, grpc: 1, close: 1006, flag: "DC"),
         .init(error: .overload, http: 503, grpc: 8, close: 1013, flag: "UO"),
         .init(error: .draining, http: 503, grpc: 14, close: 1001, flag: "DR"),
+        .init(error: .endedByOperator, http: 503, grpc: 14, close: 1012, flag: "EO"),
     ]
 
     @Test func everyKindHasItsRow() {

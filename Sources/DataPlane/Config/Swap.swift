@@ -27,6 +27,8 @@ extension LoopPointer {
                 pointee.unhealthy[name, default: []].insert(endpoint)
             }
             pointee.clusters[name]?.healthChanged(of: endpoint, isHealthy: isHealthy)
+        case .walk(let walk):
+            beginWalk(walk)
         case .drain(let milliseconds):
             beginDrain(milliseconds)
         case .stop:

@@ -57,7 +57,7 @@ extension LoopPointer {
         }
         if now >= pointee.drainDeadline {
             forEachDownstream { connection in
-                if self.closeTunnels(connection, code: 1001) { return }
+                if self.endExchanges(connection) { return }
                 // What ends already gets a moment more: its last bytes are on their way.
                 let ends = connection.pointee.closesAfterFlush || connection.pointee.stage == .lingering
                 if !ends || now >= self.pointee.drainDeadline + 1_000 { self.close(connection, because: .drained) }
@@ -75,29 +75,35 @@ extension LoopPointer {
         if connection.pointee.stage == .idle { endAfterFlush(connection) }
     }
 
-    /// Ends the WebSockets of a connection with close frames, and the connection with them. False: it has none that can be
-    /// told.
-    private func closeTunnels(_ connection: ConnectionPointer, code: UInt16) -> Bool {
+    /// Ends what runs on a connection, each in its own terms, and the connection behind it. False: nothing runs there, or it
+    /// ends already.
+    private func endExchanges(_ connection: ConnectionPointer) -> Bool {
         guard !connection.pointee.closesAfterFlush, connection.pointee.stage != .lingering else { return false }
-        if let half = connection.pointee.http1?.pointee.half { return closeTunnel(half, code) }
-        guard let state = connection.pointee.http2 else { return false }
-        var tunnels: [HalfPointer] = []
-        state.pointee.streams.forEach { if $0.pointee.exchange.pointee.isTunnel { tunnels.append($0) } }
-        var told = false
-        for half in tunnels where closeTunnel(half, code) { told = true }
-        if told { fail(connection, .noError) }
-        return told
+        if let half = connection.pointee.http1?.pointee.half {
+            half.pointee.exchange.end(.draining)
+            endAfterFlush(connection)
+            return true
+        }
+        guard let state = connection.pointee.http2, state.pointee.streams.count > 0 else { return false }
+        var exchanges: [ExchangePointer] = []
+        state.pointee.streams.forEach { exchanges.append($0.pointee.exchange) }
+        for exchange in exchanges { exchange.end(.draining) }
+        fail(connection, .noError)
+        return true
     }
 
     /// Ends a WebSocket with a close frame to both sides, where one fits between two frames. False: it is none, or stands
     /// within a frame.
-    private func closeTunnel(_ half: HalfPointer, _ code: UInt16) -> Bool {
+    func closeTunnel(_ half: HalfPointer, _ error: ProxyError) -> Bool {
+        let code = UInt16(error.row.webSocketClose)
         let exchange = half.pointee.exchange
         let upstream = half.peer
         guard exchange.pointee.isTunnel, !exchange.pointee.isFinished, let tunnel = exchange.pointee.tunnel,
             tunnel.pointee.fromUpstream.isBetweenFrames, half.pointee.pending.isEmpty
         else { return false }
         if tunnel.pointee.closeCode == 0 { tunnel.pointee.closeCode = code }
+        exchange.pointee.error = error
+        pointee.statistics.failures(error).increment()
         if !tunnel.pointee.fromUpstream.sawClose {
             let close = WebSocketFrames.close(code: code, masked: false)
             relay(half, close, close.count, end: true)

@@ -25,6 +25,8 @@ extension LoopPointer {
             connection.pointee.http1?.pointee.half = half
         }
         connection.pointee.stage = .active
+        pointee.lastSerial &+= 1
+        exchange.pointee.serial = pointee.lastSerial
         exchange.pointee.origin = connection
         exchange.pointee.startedAt = pointee.now
         exchange.pointee.isSecure = connection.pointee.ssl != nil

@@ -199,7 +199,8 @@ extension ExchangePointer {
         if let tunnel = pointee.tunnel, tunnel.pointee.fromClient.sawClose, tunnel.pointee.fromUpstream.sawClose {
             return complete()
         }
-        pointee.error = .downstreamClosed
+        // An answer to a failure that was still on its way: that is why it ended.
+        if pointee.error == nil { pointee.error = .downstreamClosed }
         if pointee.status == 0 { pointee.status = Int32(ProxyError.downstreamClosed.row.http) }
         if pointee.isTunnel { loop.breakOff(pointee.upstream) }
         complete()

@@ -106,6 +106,8 @@ struct Exchange {
     /// Number of the consumer in the snapshot whose credential was shown; -1: none.
     var consumer: Int32 = -1
 
+    /// Its number on the loop; 0: a copy for a mirror.
+    var serial: UInt64 = 0
     var trace = TraceContext()
     /// The client had none, or none that counts.
     var madeTrace = false

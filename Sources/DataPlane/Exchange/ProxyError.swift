@@ -47,6 +47,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case downstreamClosed
     case overload
     case draining
+    case endedByOperator
 
     /// One row of the table.
     package struct Row {
@@ -109,6 +110,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .downstreamClosed: Row(.downstream, 499, 1, 1006, "DC", "the client went away")
         case .overload: Row(.local, 503, 8, 1013, "UO", "the gateway is out of a resource")
         case .draining: Row(.local, 503, 14, 1001, "DR", "the gateway is shutting down")
+        case .endedByOperator: Row(.local, 503, 14, 1012, "EO", "an operator ended the stream")
         }
     }
 

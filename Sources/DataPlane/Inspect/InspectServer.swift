@@ -1,5 +1,6 @@
-// The worker's own small HTTP endpoint on loopback: `/metrics`, `/ready`, `/listeners`. It has a thread of its own, so that
-// it answers while loops are busy and while the control plane is away. One request a connection, bounded in size and time.
+// The worker's own small HTTP endpoint, on loopback and on a Unix socket: `/metrics`, `/ready`, `/listeners`, `/streams`. Each
+// has a thread of its own, so that it answers while loops are busy and while the control plane is away. One request a
+// connection, bounded in size and time.
 
 internal import COpenSSL
 internal import Glibc
@@ -9,12 +10,15 @@ internal import Telemetry
 final class InspectServer: Sendable {
     private let descriptor: Int32
     private let page: MetricsPage
+    private let loops: [Mailbox]
+    /// 0: a Unix socket.
     let port: UInt16
+    private let isUnixSocket: Bool
 
     private static let maxRequest = 8_192
 
     /// Listens on 127.0.0.1.
-    init(port: UInt16, page: MetricsPage) throws(ListenFailure) {
+    init(port: UInt16, page: MetricsPage, loops: [Mailbox]) throws(ListenFailure) {
         guard let address = SocketAddress(literal: "127.0.0.1", port: port) else {
             throw ListenFailure(reason: "no loopback address")
         }
@@ -33,6 +37,34 @@ final class InspectServer: Sendable {
         self.descriptor = descriptor
         self.port = PeerAddress(storage).port
         self.page = page
+        self.loops = loops
+        isUnixSocket = false
+    }
+
+    /// Listens on a Unix socket for the worker's user and group. One that a worker before has left is replaced.
+    init(path: String, page: MetricsPage, loops: [Mailbox]) throws(ListenFailure) {
+        guard let address = SocketAddress(literal: "unix:\(path)", port: 0) else {
+            throw ListenFailure(reason: "\(path) is too long for a Unix socket")
+        }
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let probe = socket(AF_UNIX, kind, 0)
+        defer { close(probe) }
+        if address.withSockaddr({ connect(probe, $0, $1) }) == 0 {
+            throw ListenFailure(reason: "\(path) is in use")
+        }
+        // A socket that nobody listens on: anything else stays, and the bind fails.
+        if errno == ECONNREFUSED { unlink(path) }
+        let descriptor = socket(AF_UNIX, kind, 0)
+        guard descriptor >= 0, address.withSockaddr({ bind(descriptor, $0, $1) }) == 0, chmod(path, 0o660) == 0,
+            listen(descriptor, 16) == 0
+        else {
+            throw ListenFailure(reason: "\(path): \(String(cString: strerror(errno)))")
+        }
+        self.descriptor = descriptor
+        port = 0
+        self.page = page
+        self.loops = loops
+        isUnixSocket = true
     }
 
     /// Answers until the process ends.
@@ -60,15 +92,17 @@ final class InspectServer: Sendable {
             let count = recv(client, &chunk, chunk.count, 0)
             guard count > 0 else { return }
             request += chunk[..<count]
-            if request.count >= 4, request.suffix(4).elementsEqual([13, 10, 13, 10]) { break }
+            if endsHead(request) { break }
         }
-        let line = request.prefix { $0 != 13 }
-        let parts = line.split(separator: 32)
-        guard parts.count == 3, parts[0].elementsEqual("GET".utf8) else {
+        guard let request = InspectRequest(request) else {
+            return answer(client, "400 Bad Request", "text/plain", Array("this is no request of HTTP/1.1\n".utf8))
+        }
+        if request.path == "/streams" || request.path.hasPrefix("/streams/") { return serveStreams(client, request) }
+        guard request.method == "GET" else {
             return answer(client, "405 Method Not Allowed", "text/plain", Array("only GET is served here\n".utf8))
         }
         let status = page.status.read()
-        switch String(decoding: parts[1].prefix { $0 != 63 }, as: UTF8.self) {
+        switch request.path {
         case "/metrics":
             answer(client, "200 OK", PrometheusText.contentType, page.text())
         case "/ready":
@@ -91,13 +125,98 @@ final class InspectServer: Sendable {
             }
             answer(client, "200 OK", "application/x-ndjson", lines.withUnsafeBytes { Array($0) })
         default:
-            answer(client, "404 Not Found", "text/plain", Array("try /metrics, /ready or /listeners\n".utf8))
+            answer(client, "404 Not Found", "text/plain", Array("try /metrics, /ready, /listeners or /streams\n".utf8))
         }
     }
 
-    private func answer(_ client: Int32, _ status: String, _ type: String, _ body: [UInt8]) {
+    /// A head, whatever stands behind it: none of the requests here means anything by a body.
+    private func endsHead(_ bytes: [UInt8]) -> Bool {
+        bytes.count >= 4 && (0...bytes.count - 4).contains { bytes[$0...].starts(with: [13, 10, 13, 10]) }
+    }
+
+    // MARK: - Streams
+
+    private func serveStreams(_ client: Int32, _ request: InspectRequest) {
+        guard request.isTrusted(onUnixSocket: isUnixSocket) else {
+            let reason = "not for pages in browsers, and only under the names 127.0.0.1 and localhost\n"
+            return answer(client, "403 Forbidden", "text/plain", Array(reason.utf8))
+        }
+        if request.path == "/streams" {
+            guard request.method == "GET" else {
+                return answer(client, "405 Method Not Allowed", "text/plain", Array("only GET is served here\n".utf8))
+            }
+            return listStreams(client, request)
+        }
+        let parts = request.path.split(separator: "/")
+        guard parts.count == 3, parts[2] == "close" else {
+            return answer(client, "404 Not Found", "text/plain", Array("try /streams/ID/close\n".utf8))
+        }
+        guard request.method == "POST" else {
+            return answer(client, "405 Method Not Allowed", "text/plain", Array("streams are ended by POST\n".utf8))
+        }
+        endStream(client, parts[1])
+    }
+
+    private func listStreams(_ client: Int32, _ request: InspectRequest) {
+        let limit = min(Self.maxStreams, request.query["limit"].map { Int($0) ?? 0 } ?? Self.usualStreams)
+        guard limit > 0 else {
+            return answer(client, "400 Bad Request", "text/plain", Array("limit must be a number above 0\n".utf8))
+        }
+        let walks = loops.compactMap { loop in
+            let walk = StreamWalk(.list(route: request.query["route"], limit: limit))
+            if let walk { loop.post(.walk(walk)) }
+            return walk
+        }
+        var body: [UInt8] = []
+        var count = 0
+        var more = walks.count < loops.count
+        for walk in walks {
+            guard let found = walk.wait(milliseconds: Self.patience) else {
+                more = true
+                continue
+            }
+            more = more || found.more
+            for line in found.lines.split(separator: 10) {
+                guard count < limit else {
+                    more = true
+                    break
+                }
+                body += line
+                body.append(10)
+                count += 1
+            }
+        }
+        answer(client, "200 OK", "application/x-ndjson", body, extra: "causeway-more: \(more)\r\n")
+    }
+
+    /// `LOOP-NUMBER`, as `/streams` has it.
+    private func endStream(_ client: Int32, _ id: Substring) {
+        let parts = id.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, let loop = Int(parts[0]), loops.indices.contains(loop), let serial = UInt64(parts[1])
+        else { return answer(client, "404 Not Found", "text/plain", Array("no such stream\n".utf8)) }
+        guard let walk = StreamWalk(.end(serial)) else {
+            return answer(client, "503 Service Unavailable", "text/plain", Array("out of descriptors\n".utf8))
+        }
+        loops[loop].post(.walk(walk))
+        guard let found = walk.wait(milliseconds: Self.patience) else {
+            return answer(client, "503 Service Unavailable", "text/plain", Array("the loop does not answer\n".utf8))
+        }
+        if found.count == 1 {
+            answer(client, "200 OK", "text/plain", Array("ended\n".utf8))
+        } else {
+            answer(client, "404 Not Found", "text/plain", Array("no such stream\n".utf8))
+        }
+    }
+
+    private static let usualStreams = 100
+    private static let maxStreams = 1_000
+    /// Milliseconds that a loop gets.
+    private static let patience: Int32 = 2_000
+
+    private func answer(_ client: Int32, _ status: String, _ type: String, _ body: [UInt8], extra: String = "") {
         let head =
-            "HTTP/1.1 \(status)\r\ncontent-type: \(type)\r\ncontent-length: \(body.count)\r\nconnection: close\r\n\r\n"
+            "HTTP/1.1 \(status)\r\ncontent-type: \(type)\r\ncontent-length: \(body.count)\r\n\(extra)"
+            + "x-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
         let bytes = Array(head.utf8) + body
         var offset = 0
         while offset < bytes.count {

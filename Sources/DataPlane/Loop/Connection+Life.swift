@@ -253,6 +253,7 @@ extension LoopPointer {
             pointee.connections = connection.pointee.next
         }
         connection.pointee.next?.pointee.previous = connection.pointee.previous
+        if pointee.walks.cursor == connection { pointee.walks.cursor = connection.pointee.next }
         connection.pointee.nextDead = pointee.deadConnections
         pointee.deadConnections = connection
     }

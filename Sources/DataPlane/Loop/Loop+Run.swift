@@ -26,13 +26,14 @@ extension LoopPointer {
         }
         readOn()
         while let timer = pointee.timers.popExpired(now: pointee.milliseconds) { fire(timer) }
+        if !pointee.walks.isEmpty { walkOn() }
         flushDirty()
         bury()
         return count
     }
 
     private func waitTime() -> Int32 {
-        if pointee.ready != nil { return 0 }
+        if pointee.ready != nil || !pointee.walks.isEmpty { return 0 }
         return pointee.timers.delay(now: Clock.monotonicNanoseconds() / 1_000_000) ?? -1
     }
 

@@ -83,6 +83,9 @@ struct Loop {
     let registry: Unmanaged<MetricsRegistry>
     let accessLog: AccessLogBuffer?
     var random: UInt64
+    var walks = StreamWalks()
+    /// Of the exchange that began last.
+    var lastSerial: UInt64 = 0
     var isDraining = false
     var drainDeadline: UInt64 = 0
     var drainSecondStep: UInt64 = 0

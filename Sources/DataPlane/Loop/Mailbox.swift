@@ -14,6 +14,8 @@ enum LoopMessage: Sendable {
     case ticketKeys(TicketKeys)
     /// An endpoint's checks have changed their mind.
     case health(cluster: String, endpoint: String, isHealthy: Bool)
+    /// Look through what runs.
+    case walk(StreamWalk)
     /// Accept nothing more, end what can be ended, stop at the deadline (milliseconds from now).
     case drain(UInt64)
     case stop
