@@ -189,9 +189,15 @@ extension ExchangePointer {
     func peerBrokeRules(_ half: HalfPointer) {
         guard !pointee.isFinished else { return }
         if half.pointee.isUpstream { return fail(.upstreamProtocol) }
-        pointee.error = .badRequest
+        note(.badRequest)
         if pointee.status == 0 { pointee.status = 400 }
         complete()
+    }
+
+    /// Why it ends, where there is nobody to be told.
+    private func note(_ error: ProxyError) {
+        pointee.error = error
+        loop.pointee.statistics.failures(error).increment()
     }
 
     private func clientGone() {
@@ -200,7 +206,7 @@ extension ExchangePointer {
             return complete()
         }
         // An answer to a failure that was still on its way: that is why it ended.
-        if pointee.error == nil { pointee.error = .downstreamClosed }
+        if pointee.error == nil { note(.downstreamClosed) }
         if pointee.status == 0 { pointee.status = Int32(ProxyError.downstreamClosed.row.http) }
         if pointee.isTunnel { loop.breakOff(pointee.upstream) }
         complete()
