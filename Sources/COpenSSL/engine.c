@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "COpenSSL.h"
 #include <openssl/core_names.h>
+#include <malloc.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -211,6 +212,8 @@ int causeway_eventfd(int nonblocking) { return eventfd(0, EFD_CLOEXEC | (nonbloc
 int causeway_contains(const void *bytes, size_t count, const char *text) {
     return memmem(bytes, count, text, strlen(text)) != NULL;
 }
+
+void causeway_give_back_memory(void) { malloc_trim(0); }
 
 int causeway_harden(void) {
     struct rlimit none = {0, 0};

@@ -34,6 +34,30 @@ package struct ListenerLimits: Hashable, Sendable {
     package var maxConcurrentStreams: UInt32 = 256
     /// Open connections over the listener; above it new ones are refused. 0: bounded by open files only.
     package var maxConnections: UInt32 = 0
+    /// Connections in their TLS handshake over the listener, on each loop; above it the oldest is closed.
+    package var maxHandshakes: UInt32 = 2_048
+
+    // What one client may cost. 0: no bound.
+
+    /// Bytes held for one client connection and its streams, for all of a loop, and for all of a worker. Windows grow up to
+    /// half of them; above them no new stream is taken.
+    package var memoryPerConnection: UInt64 = 32 << 20
+    package var memoryPerLoop: UInt64 = 256 << 20
+    package var memoryPerWorker: UInt64 = 1 << 30
+    /// RST_STREAM frames a second, beyond one for each stream that ended well; twice as many at once.
+    package var maxResets: UInt32 = 100
+    /// Streams a second that the client's own errors make the gateway reset; twice as many at once.
+    package var maxProvokedResets: UInt32 = 100
+    /// PING, SETTINGS, PRIORITY, empty DATA and the like a second, beyond those that come with work; twice as many at once.
+    package var maxControlFrames: UInt32 = 1_000
+    /// CONTINUATION frames of one header block.
+    package var maxContinuations: UInt32 = 64
+    /// Times `maxHeaderListSize` up to which a header block is decoded to its end.
+    package var headerDecodeFactor: UInt32 = 4
+    /// In which a client must take something of what waits for it.
+    package var streamStallTimeout: UInt32 = 300_000
+    /// Requests of one connection that are begun before the others have their turn.
+    package var requestsPerTurn: UInt32 = 256
 
     package init() {}
 }

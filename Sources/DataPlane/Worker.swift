@@ -80,6 +80,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     var mailboxes: [Mailbox] = []
     var loops: [LoopHandle] = []
     let ticketKeys = TicketKeys()
+    let held = HeldByWorker()
     for index in 0..<options.loops {
         guard let mailbox = Mailbox(),
             let loop = LoopPointer.make(
@@ -90,6 +91,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
                 description: "loop \(index) could not be made: \(String(cString: strerror(errno)))")
         }
         loop.pointee.descriptorLimit = descriptors
+        loop.pointee.worker = .passRetained(held)
         loop.armHousekeeping()
         mailboxes.append(mailbox)
         loops.append(LoopHandle(loop: loop))

@@ -116,7 +116,7 @@ import Testing
             ([1, 1, 0x61, 1, 1, 0x61], .unexpectedField(1)),
             ([9, 1], .unexpectedField(9)),
             ([0], .unexpectedField(0)),
-            ([5, 2, 9, 9], .unexpectedField(9)),
+            ([5, 2, 99, 9], .unexpectedField(99)),
         ] as [([UInt8], CanonicalCodingError.Reason)])
     func badBytesOfAListenerAreRefusedWithTheReason(bytes: [UInt8], reason: CanonicalCodingError.Reason) {
         let error = #expect(throws: CanonicalCodingError.self) {

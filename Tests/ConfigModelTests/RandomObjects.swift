@@ -85,6 +85,17 @@ extension SeededGenerator {
             limits.maxHeaderListSize = number(65_536)
             limits.maxConcurrentStreams = number(256)
             limits.maxConnections = number()
+            limits.maxHandshakes = number(2_048)
+            limits.memoryPerConnection = number(32 << 20)
+            limits.memoryPerLoop = number(256 << 20)
+            limits.memoryPerWorker = number(1 << 30)
+            limits.maxResets = number(100)
+            limits.maxProvokedResets = number(100)
+            limits.maxControlFrames = number(1_000)
+            limits.maxContinuations = number(64)
+            limits.headerDecodeFactor = number(4)
+            limits.streamStallTimeout = number(300_000)
+            limits.requestsPerTurn = number(256)
         }
         return Listener(
             name: text(), address: text(), port: number(), tls: Bool.random(using: &self), limits: limits)

@@ -58,6 +58,9 @@ int causeway_eventfd(int nonblocking);
 /// memmem(3), which needs _GNU_SOURCE.
 int causeway_contains(const void *bytes, size_t count, const char *text);
 
+/// Gives memory that malloc has free back to the kernel.
+void causeway_give_back_memory(void);
+
 /// No core dumps, no ptrace by others: keys are in memory. 0 on success.
 int causeway_harden(void);
 

@@ -26,6 +26,17 @@ extension ListenerLimits: CanonicalCodable {
         writer.integer(5, maxHeaderListSize, default: 65_536)
         writer.integer(6, maxConcurrentStreams, default: 256)
         writer.integer(7, maxConnections)
+        writer.integer(8, maxHandshakes, default: 2_048)
+        writer.integer(9, memoryPerConnection, default: 32 << 20)
+        writer.integer(10, memoryPerLoop, default: 256 << 20)
+        writer.integer(11, memoryPerWorker, default: 1 << 30)
+        writer.integer(12, maxResets, default: 100)
+        writer.integer(13, maxProvokedResets, default: 100)
+        writer.integer(14, maxControlFrames, default: 1_000)
+        writer.integer(15, maxContinuations, default: 64)
+        writer.integer(16, headerDecodeFactor, default: 4)
+        writer.integer(17, streamStallTimeout, default: 300_000)
+        writer.integer(18, requestsPerTurn, default: 256)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -37,6 +48,17 @@ extension ListenerLimits: CanonicalCodable {
         maxHeaderListSize = try reader.integer(5, default: 65_536)
         maxConcurrentStreams = try reader.integer(6, default: 256)
         maxConnections = try reader.integer(7)
+        maxHandshakes = try reader.integer(8, default: 2_048)
+        memoryPerConnection = try reader.integer(9, default: 32 << 20)
+        memoryPerLoop = try reader.integer(10, default: 256 << 20)
+        memoryPerWorker = try reader.integer(11, default: 1 << 30)
+        maxResets = try reader.integer(12, default: 100)
+        maxProvokedResets = try reader.integer(13, default: 100)
+        maxControlFrames = try reader.integer(14, default: 1_000)
+        maxContinuations = try reader.integer(15, default: 64)
+        headerDecodeFactor = try reader.integer(16, default: 4)
+        streamStallTimeout = try reader.integer(17, default: 300_000)
+        requestsPerTurn = try reader.integer(18, default: 256)
     }
 }
 

@@ -13,6 +13,11 @@ extension Listener {
         findings.check("limits.connectionIdleTimeout", limits.connectionIdleTimeout, in: 0...Bounds.timeout)
         findings.check("limits.maxHeaderListSize", limits.maxHeaderListSize, in: 1_024...1_048_576)
         findings.check("limits.maxConcurrentStreams", limits.maxConcurrentStreams, in: 1...65_535)
+        findings.check("limits.streamStallTimeout", limits.streamStallTimeout, in: 0...Bounds.timeout)
+        findings.check("limits.maxResets", limits.maxResets, in: 0...1_000_000)
+        findings.check("limits.maxProvokedResets", limits.maxProvokedResets, in: 0...1_000_000)
+        findings.check("limits.maxControlFrames", limits.maxControlFrames, in: 0...1_000_000)
+        findings.check("limits.headerDecodeFactor", limits.headerDecodeFactor, in: 0...1_024)
     }
 }
 

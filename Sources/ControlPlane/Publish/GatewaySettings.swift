@@ -26,6 +26,20 @@ package struct GatewaySettings: Hashable, Sendable {
         ("max-header-list-size", "bytes of a request's header fields, and of its trailers (65536)"),
         ("max-concurrent-streams", "streams of one HTTP/2 client connection (256)"),
         ("max-connections", "client connections of a listener on each loop; 0: as open files allow (0)"),
+        (
+            "max-handshakes",
+            "connections of a listener in their TLS handshake on each loop, then the oldest goes; 0: no bound (2048)"
+        ),
+        ("memory-per-connection", "bytes held for one client connection; 0: no bound (32m)"),
+        ("memory-per-loop", "bytes held on one loop; 0: no bound (256m)"),
+        ("memory-per-worker", "bytes held by one worker; 0: no bound (1g)"),
+        ("max-resets", "RST_STREAM of a client a second, beyond its streams that end well; 0: no bound (100)"),
+        ("max-provoked-resets", "streams a second that a client's errors make the gateway reset; 0: no bound (100)"),
+        ("max-control-frames", "PING, SETTINGS and other cheap frames of a client a second; 0: no bound (1000)"),
+        ("max-continuations", "CONTINUATION frames of one header block; 0: no bound (64)"),
+        ("header-decode-factor", "times max-header-list-size up to which a header block is decoded; 0: no bound (4)"),
+        ("stream-stall-timeout", "in which a client must take something of what waits for it (5m)"),
+        ("requests-per-turn", "requests of a connection begun before the others' turn; 0: no bound (256)"),
         ("connect-timeout", "to establish a connection to an endpoint (5s)"),
         ("max-endpoint-connections", "connections of each loop to one endpoint; 0: as open files allow (0)"),
         ("upstream-idle-timeout", "for which an upstream connection without a stream is kept (60s)"),
@@ -52,6 +66,17 @@ package struct GatewaySettings: Hashable, Sendable {
         case "max-header-list-size": limits.maxHeaderListSize = try Self.number(name, value, 4_096...262_144)
         case "max-concurrent-streams": limits.maxConcurrentStreams = try Self.number(name, value, 1...1_000_000)
         case "max-connections": limits.maxConnections = try Self.number(name, value, 0...10_000_000)
+        case "max-handshakes": limits.maxHandshakes = try Self.number(name, value, 0...10_000_000)
+        case "memory-per-connection": limits.memoryPerConnection = try Self.size(name, value)
+        case "memory-per-loop": limits.memoryPerLoop = try Self.size(name, value)
+        case "memory-per-worker": limits.memoryPerWorker = try Self.size(name, value)
+        case "max-resets": limits.maxResets = try Self.number(name, value, 0...1_000_000)
+        case "max-provoked-resets": limits.maxProvokedResets = try Self.number(name, value, 0...1_000_000)
+        case "max-control-frames": limits.maxControlFrames = try Self.number(name, value, 0...1_000_000)
+        case "max-continuations": limits.maxContinuations = try Self.number(name, value, 0...65_535)
+        case "header-decode-factor": limits.headerDecodeFactor = try Self.number(name, value, 0...1_024)
+        case "stream-stall-timeout": limits.streamStallTimeout = try Self.time(name, value)
+        case "requests-per-turn": limits.requestsPerTurn = try Self.number(name, value, 0...1_000_000)
         case "connect-timeout": connectTimeout = try Self.time(name, value, 1...600_000)
         case "max-endpoint-connections":
             maxEndpointConnections = try Self.number(name, value, 0...10_000_000)
@@ -83,5 +108,17 @@ package struct GatewaySettings: Hashable, Sendable {
                 "--setting \(name)=\(text): write a number from \(range.lowerBound) to \(range.upperBound).")
         }
         return number
+    }
+
+    /// Bytes, also as `512k`, `64m` or `2g`.
+    private static func size(_ name: String, _ text: String) throws(StartError) -> UInt64 {
+        let shifts: [Character: UInt64] = ["k": 10, "m": 20, "g": 30]
+        let shift = text.last.flatMap { shifts[$0] }
+        guard let number = UInt64(shift == nil ? text[...] : text.dropLast()), number <= 1 << 30
+        else {
+            throw StartError(
+                "--setting \(name)=\(text): write bytes such as 65536, 512k, 64m or 2g, or 0 for no bound.")
+        }
+        return number << (shift ?? 0)
     }
 }

@@ -145,7 +145,7 @@ extension LoopPointer {
             next = listener.pointee.next
             if listener.pointee.isClosed { continue }
             if let same = sockets.first(where: { $0.descriptor == listener.pointee.socket.descriptor }) {
-                listener.pointee.limits = same.limits
+                listener.pointee.take(same.limits)
                 kept.append(same.descriptor)
             } else {
                 closeListener(listener)

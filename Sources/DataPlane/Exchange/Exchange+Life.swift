@@ -93,6 +93,7 @@ extension ExchangePointer {
             storeField(fields[index], in: &pointee.head)
         }
         loop.pointee.fieldsOwner = self
+        hold(pointee.head.count)
     }
 
     /// The request head as the route table takes it. The fields are those of the loop's list. nil: a path that the
@@ -145,16 +146,20 @@ extension ExchangePointer {
                 // A complete response to a client that has not half-closed ends with NO_ERROR (RFC 9113 §8.1).
                 // A tunnel that breaks off is CANCEL (RFC 8441 §5).
                 if !half.pointee.endSent {
+                    let stalled = pointee.error == .clientStalled
                     loop.resetStream(
-                        connection, half.pointee.stream, pointee.isTunnel ? .cancel : .internalError)
+                        connection, half.pointee.stream,
+                        stalled ? .enhanceYourCalm : pointee.isTunnel ? .cancel : .internalError)
                 } else if !half.pointee.endReceived {
                     loop.resetStream(connection, half.pointee.stream, .noError)
                 }
+                if half.pointee.endSent { connection.pointee.http2?.pointee.resetsEarned &+= 1 }
                 loop.detach(half)
             } else {
                 loop.finishHTTP1Exchange(connection, half)
             }
         }
+        hold(-pointee.held)
         loop.pointee.exchangeCount &-= 1
         if !pointee.isMirror { loop.pointee.statistics.exchangesEnded.increment() }
     }
@@ -167,6 +172,7 @@ extension ExchangePointer {
                 if !(half.pointee.endSent && half.pointee.endReceived) {
                     let complete = half.pointee.endReceived && !pointee.isTunnel
                     loop.resetStream(connection, half.pointee.stream, complete ? .noError : error)
+                    if !complete { loop.spareUpstream(connection) }
                 }
                 loop.detach(half)
             } else {
@@ -203,16 +209,12 @@ extension ExchangePointer {
         }
         pointee.tunnel?.deallocate()
         pointee.web?.deallocate()
-        var head = pointee.head
-        var replay = pointee.replay
         if loop.pointee.freeExchangeCount >= Exchange.maxFree {
-            head.release()
-            replay.release()
-            downstream.deallocate()
-            deallocate()
-            return
+            return free()
         }
         loop.pointee.freeExchangeCount += 1
+        var head = pointee.head
+        var replay = pointee.replay
         head.trim(to: Exchange.keptBuffer)
         replay.trim(to: Exchange.keptBuffer)
         initialize(to: Exchange(loop: loop, downstream: downstream, upstream: upstream))
@@ -221,10 +223,19 @@ extension ExchangePointer {
         pointee.next = loop.pointee.freeExchanges
         loop.pointee.freeExchanges = self
     }
+
+    func free() {
+        pointee.head.release()
+        pointee.replay.release()
+        pointee.downstream.deallocate()
+        deallocate()
+    }
 }
 
 extension Exchange {
     /// Exchanges kept for the next ones by each loop, and bytes that each of their two buffers may keep.
     static let maxFree = 4_096
+    /// Those that are kept when nothing is to be done.
+    static let leastFree = 64
     static let keptBuffer = 2_048
 }

@@ -233,10 +233,18 @@ extension ExchangePointer {
         guard pointee.isReplayable, !pointee.responseStarted else { return }
         if pointee.replay.count &+ count <= Exchange.replayLimit {
             pointee.replay.append(bytes, count)
+            hold(count)
         } else {
             pointee.isReplayable = false
-            pointee.replay.removeAll()
+            dropReplay()
         }
+    }
+
+    @inline(__always)
+    func dropReplay() {
+        guard !pointee.replay.isEmpty else { return }
+        hold(-pointee.replay.count)
+        pointee.replay.removeAll()
     }
 
     /// Trailers from either side, in the loop's list from `FieldSlot.regular` on. They end the message.

@@ -61,7 +61,7 @@ extension ExchangePointer {
         pointee.answeredAt = loop.pointee.now
         pointee.responseDeadline = 0
         pointee.isReplayable = false
-        pointee.replay.removeAll()
+        dropReplay()
     }
 
     private func sendResponseHead(endsStream: Bool) {
@@ -182,6 +182,7 @@ extension ExchangePointer {
         guard pointee.isTunnel else { return }
         let half = pointee.upstream
         half.pointee.endSent = true
+        hold(-half.pointee.pending.count)
         half.dropPending()
         endSent(on: half)
     }

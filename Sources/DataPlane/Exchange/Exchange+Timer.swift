@@ -81,10 +81,43 @@ extension ExchangePointer {
         }
         if isDue(pointee.responseDeadline, now) { return fail(.responseTimeout) }
         if pointee.progressTimeout > 0, pointee.lastProgress + pointee.progressTimeout <= now {
+            loop.pointee.statistics.abuse(.slowBody).increment()
             return fail(.requestProgress)
         }
         if pointee.idleTimeout > 0, pointee.lastProgress + pointee.idleTimeout <= now { return fail(.streamIdle) }
+        if isDue(pointee.stallCheck, now), isStalled() { return stalled() }
         armTimer()
+    }
+
+    /// Something waits for the client: from here on it has to take some of it, or the stream ends. Not by `lastProgress`: a
+    /// window that is opened a byte at a time is no progress.
+    func watchStall() {
+        guard let listener = pointee.origin?.pointee.listener, !pointee.isMirror else { return }
+        let timeout = UInt64(listener.pointee.limits.streamStallTimeout)
+        guard timeout > 0 else { return }
+        pointee.stallCheck = loop.milliseconds + timeout
+        pointee.stallMark = taken
+        armTimer()
+    }
+
+    /// Body bytes that the client's connection has taken.
+    private var taken: Int { pointee.responseBytes - pointee.downstream.pointee.pending.count }
+
+    private func isStalled() -> Bool {
+        let half = pointee.downstream
+        pointee.stallCheck = 0
+        // A client of HTTP/1.1 stalls as a connection does.
+        guard !half.pointee.pending.isEmpty, half.pointee.connection?.pointee.wire == .http2 else { return false }
+        if taken - pointee.stallMark < Exchange.leastTaken { return true }
+        watchStall()
+        return false
+    }
+
+    private func stalled() {
+        loop.pointee.statistics.abuse(.stalledStream).increment()
+        loop.pointee.statistics.failures(.clientStalled).increment()
+        pointee.error = .clientStalled
+        complete()
     }
 
     private func isDue(_ deadline: UInt64, _ now: UInt64) -> Bool { deadline > 0 && deadline <= now }
@@ -96,6 +129,12 @@ extension ExchangePointer {
         if pointee.responseDeadline > 0 { next = min(next, pointee.responseDeadline) }
         if pointee.progressTimeout > 0 { next = min(next, pointee.lastProgress + pointee.progressTimeout) }
         if pointee.idleTimeout > 0 { next = min(next, pointee.lastProgress + pointee.idleTimeout) }
+        if pointee.stallCheck > 0 { next = min(next, pointee.stallCheck) }
         return next == .max ? 0 : next
     }
+}
+
+extension Exchange {
+    /// Bytes that a client takes at least within `stream-stall-timeout` while more waits.
+    static let leastTaken = 1_024
 }

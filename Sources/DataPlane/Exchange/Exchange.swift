@@ -57,6 +57,8 @@ struct Exchange {
     /// Request body bytes already sent upstream, kept until the first response byte so that they can be sent again.
     var replay = ByteQueue()
     var isReplayable = true
+    /// Bytes held for it: its head, its replay, and what waits on either side.
+    var held = 0
 
     /// The copy of this request, and the request that this is a copy of.
     var mirror: ExchangePointer?
@@ -127,6 +129,9 @@ struct Exchange {
     var idleTimeout: UInt64 = 0
     var progressTimeout: UInt64 = 0
     var lastProgress: UInt64 = 0
+    /// When it is looked at whether the client takes what waits for it, and what it had taken at the look before.
+    var stallCheck: UInt64 = 0
+    var stallMark = 0
 
     /// What only WebSockets need; freed with the exchange.
     var tunnel: UnsafeMutablePointer<WebSocketTunnel>?

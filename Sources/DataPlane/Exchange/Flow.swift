@@ -13,6 +13,10 @@ extension LoopPointer {
         if sent < count {
             half.pointee.pending.append(bytes + sent, count &- sent)
             pointee.statistics.bytesHeld.add(count &- sent)
+            half.pointee.exchange.hold(count &- sent)
+            if !half.pointee.isUpstream, half.pointee.exchange.pointee.stallCheck == 0 {
+                half.pointee.exchange.watchStall()
+            }
         }
         if end, !half.pointee.endSent { half.pointee.endQueued = true }
         if half.pointee.hasQueued, canSend, let connection = half.pointee.connection {
@@ -32,6 +36,7 @@ extension LoopPointer {
             let sent = writeBody(half, bytes, count, end: endsHere)
             half.pointee.pending.consume(sent)
             pointee.statistics.bytesHeld.add(-sent)
+            half.pointee.exchange.hold(-sent)
             awaitDelivery(half)
         }
         if half.pointee.pending.isEmpty, half.pointee.endQueued, hasTrailers { writeTrailers(half) }
@@ -176,6 +181,7 @@ extension LoopPointer {
                 if half.pointee.outstanding > 0 { creditConnection(connection, state) }
             }
             state.pointee.grownWindows &-= half.pointee.windowSize &- HTTP2State.streamWindow
+            giveBackGrowth(half)
             if state.pointee.streams.count == 0 { becameIdle(connection) }
             // Room for an exchange that waits: given at the flush, not inside this callback.
             if let endpoint = connection.pointee.endpoint,

@@ -45,6 +45,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case deadlineExceeded
     case requestProgress
     case downstreamClosed
+    case clientStalled
     case overload
     case draining
     case endedByOperator
@@ -108,6 +109,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .deadlineExceeded: Row(.downstream, 504, 4, 1001, "DE", "the call's deadline has passed")
         case .requestProgress: Row(.downstream, 408, 4, 1001, "DT", "the request body made no progress")
         case .downstreamClosed: Row(.downstream, 499, 1, 1006, "DC", "the client went away")
+        case .clientStalled: Row(.downstream, 408, 4, 1001, "SI", "the client did not take the response")
         case .overload: Row(.local, 503, 8, 1013, "UO", "the gateway is out of a resource")
         case .draining: Row(.local, 503, 14, 1001, "DR", "the gateway is shutting down")
         case .endedByOperator: Row(.local, 503, 14, 1012, "EO", "an operator ended the stream")

@@ -22,6 +22,10 @@ extension LoopPointer {
             switch state.pointee.receive {
             case .head:
                 if n == 0 { return used }
+                guard pointee.turn > 0 else {
+                    connection.pointee.isTurnOver = true
+                    return used
+                }
                 guard let taken = receiveHead(connection, state, p, n) else { return used }
                 used += taken
             case .length, .untilClose, .tunnel, .chunkData:
@@ -124,8 +128,11 @@ extension LoopPointer {
             markDirty(connection)
             pointee.facts.expectsContinue = false
         }
+        pointee.turn &-= 1
         pointee.pendingHead = head
-        beginExchange(on: connection, stream: 0, endsStream: ends, failure: nil)
+        let budget = exhaustedBudget(connection)
+        if let budget { pointee.statistics.abuse(budget).increment() }
+        beginExchange(on: connection, stream: 0, endsStream: ends, failure: budget == nil ? nil : .overload)
         pointee.pendingHead = HTTP1Head()
     }
 

@@ -40,10 +40,6 @@ extension LoopPointer {
             // A closed stream (RFC 9113 §6.1), unless we reset it or our GOAWAY gave it up: the peer may not know yet
             // (§5.1). The reset is remembered, so that each stream gets one.
             if stream <= state.pointee.goAwayPromised, !state.pointee.resetStreams.contains(stream) {
-                if state.pointee.isServer, !spend(state, 1) {
-                    fail(connection, .enhanceYourCalm)
-                    return nil
-                }
                 resetStream(connection, stream, .streamClosed)
             }
         }
@@ -119,8 +115,7 @@ extension LoopPointer {
     }
 
     private func chargeEmptyData(_ connection: ConnectionPointer, _ state: UnsafeMutablePointer<HTTP2State>) {
-        state.pointee.allowance &-= 1
-        if state.pointee.allowance < 0 { fail(connection, .enhanceYourCalm) }
+        if let error = spend(connection, state, 1, .emptyData) { fail(connection, error) }
     }
 
     // MARK: - Credit
@@ -141,7 +136,7 @@ extension LoopPointer {
         // The reader keeps up with a window that was used: let the sender have more in flight.
         if half.pointee.outstanding == 0, half.pointee.windowSize < HTTP2State.maxStreamWindow,
             half.pointee.receiveWindow < half.pointee.windowSize / 2,
-            state.pointee.grownWindows < HTTP2State.growthBudget
+            state.pointee.grownWindows < HTTP2State.growthBudget, mayGrow(half)
         {
             state.pointee.grownWindows &+= half.pointee.windowSize
             half.pointee.windowSize &*= 2

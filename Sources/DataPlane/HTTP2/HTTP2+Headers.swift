@@ -14,6 +14,8 @@ enum DecodedBlock {
     case tooLarge
     /// The compression context is lost: a connection error.
     case undecodable
+    /// Not decoded to its end, because it is far over the limit: the same, and meant.
+    case bomb
 }
 
 /// Which pseudo-header fields a block may carry.
@@ -64,9 +66,10 @@ extension LoopPointer {
         state.pointee.continuations += 1
         state.pointee.block.append(payload, length)
         // CONTINUATION flood (CVE-2024-27316): bounded in frames and in bytes before anything is decoded.
-        guard state.pointee.continuations <= HTTP2State.maxContinuations,
+        let limit = Int(connection.pointee.listener?.pointee.limits.maxContinuations ?? 64)
+        guard limit == 0 || state.pointee.continuations <= limit,
             state.pointee.block.count <= maxHeaderList(connection) &* 2
-        else { return .enhanceYourCalm }
+        else { return abused(state, .continuationFlood) }
         guard flags & FrameFlag.endHeaders != 0 else { return nil }
         let endsStream = state.pointee.blockEndsStream
         state.pointee.blockStream = 0
@@ -88,7 +91,7 @@ extension LoopPointer {
         guard state.pointee.isServer, stream & 1 == 1, stream > state.pointee.lastPeerStream else {
             // A stream that is gone here: the block only keeps the compression context right.
             if isIdle(state, stream) { return .protocolError }
-            if case .undecodable = decode(connection, state, block, size, .trailers) { return .compressionError }
+            if let error = decodeOnly(connection, state, block, size) { return error }
             if state.pointee.isServer, !state.pointee.resetStreams.contains(stream) { return .streamClosed }
             return nil
         }
@@ -96,6 +99,8 @@ extension LoopPointer {
         switch decode(connection, state, block, size, .request) {
         case .undecodable:
             return .compressionError
+        case .bomb:
+            return abused(state, .hpackBomb)
         case .malformed:
             pointee.statistics.requestsMalformed.increment()
             resetStream(connection, stream, .protocolError)
@@ -114,15 +119,46 @@ extension LoopPointer {
             } else if state.pointee.streams.count >= limit {
                 pointee.statistics.streamsRefused.increment()
                 resetStream(connection, stream, .refusedStream)
+                return spend(connection, state, 1, .streamLimit)
+            } else if let budget = exhaustedBudget(connection) {
+                refuseStream(connection, stream, endsStream: endsStream, budget)
             } else if isConnect {
+                state.pointee.controlEarned &+= 4
                 let failure = takeConnect()
                 beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: failure)
                 pointee.pendingHead = HTTP1Head()
             } else {
+                state.pointee.controlEarned &+= 4
                 beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: nil)
             }
         }
         return nil
+    }
+
+    /// A block that only keeps the compression context right.
+    private func decodeOnly(
+        _ connection: ConnectionPointer, _ state: UnsafeMutablePointer<HTTP2State>,
+        _ block: UnsafeMutablePointer<UInt8>, _ size: Int
+    ) -> HTTP2Error? {
+        switch decode(connection, state, block, size, .trailers) {
+        case .undecodable: .compressionError
+        case .bomb: abused(state, .hpackBomb)
+        default: nil
+        }
+    }
+
+    /// No memory for another stream. A client that has used up its own share is told to try again; where others have, it
+    /// gets an answer.
+    private func refuseStream(
+        _ connection: ConnectionPointer, _ stream: Int32, endsStream: Bool, _ budget: AbuseKind
+    ) {
+        pointee.statistics.abuse(budget).increment()
+        if budget == .memoryConnection {
+            pointee.statistics.streamsRefused.increment()
+            resetStream(connection, stream, .refusedStream)
+        } else {
+            beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: .overload)
+        }
     }
 
     /// A block on a stream that exists: response head, 1xx, or trailers.
@@ -133,13 +169,15 @@ extension LoopPointer {
     ) -> HTTP2Error? {
         let isHead = half.pointee.isUpstream && !half.pointee.headReceived
         if half.pointee.endReceived {
-            if case .undecodable = decode(connection, state, block, size, .trailers) { return .compressionError }
+            if let error = decodeOnly(connection, state, block, size) { return error }
             failStream(half, .streamClosed)
             return nil
         }
         switch decode(connection, state, block, size, isHead ? .response : .trailers) {
         case .undecodable:
             return .compressionError
+        case .bomb:
+            return abused(state, .hpackBomb)
         case .malformed:
             failStream(half, .protocolError)
         case .tooLarge:
@@ -232,6 +270,8 @@ extension LoopPointer {
         if state.pointee.inflater == nil, nghttp2_hd_inflate_new(&state.pointee.inflater) != 0 { return .undecodable }
         let inflater = state.pointee.inflater
         let limit = maxHeaderList(connection)
+        let factor = Int(connection.pointee.listener?.pointee.limits.headerDecodeFactor ?? 4)
+        let most = factor == 0 ? Int.max : factor &* limit
         let arena = pointee.arena
         let fields = pointee.fields
         for slot in 0..<FieldSlot.regular { fields[slot] = nghttp2_nv() }
@@ -254,7 +294,7 @@ extension LoopPointer {
                 let bytes = field.namelen &+ field.valuelen
                 listSize &+= bytes &+ 32
                 // Decoded to its end even over the limit, so that the context stays in step; but not without bound.
-                if listSize > 4 &* limit { return .undecodable }
+                if listSize > most { return .bomb }
                 if listSize > limit || next >= Loop.maxFields || malformed { continue }
                 let name = arena + used
                 memcpy(name, field.name, field.namelen)

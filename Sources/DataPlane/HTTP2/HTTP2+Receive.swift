@@ -77,6 +77,14 @@ extension LoopPointer {
                 continue
             }
             guard n >= 9 &+ length else { break }
+            if type == FrameType.headers {
+                // A header block is what costs most: others have their turn after some (house rule of a tick).
+                guard pointee.turn > 0 else {
+                    connection.pointee.isTurnOver = true
+                    break
+                }
+                pointee.turn &-= 1
+            }
             if let error = receiveFrame(connection, state, type, flags, stream, p + 9, length) {
                 fail(connection, error)
                 return count
@@ -104,7 +112,7 @@ extension LoopPointer {
             guard length == 8 else { return .frameSizeError }
             guard stream == 0 else { return .protocolError }
             if flags & FrameFlag.ack != 0 { return nil }
-            guard spend(state, 1) else { return .enhanceYourCalm }
+            if let error = spend(connection, state, 1, .pingFlood) { return error }
             writePing(connection, payload, ack: true)
             return nil
         case FrameType.resetStream:
@@ -131,11 +139,11 @@ extension LoopPointer {
                     return .frameSizeError
                 }
             }
-            return spend(state, 1) ? nil : .enhanceYourCalm
+            return spend(connection, state, 1, .priorityFlood)
         case FrameType.pushPromise:
             return .protocolError
         default:
-            return spend(state, 1) ? nil : .enhanceYourCalm
+            return spend(connection, state, 1, .unknownFrames)
         }
     }
 
@@ -146,7 +154,7 @@ extension LoopPointer {
         guard stream == 0 else { return .protocolError }
         if flags & FrameFlag.ack != 0 { return length == 0 ? nil : .frameSizeError }
         guard length % 6 == 0 else { return .frameSizeError }
-        guard spend(state, 1 + length / 60) else { return .enhanceYourCalm }
+        if let error = spend(connection, state, 1 + length / 60, .settingsFlood) { return error }
         if !state.pointee.settingsReceived { state.pointee.peerMaxStreams = HTTP2State.unlimitedStreams }
         var i = 0
         while i < length {
@@ -155,7 +163,13 @@ extension LoopPointer {
             switch key {
             case 1:
                 let size = min(Int(value), HTTP2State.deflaterTable)
-                if makeDeflater(state) { nghttp2_hd_deflate_change_table_size(state.pointee.deflater, size) }
+                // RFC 7541 §4.2: a smaller table is acknowledged in the next block, by a context that is made then if need be.
+                if state.pointee.deflater != nil {
+                    nghttp2_hd_deflate_change_table_size(state.pointee.deflater, size)
+                } else if size < state.pointee.deflaterLimit {
+                    state.pointee.deflaterRestarts = true
+                }
+                state.pointee.deflaterLimit = size
             case 2:
                 if value > 1 || (value == 1 && !state.pointee.isServer) { return .protocolError }
             case 3:
@@ -206,6 +220,11 @@ extension LoopPointer {
     ) -> HTTP2Error? {
         guard length == 4 else { return .frameSizeError }
         let increment = Int(loadBigEndian32(payload) & 0x7fff_ffff)
+        if increment < HTTP2State.smallIncrement, state.pointee.isServer,
+            let error = spend(connection, state, 1, .windowUpdateFlood)
+        {
+            return error
+        }
         if stream == 0 {
             guard increment > 0 else { return .protocolError }
             let before = state.pointee.sendWindow
@@ -215,7 +234,8 @@ extension LoopPointer {
             return nil
         }
         guard let half = state.pointee.streams.find(stream) else {
-            return isIdle(state, stream) ? .protocolError : nil
+            return isIdle(state, stream)
+                ? .protocolError : state.pointee.isServer ? spend(connection, state, 1, .windowUpdateFlood) : nil
         }
         guard increment > 0 else {
             failStream(half, .protocolError)
@@ -241,15 +261,14 @@ extension LoopPointer {
         guard length == 4 else { return .frameSizeError }
         guard stream != 0, !isIdle(state, stream) else { return .protocolError }
         guard let half = state.pointee.streams.find(stream) else {
-            return state.pointee.isServer && !spend(state, 1) ? .enhanceYourCalm : nil
+            return state.pointee.isServer ? spend(connection, state, 1, .rapidReset) : nil
         }
         let code = loadBigEndian32(payload)
         pointee.statistics.streamsReset.increment()
-        // Rapid reset (CVE-2023-44487): a reset costs ten times what another cheap frame costs.
-        let calm = !state.pointee.isServer || spend(state, 10)
+        let error = state.pointee.isServer ? spendReset(connection, state) : nil
         detach(half)
         half.pointee.exchange.halfReset(half, code)
-        return calm ? nil : .enhanceYourCalm
+        return error
     }
 
     /// Whether a stream has never been opened (RFC 9113 §5.1).
@@ -257,19 +276,6 @@ extension LoopPointer {
     func isIdle(_ state: UnsafeMutablePointer<HTTP2State>, _ stream: Int32) -> Bool {
         if state.pointee.isServer { return stream & 1 == 0 || stream > state.pointee.lastPeerStream }
         return stream & 1 == 0 || stream >= state.pointee.nextStream
-    }
-
-    /// Takes `cost` from the connection's allowance, which time refills (1,000 a second). False: it is used up.
-    func spend(_ state: UnsafeMutablePointer<HTTP2State>, _ cost: Int) -> Bool {
-        let now = pointee.milliseconds
-        let since = now &- state.pointee.allowanceSince
-        if since > 0 {
-            state.pointee.allowance = min(
-                HTTP2State.allowanceLimit, state.pointee.allowance &+ Int(min(since, 10_000)))
-            state.pointee.allowanceSince = now
-        }
-        state.pointee.allowance &-= cost
-        return state.pointee.allowance >= 0
     }
 }
 

@@ -11,6 +11,10 @@ struct HTTP2State {
     // HPACK. Made at first use: an idle connection has neither.
     var inflater: OpaquePointer?
     var deflater: OpaquePointer?
+    /// The peer still has the table of a context that we gave up: the next block has to say that it is empty.
+    var deflaterRestarts = false
+    /// What the peer allows for it.
+    var deflaterLimit = HTTP2State.deflaterTable
 
     var streams = StreamTable()
     /// Highest stream id that the peer opened.
@@ -59,25 +63,41 @@ struct HTTP2State {
     var blockedHead: HalfPointer?
     var blockedTail: HalfPointer?
 
-    /// Cheap frames that an honest peer sends rarely: refilled by time, the connection ends when it is used up.
-    var allowance: Int = HTTP2State.allowanceLimit
-    var allowanceSince: UInt64 = 0
+    // What an honest peer does rarely: refilled by time and by work, the connection ends when it is used up.
+    var control = Allowance()
+    var controlEarned: Int32 = 0
+    var resets = Allowance()
+    var resetsEarned: Int32 = 0
+    var provoked = Allowance()
 
     /// Where the peer names no limit (RFC 9113 §6.5.2).
     static let unlimitedStreams: UInt32 = 1 << 20
-    static let allowanceLimit = 2_000
     static let streamWindow = 65_535
     static let maxStreamWindow = 1 << 20
     static let downstreamConnectionWindow = 1 << 20
     static let downstreamWindowFloor = 256 * 1024
     static let upstreamConnectionWindow = 16 << 20
     static let growthBudget = 16 << 20
-    static let maxContinuations = 64
+    /// WINDOW_UPDATE below this is of little use, and counts as a cheap frame.
+    static let smallIncrement = 1_024
+    /// What libnghttp2 forgives a client is 1,000 resets and 33 a second; streams that run when no more are taken need room.
+    static let upstreamResets = 500
+    static let upstreamResetRate = 33
     static let deflaterTable = 4_096
 
     init(isServer: Bool) {
         self.isServer = isServer
         awaitsPreface = isServer
+    }
+
+    mutating func slim() {
+        block.slim()
+        if streams.count == 0 { streams.release() }
+        if let deflater {
+            nghttp2_hd_deflate_del(deflater)
+            self.deflater = nil
+            deflaterRestarts = true
+        }
     }
 
     mutating func release() {

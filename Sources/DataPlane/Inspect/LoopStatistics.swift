@@ -47,6 +47,7 @@ enum LoopMetric: Int, CaseIterable {
     case ejections
     case panics
     case resourceFailures
+    case windowsNotGrown
     case accessLogDropped
 
     /// Prometheus name and help.
@@ -86,6 +87,8 @@ enum LoopMetric: Int, CaseIterable {
             ("causeway_upstream_retries_refused_total", "Tries that would have been over a cluster's budget.")
         case .retries: ("causeway_upstream_retries_total", "Exchanges tried again.")
         case .resourceFailures: ("causeway_resource_failures_total", "Sockets or descriptors that the kernel refused.")
+        case .windowsNotGrown:
+            ("causeway_windows_not_grown_total", "Times that a budget of memory kept a stream's window from growing.")
         case .accessLogDropped:
             ("causeway_access_log_dropped_total", "Records lost because the log could not be written.")
         }
@@ -109,15 +112,17 @@ enum LoopGauge: Int, CaseIterable {
     }
 }
 
-/// A loop's cells: one for each `LoopMetric`, then one for each `ProxyError`, for each kind of close code and for each
-/// `LoopGauge`.
+/// A loop's cells: one for each `LoopMetric`, then one for each `ProxyError`, for each kind of close code, for each
+/// `LoopGauge` and each `AbuseKind`, and the bytes held.
 struct LoopStatistics {
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
     static let errors = LoopMetric.allCases.count
     static let closeCodes = errors + 256
     static let gauges = closeCodes + WebSocketClose.labels.count
-    static let cellCount = gauges + LoopGauge.allCases.count
+    static let firstAbuse = gauges + LoopGauge.allCases.count
+    static let held = firstAbuse + AbuseKind.allCases.count
+    static let cellCount = held + 1
 
     init(_ block: CellBlock) {
         cells = block.counter(0).address
@@ -149,6 +154,7 @@ struct LoopStatistics {
     var ejections: Counter { self[.ejections] }
     var panics: Counter { self[.panics] }
     var resourceFailures: Counter { self[.resourceFailures] }
+    var windowsNotGrown: Counter { self[.windowsNotGrown] }
     var accessLogDropped: Counter { self[.accessLogDropped] }
 
     func bytesReceived(_ role: ConnectionRole) -> Counter {
@@ -157,6 +163,12 @@ struct LoopStatistics {
 
     func bytesSent(_ role: ConnectionRole) -> Counter {
         self[role == .upstream ? .upstreamBytesSent : .downstreamBytesSent]
+    }
+
+    func abuse(_ kind: AbuseKind) -> Counter { Counter(address: cells + Self.firstAbuse + kind.rawValue) }
+
+    func setHeld(_ bytes: Int) {
+        (cells + Self.held).pointee.store(UInt64(max(0, bytes)), ordering: .relaxed)
     }
 
     func failures(_ error: ProxyError) -> Counter {

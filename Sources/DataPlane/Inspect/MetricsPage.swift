@@ -37,6 +37,12 @@ struct MetricsPage {
         }
         addWebSockets(&page)
         addListeners(&page)
+        page.begin("causeway_downstream_abuse_total", .counter, help: "What limits on clients have stopped, by kind.")
+        for kind in AbuseKind.allCases {
+            page.sample([("kind", kind.label)], sum(registry.loops, LoopStatistics.firstAbuse + kind.rawValue))
+        }
+        page.begin("causeway_held_bytes", .gauge, help: "Bytes held for clients, to 64 KiB a loop.")
+        page.sample([], sum(registry.loops, LoopStatistics.held))
         addRoutes(&page)
         addClusters(&page)
         addEndpoints(&page)

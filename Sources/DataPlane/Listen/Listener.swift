@@ -16,6 +16,13 @@ struct ListenerState {
     var limits: ListenerLimits
     let tls: Bool
     var open = 0
+    /// Connections in their handshake, in the order in which they came.
+    var handshakes = 0
+    var oldestHandshake: ConnectionPointer?
+    var newestHandshake: ConnectionPointer?
+    var memoryPerConnection = Int.max
+    var memoryPerLoop = Int.max
+    var memoryPerWorker = Int.max
     var isClosed = false
     var next: ListenerPointer?
     let name: FixedText
@@ -100,6 +107,7 @@ extension LoopPointer {
             to: ListenerState(
                 socket: socket, connection: connection, limits: socket.limits, tls: socket.tls,
                 name: FixedText(socket.name), block: .passRetained(block), counters: ListenerCounters(block)))
+        listener.pointee.take(socket.limits)
         connection.pointee.listener = listener
         listener.pointee.next = pointee.listeners
         pointee.listeners = listener
@@ -138,6 +146,7 @@ extension LoopPointer {
             if (limit > 0 && listener.pointee.open >= limit) || fd >= pointee.descriptorLimit {
                 pointee.statistics.connectionsRefused.increment()
                 listener.pointee.counters.refused.increment()
+                pointee.statistics.abuse(.connectionLimit).increment()
                 Glibc.close(fd)
                 continue
             }
@@ -167,6 +176,7 @@ extension LoopPointer {
             connection.pointee.stage = .handshake
             setDeadline(connection, after: UInt64(listener.pointee.limits.tlsHandshakeTimeout))
             guard startTLS(connection, server: true) else { return close(connection, because: .overload) }
+            handshakeBegins(connection, listener)
         } else {
             expectHead(connection)
         }

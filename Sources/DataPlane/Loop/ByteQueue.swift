@@ -84,6 +84,11 @@ package struct ByteQueue {
         if capacity > bound { release() } else { removeAll() }
     }
 
+    /// Gives its memory back where it is empty.
+    package mutating func slim() {
+        if isEmpty, capacity > 0 { release() }
+    }
+
     package mutating func release() {
         free(storage)
         storage = nil

@@ -2,21 +2,22 @@
 // loop's buffers. Writing: everything that a tick has put into `output`, in as few system calls as the kernel allows.
 
 internal import COpenSSL
+internal import ConfigModel
 internal import Glibc
 
 extension LoopPointer {
     // MARK: - Reading
 
     func readable(_ connection: ConnectionPointer) {
+        let limit = Int(connection.pointee.listener?.pointee.limits.requestsPerTurn ?? 256)
+        pointee.turn = limit == 0 ? .max : limit
+        if connection.pointee.isTurnOver, !connection.pointee.isReadPaused, !isFull(connection) { takeTurn(connection) }
         parseHeldBack(connection)
         var rounds = 0
         while rounds < 4 {
             if connection.pointee.isReadPaused || connection.pointee.isClosed { return }
-            if connection.pointee.output.count >= Connection.outputLimit {
-                // A peer that asks and asks and does not read the answers.
-                connection.pointee.awaitsDrain = true
-                return
-            }
+            if isFull(connection) { return }
+            if connection.pointee.isTurnOver { break }
             rounds += 1
             let wasDrained: Bool
             if connection.pointee.ssl != nil {
@@ -26,9 +27,26 @@ extension LoopPointer {
                 guard let drained = readClear(connection) else { return }
                 wasDrained = drained
             }
-            if wasDrained, !connection.pointee.sawHangup { return }
+            if wasDrained, !connection.pointee.sawHangup, !connection.pointee.isTurnOver { return }
         }
         markReady(connection)
+    }
+
+    /// A peer that asks and asks and does not read the answers: nothing more is read before they are with the kernel.
+    @inline(__always)
+    private func isFull(_ connection: ConnectionPointer) -> Bool {
+        guard connection.pointee.output.count >= Connection.outputLimit else { return false }
+        connection.pointee.awaitsDrain = true
+        return true
+    }
+
+    /// What was left when the connection's share of a tick was used up, before anything more is read.
+    private func takeTurn(_ connection: ConnectionPointer) {
+        connection.pointee.isTurnOver = false
+        let have = takeInbound(connection)
+        guard have > 0 else { return }
+        let used = consume(connection, pointee.plainBuffer, have)
+        keepUnused(connection, used, have)
     }
 
     /// Bytes of the next message, or of a tunnel that has opened, that were kept in `inbound`.
@@ -39,9 +57,15 @@ extension LoopPointer {
         state.pointee.hasUnparsed = false
         let have = takeInbound(connection)
         let used = consume(connection, pointee.plainBuffer, have)
-        if !connection.pointee.isClosed, used < have {
-            connection.pointee.inbound.append(pointee.plainBuffer + used, have - used)
-        }
+        keepUnused(connection, used, have)
+    }
+
+    @inline(__always)
+    private func keepUnused(_ connection: ConnectionPointer, _ used: Int, _ total: Int) {
+        guard !connection.pointee.isClosed else { return }
+        if used < total { connection.pointee.inbound.append(pointee.plainBuffer + used, total &- used) }
+        noteIncomplete(connection, used: used)
+        countKept(connection)
     }
 
     /// One read of a clear connection. True: the kernel has no more; nil: stop reading (ended or closed).
@@ -57,6 +81,13 @@ extension LoopPointer {
     }
 
     private func readTLS(_ connection: ConnectionPointer) -> Bool? {
+        if connection.pointee.isHandshaking {
+            guard pointee.handshakesLeft > 0 else {
+                markReady(connection)
+                return nil
+            }
+            pointee.handshakesLeft &-= 1
+        }
         let count = recv(connection.pointee.fd, pointee.cipherBuffer, Loop.readSize, 0)
         if count <= 0 { return readFailed(connection, count) }
         let bytes = pointee.tls
@@ -142,11 +173,9 @@ extension LoopPointer {
         let total = have &+ count
         pointee.statistics.bytesReceived(connection.pointee.role).add(count)
         let used = consume(connection, pointee.plainBuffer, total)
-        if !connection.pointee.isClosed, used < total {
-            connection.pointee.inbound.append(pointee.plainBuffer + used, total &- used)
-            if connection.pointee.inbound.count > Loop.plainSize - Loop.readSize - 32 * 1024 {
-                close(connection, because: .transport)
-            }
+        keepUnused(connection, used, total)
+        if connection.pointee.inbound.count > Loop.plainSize - Loop.readSize - 32 * 1024 {
+            close(connection, because: .transport)
         }
     }
 
@@ -180,7 +209,8 @@ extension LoopPointer {
         }
         let written = connection.pointee.ssl == nil ? flushClear(connection) : flushTLS(connection)
         guard written, !connection.pointee.isClosed else { return }
-        if !connection.pointee.isBlocked { drained(connection) }
+        if connection.pointee.isBlocked { noteStuck(connection) } else { drained(connection) }
+        countKept(connection)
     }
 
     /// The peer takes no more. An upstream may have answered before it closed, while the request was still being sent
@@ -276,8 +306,10 @@ extension LoopPointer {
                 return
             }
             connection.pointee.unsent.consume(count)
+            if connection.pointee.stuckSince > 0 { connection.pointee.stuckSince = milliseconds }
         }
         connection.pointee.isBlocked = false
+        connection.pointee.stuckSince = 0
         progressed(connection)
         markDirty(connection)
     }

@@ -71,15 +71,18 @@ extension LoopPointer {
             return
         }
         connection.pointee.deadline = milliseconds + timeout
-        guard let timer = connection.pointee.timer else {
-            connection.pointee.timer = pointee.timers.arm(connection.pointee.deadline, .connection, connection)
-            return
-        }
-        // A timer that fires too early looks again; one that would fire too late is replaced.
-        if timer.pointee.deadline > connection.pointee.deadline {
+        armConnection(connection, at: connection.pointee.deadline)
+    }
+
+    /// Sees to it that the connection's timer fires at this time or before; 0: no need.
+    func armConnection(_ connection: ConnectionPointer, at deadline: UInt64) {
+        guard deadline > 0 else { return }
+        if let timer = connection.pointee.timer {
+            // A timer that fires too early looks again; one that would fire too late is replaced.
+            guard timer.pointee.deadline > deadline else { return }
             pointee.timers.cancel(timer)
-            connection.pointee.timer = pointee.timers.arm(connection.pointee.deadline, .connection, connection)
         }
+        connection.pointee.timer = pointee.timers.arm(deadline, .connection, connection)
     }
 
     /// A request head must be complete in time.
@@ -98,8 +101,11 @@ extension LoopPointer {
             }
             let limits = connection.pointee.listener?.pointee.limits
             setDeadline(connection, after: UInt64(limits?.connectionIdleTimeout ?? 600_000))
+            // One that stays idle keeps little.
+            armConnection(connection, at: milliseconds + Connection.slimAfter)
         } else if let endpoint = connection.pointee.endpoint {
-            let goes = connection.pointee.http2?.pointee.goAwayReceived ?? false
+            // HTTP/2 connections stay in the pool while they take streams.
+            let goes = connection.pointee.wire == .http2 && !connection.pointee.isPooled
             if goes || !keepsIdle(connection, endpoint) { return endAfterFlush(connection) }
             setDeadline(connection, after: max(1_000, endpoint.pointee.cluster.pointee.idleTimeout))
         }
@@ -107,10 +113,24 @@ extension LoopPointer {
 
     func connectionTimer(_ connection: ConnectionPointer) {
         connection.pointee.timer = nil
-        guard !connection.pointee.isClosed, connection.pointee.deadline > 0 else { return }
-        if connection.pointee.stage == .active { return }
-        guard connection.pointee.deadline <= milliseconds else {
-            connection.pointee.timer = pointee.timers.arm(connection.pointee.deadline, .connection, connection)
+        guard !connection.pointee.isClosed else { return }
+        let now = milliseconds
+        let stuck = stuckDeadline(connection)
+        let incomplete = incompleteDeadline(connection)
+        if stuck > 0, stuck <= now {
+            pointee.statistics.abuse(.slowRead).increment()
+            // What it does not take must not stay with the kernel.
+            return closeWithReset(connection, because: .timeout)
+        }
+        if incomplete > 0, incomplete <= now, !connection.pointee.closesAfterFlush {
+            pointee.statistics.headTimeouts.increment()
+            pointee.statistics.abuse(.slowHead).increment()
+            return fail(connection, .enhanceYourCalm)
+        }
+        if connection.pointee.stage == .idle { slim(connection) }
+        let deadline = connection.pointee.stage == .active ? 0 : connection.pointee.deadline
+        guard deadline > 0, deadline <= now else {
+            for next in [deadline, stuck, incomplete] where next > now { armConnection(connection, at: next) }
             return
         }
         switch connection.pointee.stage {
@@ -118,6 +138,7 @@ extension LoopPointer {
             connectionFailed(connection, .connectTimeout)
         case .waitingForHead:
             pointee.statistics.headTimeouts.increment()
+            pointee.statistics.abuse(.slowHead).increment()
             if let state = connection.pointee.http1, state.pointee.half == nil, !connection.pointee.inbound.isEmpty {
                 refuseHead(connection, state, .requestTimeout)
             } else if connection.pointee.http2 != nil {
@@ -131,9 +152,25 @@ extension LoopPointer {
             } else {
                 close(connection, because: .timeout)
             }
-        case .handshake, .ending, .lingering, .active:
+        case .handshake:
+            pointee.statistics.abuse(.slowHandshake).increment()
+            close(connection, because: .timeout)
+        case .ending, .lingering, .active:
             close(connection, because: .timeout)
         }
+    }
+
+    /// Gives back what an idle connection does not need: buffers that are empty, the table of streams, and the compression
+    /// context of what we send, which begins anew with the next head.
+    private func slim(_ connection: ConnectionPointer) {
+        connection.pointee.output.slim()
+        connection.pointee.unsent.slim()
+        connection.pointee.inbound.slim()
+        connection.pointee.peerText.release()
+        connection.pointee.clientCertificateText.release()
+        guard let state = connection.pointee.http2 else { return }
+        if state.pointee.deflater != nil { pointee.peakBurden += Loop.slimmedBurden }
+        state.pointee.slim()
     }
 
     /// The kernel took bytes after it had been full: that is progress for everything on the connection.
@@ -207,6 +244,13 @@ extension LoopPointer {
         shutdown(connection.pointee.fd, Int32(SHUT_WR))
     }
 
+    /// Closes the socket without an orderly end: the peer sees a reset, and the kernel keeps nothing for it.
+    func closeWithReset(_ connection: ConnectionPointer, because reason: CloseReason) {
+        var dropped = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(connection.pointee.fd, SOL_SOCKET, SO_LINGER, &dropped, socklen_t(MemoryLayout<linger>.size))
+        close(connection, because: reason)
+    }
+
     /// Closes the socket now. Streams and exchanges hear of it; memory is freed at the end of the tick.
     func close(_ connection: ConnectionPointer, because reason: CloseReason) {
         guard !connection.pointee.isClosed else { return }
@@ -235,10 +279,13 @@ extension LoopPointer {
             half.pointee.exchange.connectionLost(half)
         }
         Glibc.close(connection.pointee.fd)
+        pointee.held &-= connection.pointee.kept
+        connection.pointee.kept = 0
         if let endpoint = connection.pointee.endpoint, reason != .connectFailed {
             upstreamGone(endpoint, wasSettled: wasSettled)
         }
         if connection.pointee.role == .downstream {
+            if connection.pointee.isHandshaking { handshakeEnds(connection) }
             pointee.downstreamCount -= 1
             pointee.statistics.connectionsClosed.increment()
             if let listener = connection.pointee.listener {

@@ -69,6 +69,8 @@ struct Connection {
     /// Upstream: for HTTP/1.1 exchanges, whatever the cluster speaks otherwise.
     var wantsHTTP1 = false
     var hadServerName = false
+    /// It has had its share of the tick: what it sent lies in `inbound`.
+    var isTurnOver = false
 
     var ssl: OpaquePointer?
     /// Plain bytes to write.
@@ -95,9 +97,19 @@ struct Connection {
     var timer: TimerPointer?
     /// Milliseconds on the loop's clock at which the stage's time is over; 0: never.
     var deadline: UInt64 = 0
+    /// Milliseconds since which a frame or a header block is incomplete, and since which the kernel has taken nothing; 0: it
+    /// is not so.
+    var incompleteSince: UInt64 = 0
+    var stuckSince: UInt64 = 0
+
+    /// Bytes held for this client: its own (`kept`, as of the last look) and its exchanges'; what its windows grew by.
+    var held = 0
+    var kept = 0
+    var grown = 0
 
     /// In its endpoint's pool (HTTP/2: takes streams; HTTP/1.1: idle).
     var isPooled = false
+    /// Downstream: the connections of its listener in their handshake, newest first.
     var nextPooled: ConnectionPointer?
     var previousPooled: ConnectionPointer?
 
@@ -120,6 +132,8 @@ struct Connection {
     /// Whether body bytes may be handed over now: the rest waits in its stream (bounds memory per connection).
     var takesBody: Bool { !isBlocked && !isHandshaking && output.count < Self.outputHighWater }
 
+    /// Milliseconds of idleness after which a connection gives back what it does not need.
+    static let slimAfter: UInt64 = 1_000
     /// Milliseconds without progress after which a peer that does not take the last bytes is left.
     static let endTimeout: UInt64 = 30_000
     static let outputHighWater = 256 * 1024

@@ -28,6 +28,20 @@ struct Loop {
     var connections: ConnectionPointer?
     var downstreamCount = 0
     var exchangeCount = 0
+    /// Bytes held for clients, those by which windows have grown beyond their first size, and what others know of the first.
+    var held = 0
+    var grown = 0
+    var heldPublished = 0
+    /// The most bytes, connections included, since memory was last given back.
+    var peakBurden = 0
+    var handshaking = 0
+    /// Bytes held by all loops, as of the last tick.
+    var heldByWorker = 0
+    var worker: Unmanaged<HeldByWorker>?
+    /// Requests that the connection at hand may begin before others have their turn.
+    var turn = 0
+    /// Handshakes that may go on in this tick: one costs as much as hundreds of requests.
+    var handshakesLeft = 0
     var freeExchangeCount = 0
 
     // Scratch memory, valid within one call.
@@ -95,6 +109,12 @@ struct Loop {
     var milliseconds: UInt64 { now / 1_000_000 }
 
     static let readSize = 128 * 1024
+    static let handshakesPerTick = 16
+    /// What a connection takes, and what more in its handshake, roughly; by how much the burden falls before memory is given back.
+    static let connectionBurden = 16 * 1024
+    static let slimmedBurden = 4 * 1024
+    static let handshakeBurden = 64 * 1024
+    static let trimmedBurden = 2 << 20
     /// A whole read after decryption, behind an incomplete frame or head of the read before.
     static let plainSize = readSize + arenaSize + 64 * 1024
     /// The largest header list that a listener may allow. Memory that nobody uses stays with the kernel.

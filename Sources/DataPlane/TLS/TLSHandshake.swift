@@ -64,6 +64,7 @@ extension LoopPointer {
         guard takeTLSOutput(connection) else { return false }
         if result == 1 {
             connection.pointee.isHandshaking = false
+            if connection.pointee.role == .downstream { handshakeEnds(connection) }
             pointee.statistics.tlsHandshakes.increment()
             connection.pointee.listener?.pointee.counters.handshakes.increment()
             handshakeDone(connection, ssl)

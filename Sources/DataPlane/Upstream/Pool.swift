@@ -339,7 +339,14 @@ extension LoopPointer {
 
     /// At the flush of an upstream connection: SETTINGS allowed more streams, or an exchange on it has ended.
     func upstreamCapacityChanged(_ connection: ConnectionPointer) {
-        guard connection.pointee.isPooled, let endpoint = connection.pointee.endpoint else { return }
+        guard let endpoint = connection.pointee.endpoint else { return }
+        guard connection.pointee.isPooled else {
+            // It takes no more: who waited for it needs another.
+            if connection.pointee.wire == .http2, endpoint.pointee.waitingHTTP2.head != nil {
+                upstreamGone(endpoint, wasSettled: true)
+            }
+            return
+        }
         if connection.pointee.wire == .http2 {
             if endpoint.pointee.waitingHTTP2.head != nil { serveWaiting(connection) }
             if endpoint.pointee.waitingWebSocket.head != nil { serveWebSockets(connection) }

@@ -103,8 +103,6 @@ extension LoopPointer {
     func breakOff(_ half: HalfPointer) {
         guard let connection = half.pointee.connection, connection.pointee.wire == .http1 else { return }
         detach(half)
-        var option = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(connection.pointee.fd, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-        close(connection, because: .released)
+        closeWithReset(connection, because: .released)
     }
 }
