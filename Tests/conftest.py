@@ -16,6 +16,11 @@ def pytest_addoption(parser):
         "--soak-iterations", type=int, default=30, help="calls of each soak case among gRPC's interoperability tests"
     )
     parser.addoption("--soak-minutes", type=float, default=60, help="how long the soak test runs")
+    parser.addoption("--abuse-seconds", type=float, default=1.5, help="how long each abuse goes on")
+    parser.addoption(
+        "--abuse-rounds", type=int, default=1, help="runs of each abuse; with more than one also those without limits"
+    )
+    parser.addoption("--abuse-report", help="file for what each run measured, a JSON object a line")
     parser.addoption("--soak-report", help="file for what the soak test measured, as JSON")
 
 

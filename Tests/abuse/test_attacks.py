@@ -1,0 +1,121 @@
+"""Each abuse beside a well-behaved client: the client notices nothing, the attacker is thrown out and counted, and the
+worker's memory is bounded and given back. Without its limit each abuse breaks this.
+
+By default an attack takes 1.5 s. `--abuse-seconds 10 --abuse-rounds 3` is the full form: the median of three runs, with the
+good client's latency held against that under as much honest load, and the runs without limits."""
+
+import dataclasses
+import json
+import statistics
+
+import pytest
+
+from abuse.harness import LEAST_BAR_MS, MIB
+from peers.frames import ENHANCE_YOUR_CALM
+
+
+def calmed(report):
+    """Ended by GOAWAY(ENHANCE_YOUR_CALM)."""
+    return report["ended"] > 0 and report["codes"].get(str(ENHANCE_YOUR_CALM), 0) > 0
+
+
+def closed(report):
+    return report["ended"] > 0
+
+
+def reset(code):
+    return lambda report: report["resets"].get(str(code), 0) > 0
+
+
+@dataclasses.dataclass
+class Case:
+    kind: str
+    thrown_out: object
+    counter: str = None
+    tls: bool = False
+
+
+CASES = [
+    Case("rapid_reset", calmed),
+    Case("provoked_reset", calmed),
+    Case("ping_flood", calmed),
+    Case("settings_flood", calmed),
+    Case("priority_flood", calmed),
+    Case("empty_data", calmed),
+    Case("window_update_flood", calmed),
+    Case("unknown_frames", calmed),
+    Case("continuation_flood", calmed),
+    Case("stream_limit", calmed),
+    Case("hpack_bomb", calmed),
+    Case("slow_head_http1", closed, "slow_head"),
+    Case("slow_head_http2", calmed, "slow_head"),
+    Case("incomplete_frame", calmed, "slow_head"),
+    Case("slow_body", closed),
+    Case("stalled_stream", reset(ENHANCE_YOUR_CALM)),
+    Case("slow_read", closed),
+    Case("slow_handshake", closed, tls=True),
+    Case("handshake_limit", closed, tls=True),
+    Case("connection_limit", closed),
+    Case("memory_connection", reset(7)),  # REFUSED_STREAM
+]
+
+
+@pytest.fixture
+def note(request, record_property):
+    """Keeps what a run measured, in the results and where `--abuse-report` says."""
+
+    def keep(case, outcomes):
+        record_property("outcome", "; ".join(outcome.line() for outcome in outcomes))
+        path = request.config.getoption("--abuse-report")
+        if path:
+            with open(path, "a") as report:
+                for outcome in outcomes:
+                    print(json.dumps({"test": request.node.name, **dataclasses.asdict(outcome)}), file=report)
+
+    return keep
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
+def test_an_attack_is_stopped_and_nobody_else_notices(limited, case, note, pytestconfig):
+    seconds, rounds = pytestconfig.getoption("--abuse-seconds"), pytestconfig.getoption("--abuse-rounds")
+    outcomes, honest = [], []
+
+    def attack(with_honest=True):
+        outcomes.append(limited.run(case.kind, case.counter or case.kind, seconds, case.tls))
+        if with_honest:  # right behind it, so that others on this machine burden both
+            honest.append(limited.honest_p99_ms(outcomes[-1].cpu, seconds))
+
+    attack(with_honest=rounds > 1)
+    if rounds > 1 or outcomes[0].p99_ms > LEAST_BAR_MS:
+        for _ in range(max(3, rounds) - 1):
+            attack()
+    p99 = statistics.median(outcome.p99_ms for outcome in outcomes)
+    bar = max(LEAST_BAR_MS, 2 * statistics.median(honest or [0]))
+    for outcome in outcomes:
+        outcome.bar_ms = bar
+        outcome.good["p99_us"] = p99 * 1000
+    note(case, outcomes)
+    for outcome in outcomes:
+        complaints = outcome.complaints(case.thrown_out)
+        assert not complaints, outcome.line()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
+def test_without_its_limit_an_attack_is_not_stopped(unlimited, case, note):
+    outcome = unlimited.run(case.kind, case.counter or case.kind, 2, case.tls)
+    note(case, [outcome])
+    assert outcome.complaints(case.thrown_out), outcome.line()
+    assert outcome.counted == 0, outcome.line()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+def test_100_000_handshakes_begun_and_left(unlimited_files, note):
+    """At least 8,000 at once, from eight addresses, under the default limits: the gateway keeps the newest 2,048."""
+    case = Case("handshake_storm", closed, "handshake_limit", tls=True)
+    outcome = unlimited_files.run(case.kind, case.counter, 90, case.tls, good_seconds=15)
+    outcome.bar_ms = max(LEAST_BAR_MS, 2 * unlimited_files.honest_p99_ms(outcome.cpu, 3))
+    note(case, [outcome])
+    assert outcome.attack["made"] == 100_000, outcome.line()
+    assert not outcome.complaints(case.thrown_out, most_growth=160 * MIB), outcome.line()
