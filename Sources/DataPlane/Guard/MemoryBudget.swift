@@ -58,13 +58,12 @@ extension LoopPointer {
         return pointee.held >= listener.pointee.memoryPerLoop ? .memoryLoop : .memoryWorker
     }
 
-    /// Whether a window of this half's stream may double: half of each budget is left for what is held already and for what
+    /// Whether a window of this half's stream may have so much more: half of each budget is left for what is held already and for what
     /// grown windows let come.
-    func mayGrow(_ half: HalfPointer) -> Bool {
+    func mayGrow(_ half: HalfPointer, by more: Int) -> Bool {
         let exchange = half.pointee.exchange
         guard !exchange.pointee.isMirror, let origin = exchange.pointee.origin, let listener = origin.pointee.listener
         else { return false }
-        let more = half.pointee.windowSize
         guard origin.pointee.held &+ origin.pointee.grown &+ more <= listener.pointee.memoryPerConnection / 2,
             pointee.held &+ pointee.grown &+ more <= listener.pointee.memoryPerLoop / 2,
             pointee.heldByWorker &+ more <= listener.pointee.memoryPerWorker / 2

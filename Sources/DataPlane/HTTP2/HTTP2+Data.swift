@@ -134,12 +134,12 @@ extension LoopPointer {
             creditConnection(connection, state)
         }
         // The reader keeps up with a window that was used: let the sender have more in flight.
-        if half.pointee.outstanding == 0, half.pointee.windowSize < HTTP2State.maxStreamWindow,
-            half.pointee.receiveWindow < half.pointee.windowSize / 2,
-            state.pointee.grownWindows < HTTP2State.growthBudget, mayGrow(half)
+        let growth = min(half.pointee.windowSize, HTTP2State.maxStreamWindow &- half.pointee.windowSize)
+        if half.pointee.outstanding == 0, growth > 0, half.pointee.receiveWindow < half.pointee.windowSize / 2,
+            state.pointee.grownWindows < HTTP2State.growthBudget, mayGrow(half, by: growth)
         {
-            state.pointee.grownWindows &+= half.pointee.windowSize
-            half.pointee.windowSize &*= 2
+            state.pointee.grownWindows &+= growth
+            half.pointee.windowSize &+= growth
         }
         creditStream(half)
     }
