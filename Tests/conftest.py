@@ -35,9 +35,9 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
-    """A running gateway that the tests of a module share; they keep apart by domain names."""
-    made = Gateway(tmp_path_factory.mktemp("gateway"))
+def gateway(tmp_path_factory, request):
+    """A running gateway that the tests of a module share; they keep apart by domain names. A module may set LOOPS."""
+    made = Gateway(tmp_path_factory.mktemp("gateway"), loops=getattr(request.module, "LOOPS", 2))
     _running.append(made)
     try:
         made.start()

@@ -16,17 +16,8 @@ from peers import http2
 from peers.http1 import EchoServer, RawServer
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
-    from integration.gateway import Gateway
-
-    made = Gateway(tmp_path_factory.mktemp("gateway"), loops=1)
-    try:
-        made.start()
-        yield made
-        made.stop()
-    finally:
-        made.abandon()
+# Ejection and turns are counted for each loop.
+LOOPS = 1
 
 
 @pytest.fixture

@@ -14,18 +14,8 @@ from peers.http1 import EchoServer, RawServer
 from peers.wire import Wire
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
-    """One loop: budgets are counted for each."""
-    from integration.gateway import Gateway
-
-    made = Gateway(tmp_path_factory.mktemp("gateway"), loops=1)
-    try:
-        made.start()
-        yield made
-        made.stop()
-    finally:
-        made.abandon()
+# Budgets are counted for each loop.
+LOOPS = 1
 
 
 @pytest.fixture

@@ -14,18 +14,8 @@ from peers.http1 import EchoServer, RawServer
 from peers.wire import Wire
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
-    """One loop: what several spread in turn, each on its own, is not exact to the request."""
-    from integration.gateway import Gateway
-
-    made = Gateway(tmp_path_factory.mktemp("gateway"), loops=1)
-    try:
-        made.start()
-        yield made
-        made.stop()
-    finally:
-        made.abandon()
+# What several loops spread in turn, each on its own, is not exact to the request.
+LOOPS = 1
 
 
 @pytest.fixture
