@@ -27,6 +27,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
         name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: settings)
 }
 
+let trees: Target.Dependency = .product(name: "HashTreeCollections", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: [Target.Dependency] = [
@@ -49,6 +50,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.2.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -66,19 +68,19 @@ let package = Package(
         // Shared by both processes.
         module("Seal", ["COpenSSL"]),
         module("Telemetry", [logging]),
-        module("ConfigModel", ["Seal"]),
+        module("ConfigModel", ["Seal", trees]),
         module("TLSMaterial", ["Seal", "COpenSSL"]),
         module("RouteMatching", ["ConfigModel", "CRE2"]),
         module("ConfigChannel", ["ConfigModel", "Seal"]),
 
         // The control plane.
         module("ConsoleModel"),
-        module("Persistence", ["ConsoleModel", "Seal", grdb, logging]),
+        module("Persistence", ["ConsoleModel", "Seal", grdb, logging, trees]),
         module(
             "ControlPlane",
             [
                 "Persistence", "ConsoleModel", "ConfigModel", "RouteMatching", "ConfigChannel", "TLSMaterial",
-                "Telemetry", "Seal", logging,
+                "Telemetry", "Seal", logging, trees,
             ] + hummingbird + lifecycle + nio),
         .executableTarget(
             name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],

@@ -114,17 +114,7 @@ struct Composition {
     ) -> [SnapshotObject] {
         var found: [ObjectKey: SnapshotObject] = [:]
         for object in sent where target[object.key] != object {
-            let references: [ObjectKey] =
-                switch object.object {
-                case .route(let route):
-                    route.destinations.map { ObjectKey(.cluster, $0.cluster) }
-                        + [route.filters.mirror.map { ObjectKey(.cluster, $0.cluster) }].compactMap(\.self)
-                        + (route.filters.authentication?.consumers ?? []).map { ObjectKey(.consumer, $0) }
-                case .virtualHost(let host): host.tlsIdentity.map { [ObjectKey(.tlsIdentity, $0)] } ?? []
-                case .cluster(let cluster): cluster.tls?.clientIdentity.map { [ObjectKey(.tlsIdentity, $0)] } ?? []
-                case .listener, .tlsIdentity, .consumer: []
-                }
-            for key in references where target[key] == nil {
+            for key in object.object.references where key.kind != .virtualHost && target[key] == nil {
                 if case .object(let form) = known.form(of: key) { found[key] = form }
             }
         }

@@ -115,7 +115,7 @@ package struct Refused: Hashable, Sendable, Error {
     }
 }
 
-/// Announces a snapshot. Its objects follow in order of their keys, then `publishEnd`.
+/// Announces a snapshot. Its objects follow, then `publishEnd`.
 package struct PublishBegin: Hashable, Sendable {
     package var nonce: UInt64
     package var history: HistoryID

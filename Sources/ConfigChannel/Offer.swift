@@ -56,7 +56,7 @@ package struct OfferFrames: Sequence, IteratorProtocol {
 
     private let offer: Offer
     private var stage = Stage.begin
-    private var nextObject: Int
+    private var objects: ObjectTree.Iterator
     private var nextRetained = 0
     /// Held back in a form that is known here.
     private let kept: Set<ObjectKey>
@@ -64,7 +64,7 @@ package struct OfferFrames: Sequence, IteratorProtocol {
     init(offer: Offer) {
         self.offer = offer
         kept = Set(offer.heldBack.lazy.filter(\.keepsLastForm).map(\.key))
-        nextObject = offer.content.objects.startIndex
+        objects = offer.content.objects.makeIterator()
     }
 
     package mutating func next() -> [UInt8]? {
@@ -93,21 +93,18 @@ package struct OfferFrames: Sequence, IteratorProtocol {
         return writer.payloadCount == 0 ? nil : writer.frame(.objects)
     }
 
-    /// Both lists are in order; the entries come merged.
     private mutating func nextEntry() -> ObjectEntry? {
-        let object = nextObject < offer.content.objects.endIndex ? offer.content.objects[nextObject].object : nil
-        let retained = nextRetained < offer.retained.count ? offer.retained[nextRetained] : nil
-        if let retained, object.map({ retained < $0.key }) ?? true {
+        guard let object = objects.next() else {
+            guard nextRetained < offer.retained.count else { return nil }
+            let retained = offer.retained[nextRetained]
             nextRetained += 1
             return ObjectEntry(kind: retained.kind.rawValue, name: retained.name, bytes: nil)
         }
-        guard let object else { return nil }
-        nextObject += 1
         // The worker serves the last good form of what is held back: sent again, it could be damaged again on its way.
         if kept.contains(object.key) {
             return ObjectEntry(kind: object.key.kind.rawValue, name: object.key.name, bytes: nil)
         }
-        let bytes = object.canonicalBytes()
+        let bytes = object.object.canonicalBytes()
         // An object over the bound is refused when it is saved. Should one exist all the same, no bytes are no object:
         // the subscriber NACKs it by name, and everything else goes on.
         return ObjectEntry(

@@ -1,5 +1,7 @@
 // The unit of distribution: an object with a kind, a name, canonical bytes and a hash. ACK and NACK speak of these.
 
+import Seal
+
 /// The kinds of objects, in the order in which a snapshot lists them. Raw values travel on the wire and never change.
 package enum ObjectKind: UInt8, Hashable, Sendable, CaseIterable {
     case listener = 1
@@ -21,6 +23,13 @@ package struct ObjectKey: Hashable, Sendable, Comparable, CustomStringConvertibl
     }
 
     package var description: String { "\(kind) \(name)" }
+
+    /// Where an object of this key stands in a tree: the first 64 bits of SHA-256 over the kind's byte and the name.
+    var place: UInt64 {
+        SHA256.hash([kind.rawValue] + Array(name.utf8)).withUnsafeBytes {
+            UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self))
+        }
+    }
 
     /// By bytes, as `<` and the hashes do: `String` takes texts for equal that differ only in Unicode composition.
     package static func == (a: ObjectKey, b: ObjectKey) -> Bool {

@@ -91,7 +91,7 @@ private struct Pair {
         pair.publish(snapshot)
         try pair.settle()
         #expect(pair.subscriber.served == ServedVersion(snapshot))
-        #expect(pair.subscriber.current?.objects == snapshot.objects)
+        #expect(pair.subscriber.current?.root == snapshot.root)
         #expect(pair.publisher.progress(of: 1) == .live)
     }
 

@@ -61,7 +61,7 @@ package actor Publisher {
 
     private func rebased(_ snapshot: Snapshot) -> Snapshot? {
         guard let current, endedHistories.contains(snapshot.historyID) else { return snapshot }
-        return try? Snapshot(historyID: current.historyID, version: snapshot.version, objects: snapshot.objects)
+        return snapshot.under(current.historyID)
     }
 
     private func perform(_ step: PublisherState.NextStep, for worker: Worker) {
@@ -96,7 +96,7 @@ package actor Publisher {
             // Somebody may have published under the new history already, compiled after it was stored.
             if old.historyID != minted {
                 endedHistories.insert(old.historyID)
-                publish(try Snapshot(historyID: minted, version: old.version, objects: old.objects))
+                publish(old.under(minted))
             }
         } catch {
             logger.error("no new history could be stored, trying again", metadata: ["error": "\(error)"])

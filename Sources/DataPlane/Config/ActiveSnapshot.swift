@@ -51,11 +51,13 @@ final class ActiveSnapshot: Sendable {
         var consumers: [Consumer] = []
         for object in snapshot.objects {
             switch object.object {
-            case .listener(let listener) where listener.tls && port == nil: port = listener.port
             case .consumer(let consumer): consumers.append(consumer)
             case .cluster(let cluster): blocks[cluster.name] = registry.cluster(cluster.name)
             default: break
             }
+        }
+        for object in snapshot.objects.of(.listener).inOrderOfKeys() {
+            if case .listener(let listener) = object.object, listener.tls, port == nil { port = listener.port }
         }
         redirectPort = port
         self.consumers = ConsumerTable(consumers)
@@ -83,9 +85,11 @@ final class ActiveSnapshot: Sendable {
         return clientPolicies[host]
     }
 
-    /// Listeners in the order of the snapshot.
+    /// Listeners in the order of their names.
     var listeners: [Listener] {
-        snapshot.objects.compactMap { if case .listener(let listener) = $0.object { listener } else { nil } }
+        snapshot.objects.of(.listener).inOrderOfKeys().compactMap {
+            if case .listener(let listener) = $0.object { listener } else { nil }
+        }
     }
 }
 

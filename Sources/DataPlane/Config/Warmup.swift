@@ -54,7 +54,9 @@ struct Warmup {
         guard problems.isEmpty else { return .refused(problems) }
         self = next
         let degraded = openSockets(
-            snapshot.objects.compactMap { if case .listener(let listener) = $0.object { listener } else { nil } })
+            snapshot.objects.of(.listener).inOrderOfKeys().compactMap {
+                if case .listener(let listener) = $0.object { listener } else { nil }
+            })
         limiters = keepLimiters(table.routes)
         let active = ActiveSnapshot(
             snapshot: snapshot, table: table, material: material, limiters: limiters, registry: registry)
