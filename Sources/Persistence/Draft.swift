@@ -23,13 +23,21 @@ package struct ResourceChange: Hashable, Sendable {
 /// A configuration that is being edited.
 package struct Draft: Sendable {
     package private(set) var configuration: StoredConfiguration
+    /// What was stored when the edit began.
+    package let original: StoredConfiguration
     /// In the order made; at most one a resource.
     private(set) var changes: [(change: ResourceChange, resource: (any Resource)?, id: Int64)] = []
     private(set) var nextID: Int64
+    private var changed: Set<Subject> = []
+
+    private struct Subject: Hashable, Sendable {
+        let kind: ResourceKind
+        let name: String
+    }
 
     init(of configuration: StoredConfiguration, nextID: Int64) {
-        self.configuration = configuration
-        self.configuration.version += 1
+        self.configuration = configuration.next()
+        original = configuration
         self.nextID = nextID
     }
 
@@ -40,7 +48,7 @@ package struct Draft: Sendable {
     @discardableResult
     package mutating func put<R: Resource>(_ resource: R) -> R {
         var resource = resource
-        let path: WritableKeyPath<StoredConfiguration, [String: Stored<R>]> = R.collection
+        let path: WritableKeyPath<StoredConfiguration, ResourceTable<R>> = R.collection
         let old = configuration[keyPath: path][resource.name]
         if let old {
             resource.version = old.value.version
@@ -56,14 +64,14 @@ package struct Draft: Sendable {
 
     /// Removes; nothing happens when there is no such resource.
     package mutating func remove<R: Resource>(_ type: R.Type, named name: String) {
-        let path: WritableKeyPath<StoredConfiguration, [String: Stored<R>]> = R.collection
+        let path: WritableKeyPath<StoredConfiguration, ResourceTable<R>> = R.collection
         guard let old = configuration[keyPath: path].removeValue(forKey: name) else { return }
         record(ResourceChange(kind: R.kind, name: name, action: .delete), nil, old.id)
     }
 
     private mutating func record(_ change: ResourceChange, _ resource: (any Resource)?, _ id: Int64) {
         precondition(
-            !changes.contains { $0.change.kind == change.kind && $0.change.name == change.name },
+            changed.insert(Subject(kind: change.kind, name: change.name)).inserted,
             "a resource changes once in an edit")
         changes.append((change, resource, id))
     }

@@ -17,7 +17,7 @@ package enum ResourceKind: String, Sendable, CaseIterable {
 package protocol Resource: Hashable, Sendable {
     static var kind: ResourceKind { get }
     /// Where a configuration keeps this kind.
-    static var collection: WritableKeyPath<StoredConfiguration, [String: Stored<Self>]> { get }
+    static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> { get }
 
     var name: String { get }
     /// Number of the version that last wrote it.
@@ -28,25 +28,37 @@ package protocol Resource: Hashable, Sendable {
     init(name: String, body: [UInt8], secret: Secret?) throws
     /// What it keeps sealed.
     var secret: (field: String, value: Secret)? { get }
+    /// What must be there for it; one may come twice.
+    var references: [ResourceReference] { get }
 }
 
 extension Console.Domain: Resource {
     package static var kind: ResourceKind { .domain }
-    package static var collection: WritableKeyPath<StoredConfiguration, [String: Stored<Self>]> { \.domains }
+    package static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> { \.domains }
     package var secret: (field: String, value: Secret)? { nil }
+    package var references: [ResourceReference] { certIdentifier.map { [.certificate($0)] } ?? [] }
 }
 
 extension Console.Route: Resource {
     package static var kind: ResourceKind { .route }
-    package static var collection: WritableKeyPath<StoredConfiguration, [String: Stored<Self>]> { \.routes }
+    package static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> { \.routes }
     package var secret: (field: String, value: Secret)? { nil }
+
+    /// A route without domains belongs to that of any host.
+    package var references: [ResourceReference] {
+        (domains.isEmpty ? [Console.Domain.anyHost] : domains).map { .domain($0) }
+            + namedServices.map { .service($0) }
+            + (authConfig?.allowedConsumers ?? []).map { .consumer($0) }
+    }
 }
 
 extension Console.ServiceSource: Resource {
     package static var kind: ResourceKind { .serviceSource }
-    package static var collection: WritableKeyPath<StoredConfiguration, [String: Stored<Self>]> {
+    package static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> {
         \.serviceSources
     }
+
+    package var references: [ResourceReference] { tlsClientCertificate.map { [.certificate($0)] } ?? [] }
 
     /// Credentials travel in the model, because that is how they come in; they never leave it in clear.
     package var secret: (field: String, value: Secret)? {
@@ -74,7 +86,8 @@ extension Console.ServiceSource: Resource {
 
 extension Console.Consumer: Resource {
     package static var kind: ResourceKind { .consumer }
-    package static var collection: WritableKeyPath<StoredConfiguration, [String: Stored<Self>]> { \.consumers }
+    package static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> { \.consumers }
+    package var references: [ResourceReference] { [] }
 
     package var secret: (field: String, value: Secret)? {
         guard let bytes = try? ConsoleJSON.encode(credentials) else { return nil }
@@ -96,9 +109,11 @@ extension Console.Consumer: Resource {
 
 extension StoredCertificate: Resource {
     package static var kind: ResourceKind { .certificate }
-    package static var collection: WritableKeyPath<StoredConfiguration, [String: Stored<Self>]> {
+    package static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> {
         \.certificates
     }
+
+    package var references: [ResourceReference] { [] }
 
     private struct Body: Codable {
         var chain: String

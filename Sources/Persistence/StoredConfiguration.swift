@@ -1,21 +1,39 @@
 // Everything that a version covers, as one value: what the database holds and what the compiler turns into a snapshot.
-// The store keeps the current one in memory; an edit works on a copy, which is compiled and judged before it is written.
+// The store keeps the current one in memory; an edit works on a copy, which is compiled and judged before it is written. Copies
+// share what they have in common.
 
 package import ConsoleModel
 package import Seal
+import Synchronization
 
 /// The whole configuration at one version.
 package struct StoredConfiguration: Sendable {
     /// Number of the version that this is; 0: nothing was ever saved.
     package var version: UInt64 = 0
+    /// Tells configurations apart within this process: every one that was loaded or drafted has its own.
+    package private(set) var identity = newIdentity()
     /// Resources by name.
-    package var domains: [String: Stored<Console.Domain>] = [:]
-    package var certificates: [String: Stored<StoredCertificate>] = [:]
-    package var routes: [String: Stored<Console.Route>] = [:]
-    package var serviceSources: [String: Stored<Console.ServiceSource>] = [:]
-    package var consumers: [String: Stored<Console.Consumer>] = [:]
+    package var domains = ResourceTable<Console.Domain>()
+    package var certificates = ResourceTable<StoredCertificate>()
+    package var routes = ResourceTable<Console.Route>()
+    package var serviceSources = ResourceTable<Console.ServiceSource>()
+    package var consumers = ResourceTable<Console.Consumer>()
 
     package init() {}
+
+    private static let identities = Atomic<UInt64>(0)
+
+    private static func newIdentity() -> UInt64 {
+        identities.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    /// A copy to be changed into the next version.
+    func next() -> StoredConfiguration {
+        var next = self
+        next.version += 1
+        next.identity = Self.newIdentity()
+        return next
+    }
 
     /// The source that offers the service of this name, as in `greeter.static`.
     package func serviceSource(offering service: String) -> Console.ServiceSource? {

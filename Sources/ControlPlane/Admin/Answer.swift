@@ -80,8 +80,8 @@ struct Page<Value: Encodable>: Encodable {
     }
 
     /// A page of resources in the order of their names. Only those on the page are touched: there may be 100,000.
-    init<Item>(of all: [String: Stored<Item>], _ request: PageRequest, _ transform: (Item) -> Value) {
-        items = all.keys.sorted()[request.range(of: all.count)].compactMap { all[$0].map { transform($0.value) } }
+    init<Item>(of all: ResourceTable<Item>, _ request: PageRequest, _ transform: (Item) -> Value) {
+        items = all.names.sorted()[request.range(of: all.count)].compactMap { all[$0].map { transform($0.value) } }
         total = all.count
         self.request = request
     }

@@ -1,4 +1,4 @@
-// Every change of the configuration goes this way: apply to a draft, compile and judge the whole as the worker will,
+// Every change of the configuration goes this way: apply to a draft, compile and judge what it touches as the worker will,
 // store, publish, and, if asked, wait until it is live.
 
 import ConfigModel
@@ -15,8 +15,9 @@ package final class Editor: Sendable {
     private let store: Store
     private let compiler: SnapshotCompiler
     private let publisher: Publisher
-    /// The snapshot of the stored configuration: the next one shares with it what has not changed.
-    private let latest = Mutex<Snapshot?>(nil)
+    /// What was compiled last: the stored configuration, and what an edit made of it, which is the stored one if the edit was
+    /// committed. The next edit starts from the one that it finds stored.
+    private let recent = Mutex<[CompiledConfiguration]>([])
 
     package init(store: Store, compiler: SnapshotCompiler, publisher: Publisher) {
         self.store = store
@@ -26,12 +27,13 @@ package final class Editor: Sendable {
 
     /// Compiles what is stored and publishes it: the first thing at the start.
     package func publishStored(logger: Logger) async throws {
-        let compiled = try compile(store.configuration)
+        let compiled = try compiler.compile(store.configuration, history: history)
+        recent.withLock { $0 = [compiled] }
         for problem in compiled.problems {
             // It was fit when it was stored, so this is for whoever made the rules stricter since.
             logger.warning("stored configuration has a problem", metadata: ["problem": "\(problem.sentence)"])
         }
-        await publish(compiled.snapshot)
+        await publisher.publish(compiled.snapshot)
     }
 
     /// Runs the edit; the answer of `respond` gets the headers that tell its version and whether it is live.
@@ -75,7 +77,7 @@ package final class Editor: Sendable {
         by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
     ) async throws -> Edited<Answer> {
         let (edited, snapshot) = try await judgedEdit(by: author, body)
-        if let snapshot { await publish(snapshot) }
+        if let snapshot { await publisher.publish(snapshot) }
         return edited
     }
 
@@ -83,39 +85,47 @@ package final class Editor: Sendable {
         by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
     ) async throws -> (Edited<Answer>, Snapshot?) {
         let edited = try await store.edit(by: author) { [self] draft -> (Answer, Snapshot?) in
-            let before = draft.configuration
             let answer = try body(&draft)
             if draft.changesNothing { return (answer, nil) }
-            let compiled = try compile(draft.configuration)
-            try judge(compiled, draft: draft, before: before)
-            return (answer, compiled.snapshot)
+            return (answer, try judged(draft).snapshot)
         }
         let (answer, snapshot) = edited.answer
         return (edited.answering(answer), snapshot)
     }
 
-    private func compile(_ configuration: StoredConfiguration) throws -> CompiledConfiguration {
+    private var history: HistoryID {
         guard let history = HistoryID(store.history) else { preconditionFailure("a history has 16 bytes") }
-        return try compiler.compile(configuration, history: history, after: latest.withLock { $0 })
+        return history
     }
 
-    /// The worker's own validation. What was wrong before the edit is not the edit's fault and does not refuse it.
-    private func judge(_ compiled: CompiledConfiguration, draft: Draft, before: StoredConfiguration) throws {
-        if compiled.problems.isEmpty { return }
-        let old = Set(try compiler.compile(before, history: compiled.snapshot.historyID).problems)
+    /// Compiles the draft and lets the worker's own validation judge it. What was wrong before the edit is not the edit's fault and
+    /// does not refuse it.
+    private func judged(_ draft: Draft) throws -> CompiledConfiguration {
+        let history = history
+        let before = try compiled(draft.original, history)
+        let after = try compiler.compile(draft.configuration, draft.changedResources, history: history, after: before)
+        try refuse(after.problems, unless: before.problems, draft)
+        recent.withLock { $0 = [before, after] }
+        return after
+    }
+
+    /// The stored configuration as it was compiled when it came; anew after a start of another history.
+    private func compiled(_ stored: StoredConfiguration, _ history: HistoryID) throws -> CompiledConfiguration {
+        let known = recent.withLock { recent in
+            recent.first { $0.configuration.identity == stored.identity && $0.snapshot.historyID == history }
+        }
+        return try known ?? compiler.compile(stored, history: history)
+    }
+
+    private func refuse(_ problems: [ResourceProblem], unless known: [ResourceProblem], _ draft: Draft) throws {
+        if problems.isEmpty { return }
+        let old = Set(known)
         let edited = Set(draft.changedResources.map { "\($0.kind.rawValue) \($0.name)" })
-        let errors = compiled.problems.filter { !old.contains($0) }.map { problem in
+        let errors = problems.filter { !old.contains($0) }.map { problem in
             let isOwn = edited.contains("\(problem.kind?.rawValue ?? "") \(problem.name)")
             return isOwn ? problem.error : FieldError("", problem.sentence)
         }
         if !errors.isEmpty { throw Problem.invalid(errors) }
-    }
-
-    private func publish(_ snapshot: Snapshot) async {
-        latest.withLock { latest in
-            if (latest?.version ?? 0) <= snapshot.version { latest = snapshot }
-        }
-        await publisher.publish(snapshot)
     }
 }
 

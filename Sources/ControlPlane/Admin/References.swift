@@ -50,10 +50,8 @@ extension StoredConfiguration {
     // MARK: what needs a resource
 
     func users(ofCertificate name: String) -> [(noun: String, name: String)] {
-        let domains = domains.values.map(\.value).filter { $0.certIdentifier == name }.map { ("domain", $0.name) }
-        let sources = serviceSources.values.map(\.value).filter { $0.tlsClientCertificate == name }
-            .map { ("service source", $0.name) }
-        return domains.sorted { $0.1 < $1.1 } + sources.sorted { $0.1 < $1.1 }
+        domains.users(of: .certificate(name)).sorted().map { ("domain", $0) }
+            + serviceSources.users(of: .certificate(name)).sorted().map { ("service source", $0) }
     }
 
     func users(ofDomain name: String) -> [(noun: String, name: String)] {
@@ -61,21 +59,18 @@ extension StoredConfiguration {
     }
 
     func users(ofConsumer name: String) -> [(noun: String, name: String)] {
-        routes.values.map(\.value).filter { $0.authConfig?.allowedConsumers?.contains(name) ?? false }
-            .map { ("route", $0.name) }.sorted { $0.1 < $1.1 }
+        routes.users(of: .consumer(name)).sorted().map { ("route", $0) }
     }
 
     func users(of source: Console.ServiceSource) -> [(noun: String, name: String)] {
         guard source.offersService else { return [] }
-        return routes.values.map(\.value).filter { $0.namedServices.contains(source.serviceName) }
-            .map { ("route", $0.name) }.sorted { $0.1 < $1.1 }
+        return routes.users(of: .service(source.serviceName)).sorted().map { ("route", $0) }
     }
 
     /// By name. Routes without a domain belong to the domain of any host.
     func routes(ofDomain name: String) -> [Console.Route] {
-        routes.values.map(\.value).filter {
-            name == Console.Domain.anyHost ? $0.domains.isEmpty : $0.domains.contains(name)
-        }.sorted { $0.name < $1.name }
+        routes.users(of: .domain(name)).sorted().compactMap { routes[$0]?.value }
+            .filter { name != Console.Domain.anyHost || $0.domains.isEmpty }
     }
 
     // MARK: what works otherwise than it looks

@@ -69,9 +69,9 @@ struct ServiceSourceController: Sendable {
             try Self.checkAuthorities(of: source)
             try draft.configuration.checkReferences(of: source).throwIfRefused()
             try checkVersion("service source", name, given: source.version, current: current.version)
-            let users = draft.configuration.users(of: current)
-            if !source.offersService || source.serviceName != current.serviceName, !users.isEmpty {
-                throw Problem.inUse("service", current.serviceName, by: users)
+            if !source.offersService || source.serviceName != current.serviceName {
+                let users = draft.configuration.users(of: current)
+                if !users.isEmpty { throw Problem.inUse("service", current.serviceName, by: users) }
             }
             return draft.put(source.keepingCredentials(of: current))
         } respond: { edited, held in

@@ -2,6 +2,7 @@
 
 import ConfigModel
 import ConsoleModel
+import Persistence
 
 extension SnapshotCompiler {
     /// The service's own port stays out of the name: routes go on working when their source moves to another one.
@@ -9,7 +10,16 @@ extension SnapshotCompiler {
         "\(service)/\(spoken.rawValue)"
     }
 
-    func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
+    /// `nil`: no source offers its service.
+    func cluster(_ name: String, _ configuration: StoredConfiguration) -> Cluster? {
+        guard let slash = name.lastIndex(of: "/"),
+            let spoken = BackendProtocol(rawValue: String(name[name.index(after: slash)...])),
+            let source = configuration.serviceSource(offering: String(name[..<slash]))
+        else { return nil }
+        return cluster(name, source, spoken)
+    }
+
+    private func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
         Cluster(
             name: name,
             endpoints: source.serviceEndpoints.map {

@@ -89,7 +89,7 @@ extension SnapshotCompiler {
     }
 
     /// Secrets become hashes here: the worker compares, and cannot tell them to anybody.
-    static func consumer(_ consumer: Console.Consumer) -> Consumer {
+    func consumer(_ consumer: Console.Consumer) -> ConfigObject {
         var credentials: [Credential] = []
         for credential in consumer.credentials {
             switch credential.kind {
@@ -111,6 +111,6 @@ extension SnapshotCompiler {
             case nil: break
             }
         }
-        return Consumer(name: consumer.name, credentials: credentials)
+        return .consumer(Consumer(name: consumer.name, credentials: credentials))
     }
 }

@@ -5,21 +5,19 @@ import ConsoleModel
 import Persistence
 
 extension SnapshotCompiler {
-    /// The route, and its clusters added to those of the routes before it.
-    func route(
-        _ stored: Stored<Console.Route>, _ configuration: StoredConfiguration, _ clusters: inout [String: Cluster]
-    ) -> Route {
+    /// Depends on the sources of its services by their being there and by the protocol that they are spoken to in, on nothing
+    /// else of them: `CompilationStep` counts on that.
+    func route(_ stored: Stored<Console.Route>, _ configuration: StoredConfiguration) -> Route {
         let route = stored.value
         var isGRPC = false
         let destinations = route.services.map { service in
             let source = configuration.serviceSource(offering: service.name)
             let spoken = route.backendProtocol(towards: source)
             isGRPC = isGRPC || spoken.isGRPC
-            let name = Self.clusterName(service.name, spoken)
-            if let source, clusters[name] == nil { clusters[name] = cluster(name, source, spoken) }
-            return Destination(cluster: name, weight: UInt32(clamping: service.weight ?? 100))
+            return Destination(
+                cluster: Self.clusterName(service.name, spoken), weight: UInt32(clamping: service.weight ?? 100))
         }
-        let mirror = mirrorCluster(route, configuration, &clusters)
+        let mirror = mirrorCluster(route, configuration)
         let timeouts = route.effectiveTimeouts
         return Route(
             name: route.name, virtualHosts: route.domains, order: UInt64(clamping: stored.id),
@@ -59,16 +57,11 @@ extension SnapshotCompiler {
     }
 
     /// The cluster for copies of the route's requests, spoken to as the route speaks to its own services.
-    private func mirrorCluster(
-        _ route: Console.Route, _ configuration: StoredConfiguration, _ clusters: inout [String: Cluster]
-    ) -> String? {
+    private func mirrorCluster(_ route: Console.Route, _ configuration: StoredConfiguration) -> String? {
         guard let mirror = route.mirror, mirror.enabled ?? true,
             let source = configuration.serviceSource(offering: mirror.service)
         else { return nil }
-        let spoken = route.backendProtocol(towards: source)
-        let name = Self.clusterName(mirror.service, spoken)
-        if clusters[name] == nil { clusters[name] = cluster(name, source, spoken) }
-        return name
+        return Self.clusterName(mirror.service, route.backendProtocol(towards: source))
     }
 
     private static func path(_ path: Console.PathPredicate?) -> PathPredicate {

@@ -8,16 +8,10 @@
 import ConfigChannel
 package import ConfigModel
 import ConsoleModel
+import HashTreeCollections
 package import Persistence
 import RouteMatching
 import TLSMaterial
-
-/// A configuration as workers get it, with what is wrong with it.
-package struct CompiledConfiguration: Sendable {
-    package let snapshot: Snapshot
-    /// Empty: fit to be published. A save that has any is refused.
-    package let problems: [ResourceProblem]
-}
 
 /// Turns stored configurations into snapshots.
 package struct SnapshotCompiler: Sendable {
@@ -29,40 +23,38 @@ package struct SnapshotCompiler: Sendable {
         self.settings = settings
     }
 
-    /// `previous` saves work: what has not changed since keeps its hash and is not judged by the engines again.
+    /// The whole.
     package func compile(
-        _ configuration: StoredConfiguration, history: HistoryID, after previous: Snapshot? = nil
+        _ configuration: StoredConfiguration, history: HistoryID
     ) throws(DuplicateObject) -> CompiledConfiguration {
-        var clusters: [String: Cluster] = [:]
-        var objects = listeners.map(ConfigObject.listener)
-        objects += configuration.certificates.values.map { .tlsIdentity(Self.identity($0.value)) }
-        objects += configuration.domains.values.map { .virtualHost(Self.virtualHost($0.value)) }
-        for route in configuration.routes.values {
-            objects.append(.route(self.route(route, configuration, &clusters)))
-        }
-        objects += clusters.values.map(ConfigObject.cluster)
-        objects += configuration.consumers.values.map { .consumer(Self.consumer($0.value)) }
-        objects.sort { $0.key < $1.key }
+        var step = CompilationStep(self, from: nothing(history), to: configuration)
+        for listener in listeners { step.take(listener) }
+        for name in configuration.certificates.names { step.take(.certificate, name) }
+        for name in configuration.domains.names { step.take(.domain, name) }
+        for name in configuration.consumers.names { step.take(.consumer, name) }
+        for name in configuration.routes.names { step.take(.route, name) }
+        return try step.finish(history: history)
+    }
 
-        var changed: [SnapshotObject] = []
-        var all: [SnapshotObject] = []
-        all.reserveCapacity(objects.count)
-        for object in objects {
-            if let before = previous?[object.key], before.object == object {
-                all.append(before)
-            } else {
-                all.append(SnapshotObject(object))
-                changed.append(all[all.count - 1])
-            }
-        }
-        let snapshot = try Snapshot(historyID: history, version: configuration.version, objects: all)
-        let problems = snapshot.validate() + Self.problems(ofChanged: changed)
-        return CompiledConfiguration(
-            snapshot: snapshot, problems: problems.map { ResourceProblem($0, in: configuration) }.uniqued())
+    /// What these changes make of a compiled configuration. Costs what they touch.
+    package func compile(
+        _ configuration: StoredConfiguration, _ changes: [ResourceChange], history: HistoryID,
+        after previous: CompiledConfiguration
+    ) throws(DuplicateObject) -> CompiledConfiguration {
+        var step = CompilationStep(self, from: previous, to: configuration)
+        for change in changes { step.take(change.kind, change.name) }
+        return try step.finish(history: history)
+    }
+
+    private func nothing(_ history: HistoryID) -> CompiledConfiguration {
+        CompiledConfiguration(
+            configuration: StoredConfiguration(),
+            snapshot: Snapshot(historyID: history, version: 0, objects: ObjectTree()), clusterUses: [:],
+            index: SnapshotIndex(), refused: [:])
     }
 
     /// What is not judged from values alone: patterns, certificate authorities, and sizes on the wire.
-    private static func problems(ofChanged changed: [SnapshotObject]) -> [ObjectProblem] {
+    static func judge(_ changed: [SnapshotObject]) -> [ObjectProblem] {
         var routes: [ConfigModel.Route] = []
         var problems: [ObjectProblem] = []
         for object in changed {
@@ -99,11 +91,12 @@ package struct SnapshotCompiler: Sendable {
 
     // MARK: Domains and certificates
 
-    private static func virtualHost(_ domain: Console.Domain) -> VirtualHost {
-        VirtualHost(
-            name: domain.name, hosts: [domain.name == Console.Domain.anyHost ? "*" : domain.name],
-            https: httpsMode(domain.https), tlsIdentity: domain.certIdentifier,
-            clientAuthentication: domain.clientAuth.map(clientAuthentication))
+    func virtualHost(_ domain: Console.Domain) -> ConfigObject {
+        .virtualHost(
+            VirtualHost(
+                name: domain.name, hosts: [domain.name == Console.Domain.anyHost ? "*" : domain.name],
+                https: Self.httpsMode(domain.https), tlsIdentity: domain.certIdentifier,
+                clientAuthentication: domain.clientAuth.map(Self.clientAuthentication)))
     }
 
     private static func clientAuthentication(_ auth: Console.Domain.ClientAuth) -> ClientAuthentication {
@@ -121,15 +114,9 @@ package struct SnapshotCompiler: Sendable {
         }
     }
 
-    private static func identity(_ certificate: StoredCertificate) -> TLSIdentity {
-        TLSIdentity(
-            name: certificate.name, certificateChain: certificate.chain, privateKey: certificate.privateKey)
-    }
-}
-
-extension Array where Element: Hashable {
-    fileprivate func uniqued() -> [Element] {
-        var seen: Set<Element> = []
-        return filter { seen.insert($0).inserted }
+    func identity(_ certificate: StoredCertificate) -> ConfigObject {
+        .tlsIdentity(
+            TLSIdentity(
+                name: certificate.name, certificateChain: certificate.chain, privateKey: certificate.privateKey))
     }
 }

@@ -13,10 +13,8 @@ import Testing
         Listener(name: "https", address: "127.0.0.1", port: 8443, tls: true),
     ]
 
-    private func compile(
-        _ configuration: StoredConfiguration, after previous: Snapshot? = nil
-    ) throws -> CompiledConfiguration {
-        try SnapshotCompiler(listeners: listeners).compile(configuration, history: .mint(), after: previous)
+    private func compile(_ configuration: StoredConfiguration) throws -> CompiledConfiguration {
+        try SnapshotCompiler(listeners: listeners).compile(configuration, history: .mint())
     }
 
     private func object<T>(_ compiled: CompiledConfiguration, _ key: ObjectKey, _ read: (ConfigObject) -> T?) throws
@@ -363,7 +361,9 @@ import Testing
             value: Console.Route(
                 name: "s", path: Console.PathPredicate(.regular, "/("),
                 services: [Console.UpstreamService(name: "greeter.static")]))
-        let second = try compile(configuration, after: first.snapshot)
+        let change = ResourceChange(kind: .route, name: "s", action: .create)
+        let second = try SnapshotCompiler(listeners: listeners)
+            .compile(configuration, [change], history: first.snapshot.historyID, after: first)
         let fresh = try compile(configuration)
         #expect(second.snapshot.root == fresh.snapshot.root)
         #expect(second.problems == fresh.problems)

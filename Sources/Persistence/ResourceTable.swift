@@ -1,0 +1,56 @@
+// The resources of one kind: by name, and by what they refer to. Persistent: a copy is free, and a change of it costs its path,
+// so that an edit never touches what it does not change. Who uses a domain or a service is looked up, not searched for.
+
+package import ConsoleModel
+import HashTreeCollections
+
+/// What a resource may refer to, by the name that it refers by.
+package enum ResourceReference: Hashable, Sendable {
+    case domain(String)
+    case certificate(String)
+    case consumer(String)
+    /// As in `greeter.static`: a source offers it.
+    case service(String)
+}
+
+/// Resources of a kind, by name.
+package struct ResourceTable<Value: Resource>: Sendable {
+    private var entries = TreeDictionary<String, Stored<Value>>()
+    private var users = TreeDictionary<ResourceReference, TreeSet<String>>()
+
+    package init() {}
+
+    package var count: Int { entries.count }
+    package var isEmpty: Bool { entries.isEmpty }
+    /// In no order.
+    package var names: [String] { Array(entries.keys) }
+    /// In no order.
+    package var values: [Stored<Value>] { Array(entries.values) }
+
+    package subscript(name: String) -> Stored<Value>? {
+        get { entries[name] }
+        set {
+            let old = newValue.map { entries.updateValue($0, forKey: name) } ?? entries.removeValue(forKey: name)
+            let (before, after) = (Set(old?.value.references ?? []), Set(newValue?.value.references ?? []))
+            for reference in before.subtracting(after) {
+                users[reference]?.remove(name)
+                if users[reference]?.isEmpty ?? false { users[reference] = nil }
+            }
+            for reference in after.subtracting(before) { users[reference, default: []].insert(name) }
+        }
+    }
+
+    @discardableResult
+    package mutating func removeValue(forKey name: String) -> Stored<Value>? {
+        let old = entries[name]
+        self[name] = nil
+        return old
+    }
+
+    /// The names of those that refer to it, in no order.
+    package func users(of reference: ResourceReference) -> [String] { users[reference].map { Array($0) } ?? [] }
+}
+
+extension ResourceTable: Equatable {
+    package static func == (a: ResourceTable, b: ResourceTable) -> Bool { a.entries == b.entries }
+}
