@@ -70,7 +70,7 @@ let package = Package(
         module("Telemetry", [logging]),
         module("ConfigModel", ["Seal", trees]),
         module("TLSMaterial", ["Seal", "COpenSSL"]),
-        module("RouteMatching", ["ConfigModel", "CRE2"]),
+        module("RouteMatching", ["ConfigModel", "CRE2", trees]),
         module("ConfigChannel", ["ConfigModel", "Seal"]),
 
         // The control plane.
@@ -91,7 +91,7 @@ let package = Package(
             "DataPlane",
             [
                 "RouteMatching", "ConfigChannel", "TLSMaterial", "Telemetry", "ConfigModel", "Seal", "CNghttp2",
-                "COpenSSL", "CCares", logging,
+                "COpenSSL", "CCares", trees, logging,
             ]),
         .executableTarget(
             name: "causeway-worker", dependencies: ["DataPlane", "Telemetry", arguments, logging],

@@ -1,5 +1,4 @@
-// The rules of a route's policies. Most are kept for the day they act: their values must be right then, and until
-// then every answer says that they do nothing.
+// The rules of a route's policies: what it tries again, lets in, changes and answers, and what becomes of its streams.
 
 extension Console.Route {
     private static let retryConditions: Set<String> = [
@@ -38,7 +37,6 @@ extension Console.Route {
         } else if policy.after != nil {
             findings.refuse("streamPolicy.after", "Has a meaning only with the mode drain.")
         }
-        if mode != .keep { findings.warn(Self.notActing("streamPolicy", "running streams are kept")) }
     }
 
     private func checkRetries(_ findings: inout Findings) {
@@ -158,9 +156,5 @@ extension Console.Route {
         if let share = mirror?.percentage, !(share > 0 && share <= 100) {
             findings.refuse("mirror.percentage", "Must be above 0 and at most 100.")
         }
-    }
-
-    private static func notActing(_ field: String, _ consequence: String) -> String {
-        "\(field): is stored but does not act yet: \(consequence)."
     }
 }

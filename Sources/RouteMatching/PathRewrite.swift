@@ -50,20 +50,14 @@ struct PathRewrite {
     }
 }
 
-extension FlatTables {
+extension RewriteRule {
     /// Writes the new path; returns its length, which may exceed the buffer (then only a part is written).
-    func rewrite(
-        _ rule: UnsafePointer<RewriteRule>, _ path: UnsafeRawBufferPointer,
-        into buffer: UnsafeMutableRawBufferPointer
-    ) -> Int {
+    func rewrite(_ path: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         var writer = PathWriter(buffer: buffer)
-        if let regex = rule.pointee.regex {
-            expand(rule.pointee.pieces, regex, path, &writer)
+        if let regex {
+            expand(regex, path, &writer)
         } else {
-            for offset in 0..<rule.pointee.pieces.count {
-                writer.append(bytes(of: rewritePieces[Int(rule.pointee.pieces.first &+ offset)].literal))
-            }
-            let prefix = Int(rule.pointee.prefix)
+            for piece in pieces { writer.append(piece.literal.bytes) }
             if prefix >= 0, prefix < path.count {
                 let skip = writer.last == 0x2f && path[prefix] == 0x2f ? 1 : 0
                 writer.append(UnsafeRawBufferPointer(rebasing: path[(prefix + skip)...]))
@@ -73,9 +67,7 @@ extension FlatTables {
         return writer.count
     }
 
-    private func expand(
-        _ pieces: Slice, _ regex: OpaquePointer, _ path: UnsafeRawBufferPointer, _ writer: inout PathWriter
-    ) {
+    private func expand(_ regex: OpaquePointer, _ path: UnsafeRawBufferPointer, _ writer: inout PathWriter) {
         let limit = RegularExpression.groupLimit
         withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * limit) { numbers in
             numbers.initialize(repeating: 0)
@@ -86,20 +78,15 @@ extension FlatTables {
                     Int32(limit))
             }
             guard matched else { return writer.append(path) }
-            for offset in 0..<pieces.count {
-                let piece = rewritePieces[Int(pieces.first &+ offset)]
+            for piece in pieces {
                 guard piece.group >= 0 else {
-                    writer.append(bytes(of: piece.literal))
+                    writer.append(piece.literal.bytes)
                     continue
                 }
-                let (start, count) = (numbers[Int(piece.group)], numbers[limit + Int(piece.group)])
+                let (start, count) = (numbers[piece.group], numbers[limit + piece.group])
                 if start >= 0 { writer.append(UnsafeRawBufferPointer(rebasing: path[start..<start + count])) }
             }
         }
-    }
-
-    private func bytes(of text: Text) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: pointer(text), count: Int(text.count))
     }
 }
 
@@ -129,21 +116,5 @@ private struct PathWriter {
         if count < buffer.count { buffer[count] = byte }
         count += 1
         last = byte
-    }
-}
-
-extension RouteTable {
-    /// Whether the route gives the upstream another path.
-    package func rewritesPath(_ route: Int) -> Bool { tables.rewriteOfRoute[route] >= 0 }
-
-    /// Writes the path that the upstream of a route sees; `nil`: the route leaves the path alone.
-    ///
-    /// Returns the length of the new path. If it exceeds the buffer, the buffer holds nothing useful: call again with one
-    /// that is large enough.
-    package func rewrittenPath(
-        of path: UnsafeRawBufferPointer, route: Int, into buffer: UnsafeMutableRawBufferPointer
-    ) -> Int? {
-        let rule = tables.rewriteOfRoute[route]
-        return rule < 0 ? nil : tables.rewrite(tables.rewrites + Int(rule), path, into: buffer)
     }
 }

@@ -2,7 +2,7 @@
 
 import ConfigModel
 
-/// A candidate with what decides its rank.
+/// A route with what decides its rank.
 struct Ranked: Comparable {
     /// In the order in which a host tries them.
     enum Group: UInt8, Comparable {
@@ -17,7 +17,7 @@ struct Ranked: Comparable {
         static func < (a: Group, b: Group) -> Bool { a.rawValue < b.rawValue }
     }
 
-    let candidate: Candidate
+    let route: CompiledRoute
     let group: Group
     /// Exact and prefix: the path, folded, without a prefix's last slash. Two routes can only compete for a request if
     /// one's is the beginning of the other's, so sorting by it changes no decision and brings equal paths together.
@@ -30,24 +30,33 @@ struct Ranked: Comparable {
     let order: UInt64
     let name: String
 
-    init(candidate: Candidate, route: Route) {
-        self.candidate = candidate
-        var folded = candidate.kind == .regex ? [] : route.path.value.utf8.map(FoldedBytes.fold)
-        if candidate.kind == .prefix, folded.last == 0x2f { folded.removeLast() }
-        let conditional = !(route.methods.isEmpty && route.headers.isEmpty && route.queryParameters.isEmpty)
-        group =
-            switch candidate.kind {
-            case .exact: .exact
-            case .prefix: !folded.isEmpty ? .prefix : conditional ? .root : .catchAll
-            case .regex: .regex
-            }
-        self.folded = folded
+    init(_ compiled: CompiledRoute) {
+        let route = compiled.route
+        self.route = compiled
+        group = Self.group(of: compiled)
+        folded = Self.folded(compiled)
         length = route.path.value.utf8.count
         methods = route.methods.isEmpty ? .max : route.methods.count
         headers = route.headers.count
         query = route.queryParameters.count
         order = route.order
         name = route.name
+    }
+
+    static func group(of compiled: CompiledRoute) -> Group {
+        let record = compiled.record
+        let conditional =
+            !(record.pointee.methods.isEmpty && record.pointee.headers.isEmpty && record.pointee.query.isEmpty)
+        return switch record.pointee.kind {
+        case .exact: .exact
+        case .prefix: record.pointee.path.count > 0 ? .prefix : conditional ? .root : .catchAll
+        case .regex: .regex
+        }
+    }
+
+    static func folded(_ compiled: CompiledRoute) -> [UInt8] {
+        let record = compiled.record
+        return record.pointee.kind == .regex ? [] : record.pointee.path.bytes.map(FoldedBytes.fold)
     }
 
     static func == (a: Ranked, b: Ranked) -> Bool { !(a < b) && !(b < a) }
@@ -63,10 +72,4 @@ struct Ranked: Comparable {
         if a.order != b.order { return a.order < b.order }
         return a.name < b.name
     }
-}
-
-/// Why a route cannot be compiled.
-struct RouteProblem: Error {
-    let field: String
-    let reason: String
 }

@@ -1,11 +1,11 @@
 // The two answers of a `RouteTable`: the route that a request takes, and the story of why (for the route tester).
 
-/// The route that a request takes. Both numbers index the arrays of the table that gave the answer.
+/// The route that a request takes. Both numbers are slots of the table that gave the answer.
 package struct RouteMatch: Hashable, Sendable {
-    /// Index into `RouteTable.routes`.
+    /// Slot of the route: `RouteTable.route(at:)`.
     package var route: Int
-    /// Index into `RouteTable.virtualHosts`: the one through which the route was found. It is less specific than
-    /// `virtualHost(for:)` where an exact host had no route for the request and its wildcard had.
+    /// Slot of the virtual host through which the route was found. It is less specific than `virtualHost(for:)` where an
+    /// exact host had no route for the request and its wildcard had.
     package var virtualHost: Int
 
     @inlinable
@@ -17,6 +17,7 @@ package struct RouteMatch: Hashable, Sendable {
 
 /// One route that was weighed for a request, and what became of it.
 package struct RouteCandidate: Hashable, Sendable {
+    /// Slots, as in `RouteMatch`.
     package var route: Int
     package var virtualHost: Int
     package var outcome: Outcome

@@ -4,110 +4,138 @@
 // next one is tried where no route of the former takes the request. Within a host: exact path, prefix, regular
 // expression; the longer pattern; a method list before none, the shorter list first; more header conditions; more query
 // conditions; the older route. Prefix `/` without any condition comes after everything else of its host.
+//
+// A table is immutable, and an update makes another one that shares with it all that it does not touch: one changed route
+// costs the same among ten as among a hundred thousand, on hosts of their own as on one host.
 
 package import ConfigModel
+import HashTreeCollections
 
 /// An immutable table of routes.
 ///
-/// Unchecked: the memory behind `tables` is written in `init` only, and RE2 patterns may be shared between threads.
-package final class RouteTable: @unchecked Sendable {
-    /// Every route that was given, also those that `problems` says are left out.
-    package let routes: [Route]
-    /// Those given, and one named `*` at the end if routes ask for the default virtual host and none was given.
-    package let virtualHosts: [VirtualHost]
+/// Routes and virtual hosts have slots: small numbers that stay the same over changes of their objects, and are given to others
+/// after they have left the table.
+package final class RouteTable: Sendable {
     /// Routes that are left out, and why: a regular expression that RE2 refuses, a rewrite that asks for a missing group.
-    package let problems: [ObjectProblem]
-    let tables: FlatTables
-    private let patterns: [RegularExpression]
-    private let memory: [UnsafeMutableRawPointer]
+    package var problems: [ObjectProblem] { state.problems.values.sorted { $0.key < $1.key } }
+    let state: State
+
+    /// Unchecked: what the pointers lead to is owned by the other fields, and written before they were made.
+    struct State: @unchecked Sendable {
+        var routes: TreeDictionary<String, CompiledRoute> = [:]
+        /// By name of the virtual host; also of names that routes give and no virtual host has.
+        var hosts: TreeDictionary<String, HostRoutes> = [:]
+        var routeSlots = SlotVector<CompiledRoute>()
+        var hostSlots = SlotVector<HostRoutes>()
+        var routeNumbers = SlotNumbers()
+        var hostNumbers = SlotNumbers()
+        var problems: TreeDictionary<String, ObjectProblem> = [:]
+        /// The hosts' names.
+        var names: TrieNode?
+        /// How many wildcards have so many dots.
+        var wildcards = ContiguousArray(repeating: 0, count: 64)
+        /// Name of the virtual host with the host `*`; empty: there is none, and routes that ask for it make one.
+        var defaultName = ""
+        fileprivate(set) var tables = HostTables(hosts: nil, wildcardDepths: 0, defaultHost: nil)
+    }
+
+    init(_ state: State) {
+        var state = state
+        var depths: UInt64 = 0
+        for (depth, count) in state.wildcards.enumerated() where count > 0 { depths |= 1 &<< UInt64(depth) }
+        state.tables = HostTables(
+            hosts: state.names?.record, wildcardDepths: depths, defaultHost: state.hosts[state.defaultName]?.record)
+        self.state = state
+    }
+
+    /// Of nothing.
+    package convenience init() { self.init(State()) }
 
     package convenience init(_ snapshot: Snapshot) {
-        var virtualHosts: [VirtualHost] = []
-        var routes: [Route] = []
-        for object in snapshot.objects {
-            switch object.object {
-            case .virtualHost(let value): virtualHosts.append(value)
-            case .route(let value): routes.append(value)
-            case .listener, .tlsIdentity, .cluster, .consumer: break
-            }
+        self.init(objects: snapshot.objects)
+    }
+
+    package convenience init(virtualHosts: [VirtualHost], routes: [Route]) {
+        self.init(
+            objects: virtualHosts.map { SnapshotObject(.virtualHost($0)) } + routes.map { SnapshotObject(.route($0)) })
+    }
+
+    private convenience init(objects: some Sequence<SnapshotObject>) {
+        var editor = RouteTableEditor(State())
+        editor.apply(removing: [], putting: objects)
+        self.init(editor.state)
+    }
+
+    // MARK: - What is in it
+
+    /// The route of a slot that an answer of this table has named.
+    package func route(at slot: Int) -> Route? { state.routeSlots[slot]?.route }
+
+    package func slot(ofRoute name: String) -> Int? { state.routes[name]?.slot }
+
+    package func compiledRoute(at slot: Int) -> CompiledRoute? { state.routeSlots[slot] }
+
+    package func virtualHost(at slot: Int) -> VirtualHost? { state.hostSlots[slot]?.virtualHost }
+
+    /// Slots of routes are below it.
+    package var routeCapacity: Int { state.routeSlots.capacity }
+
+    /// Slot of the virtual host with the host `*`; nil: there is none.
+    package var defaultVirtualHost: Int? { state.hosts[state.defaultName]?.slot }
+
+    /// Calls `body` with every virtual host and its slot.
+    package func forEachVirtualHost(_ body: (Int, VirtualHost) throws -> Void) rethrows {
+        try state.hostSlots.forEach { slot, host in
+            if let virtualHost = host.virtualHost { try body(slot, virtualHost) }
         }
-        self.init(virtualHosts: virtualHosts, routes: routes)
     }
 
-    package init(virtualHosts: [VirtualHost], routes: [Route]) {
-        var builder = RouteTableBuilder(virtualHosts: virtualHosts, routes: routes)
-        builder.build()
-        self.routes = routes
-        self.virtualHosts = builder.virtualHosts
-        problems = builder.problems
-        patterns = builder.patterns
-        (tables, memory) = builder.flatten()
+    /// Calls `body` with every route and its slot.
+    package func forEachRoute(_ body: (Int, Route) throws -> Void) rethrows {
+        try state.routeSlots.forEach { try body($0, $1.route) }
     }
 
-    deinit {
-        for block in memory { block.deallocate() }
-    }
+    // MARK: - Look-ups
 
     /// The virtual host that an authority belongs to: its TLS identity and HTTPS mode are the ones that hold.
     package func virtualHost(for authority: UnsafeRawBufferPointer) -> Int? {
-        let found = tables.firstHost(authority) { $0 }
-        return found.map(Int.init)
+        state.tables.first(authority) { $0.pointee.slot }
+    }
+
+    /// Whether clear requests for the authority are sent to HTTPS.
+    package func forcesHTTPS(_ authority: UnsafeRawBufferPointer) -> Bool {
+        state.tables.first(authority) { $0.pointee.forcesHTTPS } ?? false
     }
 
     /// The route that the request takes.
     package func match(_ head: borrowing RequestHead) -> RouteMatch? {
-        let tables = tables
-        var slot = tables.hostSlot(FlatTables.hostName(head.authority))
-        while slot >= 0 {
-            let host = tables.hosts[Int(slot)].virtualHost
-            let candidate = tables.candidate(host, head)
-            if candidate >= 0 {
-                return RouteMatch(route: Int(tables.candidates[Int(candidate)].route), virtualHost: Int(host))
-            }
-            slot = tables.hosts[Int(slot)].parent
+        // Copied: a closure may not capture what is borrowed.
+        let head = copy head
+        return state.tables.first(head.authority) { host in
+            host.pointee.match(head).map { RouteMatch(route: $0.pointee.slot, virtualHost: host.pointee.slot) }
         }
-        guard tables.defaultHost >= 0 else { return nil }
-        let candidate = tables.candidate(tables.defaultHost, head)
-        guard candidate >= 0 else { return nil }
-        return RouteMatch(
-            route: Int(tables.candidates[Int(candidate)].route), virtualHost: Int(tables.defaultHost))
     }
 
     /// Every route of the hosts that were tried, in the order of rank, and what became of it.
     package func trace(_ head: borrowing RequestHead) -> [RouteCandidate] {
+        let head = copy head
         var result: [RouteCandidate] = []
-        var matched = false
-        var host = tables.hostSlot(FlatTables.hostName(head.authority))
-        while !matched, host >= 0 {
-            matched = weigh(tables.hosts[Int(host)].virtualHost, head, &result)
-            host = tables.hosts[Int(host)].parent
+        _ = state.tables.first(head.authority) { host -> Bool? in
+            let winner = host.pointee.match(head)
+            for route in state.hostSlots[host.pointee.slot]?.sorted ?? [] {
+                let outcome: RouteCandidate.Outcome =
+                    switch route.record.check(head) {
+                    case .matched: route.record == winner ? .matched : .outranked
+                    case .path: .path
+                    case .method: .method
+                    case .header(let condition): .header(condition.pointee.key.string)
+                    case .query(let condition): .queryParameter(condition.pointee.key.string)
+                    }
+                result.append(
+                    RouteCandidate(route: route.slot, virtualHost: host.pointee.slot, outcome: outcome))
+            }
+            return winner == nil ? nil : true
         }
-        if !matched, tables.defaultHost >= 0 { _ = weigh(tables.defaultHost, head, &result) }
         return result
-    }
-
-    private func weigh(_ host: Int32, _ head: borrowing RequestHead, _ result: inout [RouteCandidate]) -> Bool {
-        let winner = tables.candidate(host, head)
-        let all = tables.paths[Int(host)].all
-        for candidate in Int(all.first)..<Int(all.first + all.count) {
-            let record = tables.candidates + candidate
-            let outcome: RouteCandidate.Outcome =
-                switch tables.check(record, head) {
-                case .matched: candidate == Int(winner) ? .matched : .outranked
-                case .path: .path
-                case .method: .method
-                case .header(let condition): .header(tables.string(tables.conditions[condition].key))
-                case .query(let condition): .queryParameter(tables.string(tables.conditions[condition].key))
-                }
-            result.append(
-                RouteCandidate(route: Int(record.pointee.route), virtualHost: Int(host), outcome: outcome))
-        }
-        return winner >= 0
-    }
-}
-
-extension FlatTables {
-    func string(_ text: Text) -> String {
-        String(decoding: UnsafeRawBufferPointer(start: pointer(text), count: Int(text.count)), as: UTF8.self)
     }
 }

@@ -128,10 +128,6 @@ struct RouteTests {
             "authConfig: no consumer is named, so every consumer is let in."
         ),
         (
-            #""streamPolicy":{"mode":"close"}"#,
-            "streamPolicy: is stored but does not act yet: running streams are kept."
-        ),
-        (
             #""customConfigs":{"higress.io/canary":"true"}"#,
             "customConfigs[higress.io/canary]: is stored but has no effect yet."
         ),

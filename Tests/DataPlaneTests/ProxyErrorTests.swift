@@ -53,6 +53,7 @@ struct ProxyErrorTests {
         .init(error: .overload, http: 503, grpc: 8, close: 1013, flag: "UO"),
         .init(error: .draining, http: 503, grpc: 14, close: 1001, flag: "DR"),
         .init(error: .endedByOperator, http: 503, grpc: 14, close: 1012, flag: "EO"),
+        .init(error: .routeChanged, http: 503, grpc: 14, close: 1012, flag: "RC"),
     ]
 
     @Test func everyKindHasItsRow() {

@@ -34,7 +34,7 @@ import Testing
     private func rewritten(_ table: RouteTable, _ path: String, room: Int = 256) -> String? {
         var buffer = [UInt8](repeating: 0, count: room)
         let count = Array(path.utf8).withUnsafeBytes { path in
-            buffer.withUnsafeMutableBytes { table.rewrittenPath(of: path, route: 0, into: $0) }
+            buffer.withUnsafeMutableBytes { table.compiledRoute(at: 0)?.rewrittenPath(of: path, into: $0) }
         }
         return count.map { String(decoding: buffer.prefix($0), as: UTF8.self) + ($0 > room ? "…\($0)" : "") }
     }

@@ -50,7 +50,7 @@ struct SampleHead: CustomStringConvertible {
 extension RouteTable {
     /// Name of the route that the request takes.
     func route(for head: SampleHead) -> String? {
-        head.withHead { match($0) }.map { routes[$0.route].name }
+        head.withHead { match($0) }.map { route(at: $0.route)?.name ?? "" }
     }
 
     func trace(_ head: SampleHead) -> [RouteCandidate] {
@@ -59,7 +59,7 @@ extension RouteTable {
 
     func host(for authority: String) -> String? {
         var authority = authority
-        return authority.withUTF8 { virtualHost(for: UnsafeRawBufferPointer($0)) }.map { virtualHosts[$0].name }
+        return authority.withUTF8 { virtualHost(for: UnsafeRawBufferPointer($0)) }.flatMap { virtualHost(at: $0)?.name }
     }
 }
 

@@ -228,6 +228,18 @@ def ended_by_operator(site):
     return {"path": "/asked", "status": 503}
 
 
+@scenario("RC")
+def ended_by_policy(site):
+    with http2.Server(lambda connection, id, headers: None) as server, site.http2() as client:
+        made = site.serve(server.port, protocol="GRPC", streamPolicy={"mode": "close"})
+        head = [("content-type", "application/grpc"), ("te", "trailers")]
+        stream = client.open("POST", site.host, "/asked", *head, body=b"\0\0\0\0\0")
+        wait_until(lambda: server.requests, 10, "the call has arrived")
+        site.gateway.api.delete(f"/v1/routes/{made['name']}")
+        assert client.finish(stream).grpc_status == 14
+    return {"path": "/asked", "status": 200, "grpc_status": 14}
+
+
 @scenario("DR")
 def drained(site):
     """The worker's last: it is started again for the tests behind."""

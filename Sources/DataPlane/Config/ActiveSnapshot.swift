@@ -1,70 +1,39 @@
 // A snapshot as the loops serve it: built off the loops (`Warmup`), immutable, shared. Each loop adds a view of its own,
-// `LoopSnapshot`, with its pools and counters; exchanges keep the view that they began with.
+// `LoopSnapshot`; exchanges keep the view that they began with.
 
-internal import CNghttp2
 internal import ConfigModel
 internal import RouteMatching
-internal import Seal
 internal import Synchronization
-internal import Telemetry
 
 final class ActiveSnapshot: Sendable {
     let snapshot: Snapshot
     let table: RouteTable
-    /// The certificate of each virtual host of the table; nil: the default one is shown.
-    let identities: [LoadedIdentity?]
+    let material: SnapshotMaterial
     /// Shown without SNI and for names that no virtual host has: the default virtual host's, else the first by name.
     let defaultIdentity: LoadedIdentity?
-    let identitiesByName: [String: LoadedIdentity]
-    /// What each virtual host of the table asks of its clients; empty: none asks anything.
-    private let clientPolicies: [ClientPolicy?]
     /// The virtual host that clients without SNI get.
     private let defaultHost: Int?
-    /// By cluster, where connections need more than names.
-    let upstreamTLS: [String: UpstreamTLSMaterial]
+    /// In the order of names.
+    let listeners: [Listener]
     /// Where clients of a host served over https only are sent; nil: no TLS listener.
     let redirectPort: UInt16?
     let consumers: ConsumerTable
-    /// By route, where it has a rate limit.
-    let limiters: [String: RateLimiter]
-    let routeBlocks: [[CellBlock]]
-    let clusterBlocks: [String: [CellBlock]]
     private let registry: MetricsRegistry
 
     init(
-        snapshot: Snapshot, table: RouteTable, material: Warmup.Material, limiters: [String: RateLimiter],
-        registry: MetricsRegistry
+        snapshot: Snapshot, table: RouteTable, material: SnapshotMaterial, listeners: [Listener],
+        consumers: ConsumerTable, registry: MetricsRegistry
     ) {
-        let identitiesByName = material.identities
         self.snapshot = snapshot
         self.table = table
-        self.identitiesByName = identitiesByName
-        let shown = table.virtualHosts.map { host in host.tlsIdentity.flatMap { identitiesByName[$0] } }
-        identities = shown
-        let policies = table.virtualHosts.map { material.clientPolicies[$0.name] }
-        clientPolicies = policies.contains { $0 != nil } ? policies : []
-        upstreamTLS = material.upstreamTLS
-        defaultHost = table.virtualHosts.firstIndex { $0.hosts.contains("*") }
-        defaultIdentity = defaultHost.flatMap { shown[$0] } ?? identitiesByName.min { $0.key < $1.key }?.value
-        var port: UInt16?
-        var blocks: [String: [CellBlock]] = [:]
-        var consumers: [Consumer] = []
-        for object in snapshot.objects {
-            switch object.object {
-            case .consumer(let consumer): consumers.append(consumer)
-            case .cluster(let cluster): blocks[cluster.name] = registry.cluster(cluster.name)
-            default: break
-            }
-        }
-        for object in snapshot.objects.of(.listener).inOrderOfKeys() {
-            if case .listener(let listener) = object.object, listener.tls, port == nil { port = listener.port }
-        }
-        redirectPort = port
-        self.consumers = ConsumerTable(consumers)
-        self.limiters = limiters
-        clusterBlocks = blocks
-        routeBlocks = table.routes.map { registry.route($0.name) }
+        self.material = material
+        self.listeners = listeners
+        self.consumers = consumers
         self.registry = registry
+        defaultHost = table.defaultVirtualHost
+        let own = defaultHost.flatMap { material.hosts[$0]?.identity }.flatMap { material.identities[$0] }
+        defaultIdentity = own ?? material.firstIdentity.flatMap { material.identity(named: $0) }
+        redirectPort = listeners.first(where: \.tls)?.port
         registry.snapshots.add(1, ordering: .relaxed)
     }
 
@@ -76,21 +45,32 @@ final class ActiveSnapshot: Sendable {
     }
 
     /// The certificate of a virtual host.
-    func identity(of host: Int?) -> LoadedIdentity? { host.flatMap { identities[$0] } ?? defaultIdentity }
+    func identity(of host: Int?) -> LoadedIdentity? {
+        guard let host, let slot = material.hosts[host]?.identity else { return defaultIdentity }
+        return material.identities[slot] ?? defaultIdentity
+    }
 
-    var asksClients: Bool { !clientPolicies.isEmpty }
+    /// Whether any virtual host asks its clients for certificates.
+    var asksClients: Bool { material.askingHosts > 0 }
 
     func clientPolicy(of host: Int?) -> ClientPolicy? {
-        guard let host, !clientPolicies.isEmpty else { return nil }
-        return clientPolicies[host]
+        guard let host, asksClients else { return nil }
+        return material.hosts[host]?.policy
     }
+}
 
-    /// Listeners in the order of their names.
-    var listeners: [Listener] {
-        snapshot.objects.of(.listener).inOrderOfKeys().compactMap {
-            if case .listener(let listener) = $0.object { listener } else { nil }
-        }
-    }
+/// What of a snapshot is other than in the one before, for loops that serve that one.
+struct SnapshotChanges: Sendable {
+    /// Slots of routes that are new, changed or gone.
+    var routes: [Int] = []
+    /// New or changed.
+    var clusters: [SnapshotObject] = []
+    var removedClusters: [String] = []
+    /// Equal as objects, but with another certificate for their endpoints.
+    var retouchedClusters: [String] = []
+    var consumers = false
+    /// Streams of routes that have changed or gone.
+    var ends: [RouteEnd] = []
 }
 
 typealias LoopSnapshotPointer = UnsafeMutablePointer<LoopSnapshot>
@@ -99,43 +79,10 @@ typealias LoopSnapshotPointer = UnsafeMutablePointer<LoopSnapshot>
 struct LoopSnapshot {
     let shared: Unmanaged<ActiveSnapshot>
     let version: UInt64
-    let routes: UnsafeMutablePointer<LoopRoute>
-    let routeCount: Int
-    let clusters: [ClusterPointer]
     /// By number of the consumer.
-    let consumerNames: UnsafeMutableBufferPointer<FixedText>
+    let consumerNames: UnsafeBufferPointer<FixedText>
     /// Exchanges that began with it.
     var exchanges = 0
     /// A newer one is served: freed with the last exchange.
     var isRetired = false
-}
-
-/// A route with everything that an exchange needs of it at hand.
-struct LoopRoute {
-    let index: Int
-    let isGRPC: Bool
-    let responseHeaders: UInt32?
-    let streamIdle: UInt32?
-    let total: UInt32?
-    let rewritesPath: Bool
-    let filters: FiltersPointer?
-    /// `:authority` for the upstream, where the route gives another.
-    let authority: nghttp2_nv?
-    let authorityText: FixedText?
-    let name: FixedText
-    let destinations: UnsafeMutablePointer<LoopDestination>
-    let destinationCount: Int
-    let totalWeight: UInt64
-    /// nil: only what provably was not processed.
-    let retries: RetryPolicy?
-    /// In place of the clusters' own.
-    let balancing: LoopBalancing?
-    let counters: RouteCounters
-
-    var nameBytes: UnsafeRawBufferPointer { name.bytes }
-}
-
-struct LoopDestination {
-    let cluster: ClusterPointer
-    let weight: UInt32
 }

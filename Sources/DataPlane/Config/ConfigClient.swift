@@ -123,31 +123,31 @@ final class ConfigClient: Sendable {
         switch session.warmup.warm(snapshot, wasServed: wasServed) {
         case .refused(let problems):
             return .failure(Refusal(reports: problems.map { ProblemReport($0) }))
-        case .ready(let active, let listeners, let degraded):
+        case .ready(let warm):
             guard let done = Latch(mailboxes.count) else {
                 return .failure(Refusal(reports: [ProblemReport(reason: "the worker is out of descriptors")]))
             }
             for (index, mailbox) in mailboxes.enumerated() {
-                mailbox.post(.swap(active, listeners: listeners[index], done: done))
+                mailbox.post(.swap(warm.active, warm.changes, listeners: warm.listeners[index], done: done))
             }
             guard everyLoopTook(snapshot.version, done) else {
                 return .failure(Refusal(reports: [ProblemReport(reason: "the worker is shutting down")]))
             }
-            for problem in degraded where !session.degraded.contains(problem) {
+            for problem in warm.degraded where !session.degraded.contains(problem) {
                 logger.error(
                     "an object could not be brought up; tried again every second",
                     metadata: ["object": "\(problem.key)", "reason": "\(problem.reason)"])
             }
-            session.degraded = degraded
+            session.degraded = warm.degraded
             let bound = session.warmup.bound
             status.update { values in
                 values.isServing = !values.isDraining
                 values.version = snapshot.version
                 values.bound = bound
             }
-            resolver.resolve(snapshot)
-            health.watch(active)
-            prune(snapshot)
+            if let names = warm.watch.names { resolver.resolve(names) }
+            if let checked = warm.watch.checked { health.watch(checked, warm.active.material) }
+            registry.forget(warm.diff.removed.map(\.key))
             return .success(())
         }
     }
@@ -164,21 +164,6 @@ final class ConfigClient: Sendable {
             }
         }
         return true
-    }
-
-    private func prune(_ snapshot: Snapshot) {
-        var routes: Set<String> = []
-        var clusters: Set<String> = []
-        var listeners: Set<String> = []
-        for object in snapshot.objects {
-            switch object.key.kind {
-            case .route: routes.insert(object.key.name)
-            case .cluster: clusters.insert(object.key.name)
-            case .listener: listeners.insert(object.key.name)
-            case .tlsIdentity, .virtualHost, .consumer: break
-            }
-        }
-        registry.keepOnly(routes: routes, clusters: clusters, listeners: listeners)
     }
 
     /// Listeners whose address was taken may be free by now.

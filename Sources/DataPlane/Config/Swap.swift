@@ -1,7 +1,6 @@
-// A loop takes a new snapshot: clusters that are equal keep their pools, routes are laid out anew, the old view retires and
-// goes with its last exchange. No connection and no stream is touched.
+// A loop takes a new snapshot, in time that depends on what has changed: clusters that are equal keep their pools, routes that
+// are equal stay as they are, the old view retires and goes with its last exchange. No connection and no stream is touched.
 
-internal import CNghttp2
 internal import COpenSSL
 internal import ConfigModel
 internal import RouteMatching
@@ -9,8 +8,8 @@ internal import RouteMatching
 extension LoopPointer {
     func receive(_ message: LoopMessage) {
         switch message {
-        case .swap(let snapshot, let listeners, let done):
-            swap(to: snapshot, listeners)
+        case .swap(let snapshot, let changes, let listeners, let done):
+            swap(to: snapshot, changes, listeners)
             done.countDown()
         case .resolved(let host, let addresses):
             pointee.addresses[host] = addresses
@@ -36,17 +35,18 @@ extension LoopPointer {
         }
     }
 
-    private func swap(to active: ActiveSnapshot, _ sockets: [ListenerSocket]) {
-        let clusters = takeClusters(active)
-        let routes = layOutRoutes(active)
+    private func swap(to active: ActiveSnapshot, _ changes: SnapshotChanges, _ sockets: [ListenerSocket]) {
         let view = LoopSnapshotPointer.allocate(capacity: 1)
         view.initialize(
             to: LoopSnapshot(
-                shared: Unmanaged.passRetained(active), version: active.snapshot.version, routes: routes,
-                routeCount: active.table.routes.count, clusters: clusters,
-                consumerNames: .copy(active.consumers.names.map { FixedText($0) })))
+                shared: .passRetained(active), version: active.snapshot.version,
+                consumerNames: active.consumers.fixedNames))
         let old = pointee.snapshot
         pointee.snapshot = view
+        makeRoom(forRoutes: active.table.routeCapacity)
+        for slot in changes.routes { retireRoute(slot) }
+        take(changes, active)
+        begin(changes.ends)
         if let old {
             old.pointee.isRetired = true
             if old.pointee.exchanges == 0 { freeSnapshot(old) }
@@ -54,84 +54,36 @@ extension LoopPointer {
         takeListeners(sockets)
     }
 
-    /// Clusters by name: the loop's own where the object is equal, else a new one.
-    private func takeClusters(_ active: ActiveSnapshot) -> [ClusterPointer] {
-        var next: [String: ClusterPointer] = [:]
-        for object in active.snapshot.objects {
+    /// New clusters, also in place of others; routes look for theirs when the next request takes them.
+    private func take(_ changes: SnapshotChanges, _ active: ActiveSnapshot) {
+        for object in changes.clusters {
             guard case .cluster(let config) = object.object else { continue }
-            if let kept = pointee.clusters[config.name], kept.pointee.hash == object.hash {
-                // The certificate of that name may be another one now: for connections that are made from here on.
-                kept.pointee.tlsMaterial = active.upstreamTLS[config.name]
-                next[config.name] = kept
-                continue
-            }
-            guard let blocks = active.clusterBlocks[config.name] else { continue }
-            let cluster = ClusterPointer.make(
-                config, hash: object.hash, on: self, counters: ClusterCounters(blocks[pointee.index]))
-            cluster.pointee.tlsMaterial = active.upstreamTLS[config.name]
+            let block = pointee.registry.takeUnretainedValue().cluster(config.name)[pointee.index]
+            let cluster = ClusterPointer.make(config, on: self, block)
+            cluster.pointee.tlsMaterial = active.material.upstreamTLS(of: config.name)
             cluster.setAddresses(resolved: pointee.addresses)
-            next[config.name] = cluster
+            if let before = pointee.clusters.updateValue(cluster, forKey: config.name) { retire(before) }
         }
-        for (name, cluster) in pointee.clusters where next[name] != cluster {
-            cluster.retire()
-            pointee.retiredClusters.append(cluster)
+        for name in changes.removedClusters {
+            if let before = pointee.clusters.removeValue(forKey: name) { retire(before) }
         }
-        pointee.clusters = next
-        for cluster in next.values { cluster.pointee.users += 1 }
-        return Array(next.values)
+        // For connections that are made from here on.
+        for name in changes.retouchedClusters {
+            pointee.clusters[name]?.pointee.tlsMaterial = active.material.upstreamTLS(of: name)
+        }
+        if changes.consumers { pointee.consumerEpoch &+= 1 }
+        if changes.consumers || !changes.clusters.isEmpty || !changes.removedClusters.isEmpty {
+            pointee.routeEpoch &+= 1
+        }
     }
 
-    private func layOutRoutes(_ active: ActiveSnapshot) -> UnsafeMutablePointer<LoopRoute> {
-        let table = active.table
-        let routes = UnsafeMutablePointer<LoopRoute>.allocate(capacity: max(1, table.routes.count))
-        for (index, route) in table.routes.enumerated() {
-            let known = route.destinations.compactMap { destination in
-                pointee.clusters[destination.cluster].map { LoopDestination(cluster: $0, weight: destination.weight) }
-            }
-            let destinations = UnsafeMutablePointer<LoopDestination>.allocate(capacity: max(1, known.count))
-            destinations.initialize(from: known, count: known.count)
-            if route.balancing?.policy == .consistentHash {
-                for destination in known { destination.cluster.needsHashTable() }
-            }
-            let authority = route.rewrite?.authority.map { FixedText($0) }
-            (routes + index).initialize(
-                to: LoopRoute(
-                    index: index, isGRPC: route.kind == .grpc, responseHeaders: route.timeouts.responseHeaders,
-                    streamIdle: route.timeouts.streamIdle, total: route.timeouts.total,
-                    rewritesPath: table.rewritesPath(index),
-                    filters: .make(route.filters, route: route.name, active, self),
-                    authority: authority.map { field(":authority", $0) },
-                    authorityText: authority, name: FixedText(route.name), destinations: destinations,
-                    destinationCount: known.count, totalWeight: known.reduce(0) { $0 + UInt64($1.weight) },
-                    retries: route.retries, balancing: route.balancing.map(LoopBalancing.init),
-                    counters: RouteCounters(active.routeBlocks[index][pointee.index])))
-        }
-        return routes
-    }
-
-    private func field(_ name: StaticString, _ text: FixedText) -> nghttp2_nv {
-        var field = constant(name, "")
-        field.value = text.bytes.baseAddress.map {
-            UnsafeMutablePointer<UInt8>(mutating: $0.assumingMemoryBound(to: UInt8.self))
-        }
-        field.valuelen = text.bytes.count
-        return field
+    private func retire(_ cluster: ClusterPointer) {
+        cluster.retire()
+        pointee.retiredClusters.append(cluster)
     }
 
     /// The last exchange of a retired view is over.
     func freeSnapshot(_ view: LoopSnapshotPointer) {
-        for index in 0..<view.pointee.routeCount {
-            let route = view.pointee.routes[index]
-            route.name.deallocate()
-            route.authorityText?.deallocate()
-            route.balancing?.deallocate()
-            route.destinations.deallocate()
-            route.filters?.free()
-        }
-        view.pointee.routes.deallocate()
-        for name in view.pointee.consumerNames { name.deallocate() }
-        view.pointee.consumerNames.deallocate()
-        for cluster in view.pointee.clusters { cluster.pointee.users -= 1 }
         view.pointee.shared.release()
         view.deinitialize(count: 1)
         view.deallocate()

@@ -1,30 +1,40 @@
 // From a snapshot to something that loops can serve, off the loops: validation, route table, certificates, listening
 // sockets. What only this machine can know (a port in use) degrades one object; what is wrong in itself refuses the whole.
+// What has not changed since the snapshot before is carried over, so that a change costs what it touches.
 
 internal import ConfigModel
 internal import Logging
 internal import RouteMatching
-internal import Seal
 internal import TLSMaterial
+
+/// A snapshot that is ready to be served.
+struct WarmSnapshot {
+    let active: ActiveSnapshot
+    /// Against the one that was warmed before it.
+    let changes: SnapshotChanges
+    /// By loop.
+    let listeners: [[ListenerSocket]]
+    /// Could not be brought up; their last good form serves on.
+    let degraded: [ObjectProblem]
+    let watch: ClusterWatch.Changes
+    let diff: SnapshotDiff
+}
 
 /// What came of warming a snapshot.
 enum WarmupResult {
-    /// Serve it. The named objects could not be brought up; their last good form serves on.
-    case ready(ActiveSnapshot, listeners: [[ListenerSocket]], degraded: [ObjectProblem])
+    case ready(WarmSnapshot)
     /// Not usable; the version before serves on.
     case refused([ObjectProblem])
 }
 
-/// Keeps what is carried over from one snapshot to the next: certificates by hash, sockets by listener.
+/// Keeps what is carried over from one snapshot to the next.
 struct Warmup {
     private let registry: MetricsRegistry
     private let loopCount: Int
-    private var identities: [Hash256: LoadedIdentity] = [:]
-    private var policies: [ClientAuthentication: ClientPolicy] = [:]
-    /// By their PEM.
-    private var authorities: [String: CertificateAuthorities] = [:]
-    /// By route: what was used of a limit counts on while it is the same.
-    private var limiters: [String: RateLimiter] = [:]
+    /// What was warmed last.
+    private var active: ActiveSnapshot?
+    private var index = SnapshotIndex()
+    private var watch = ClusterWatch()
     /// By listener name: the configuration they were opened for and one socket a loop.
     private var sockets: [String: (Listener, [ListenerSocket])] = [:]
 
@@ -33,97 +43,65 @@ struct Warmup {
         self.loopCount = loopCount
     }
 
-    /// Everything of a snapshot that OpenSSL has to parse.
-    struct Material {
-        var identities: [String: LoadedIdentity] = [:]
-        /// By virtual host.
-        var clientPolicies: [String: ClientPolicy] = [:]
-        /// By cluster.
-        var upstreamTLS: [String: UpstreamTLSMaterial] = [:]
-    }
-
-    /// `wasServed`: a snapshot that was warmed before it came to disk. Its certificates are parsed when the first client asks:
-    /// ten thousand of them would hold up the start by seconds.
+    /// `wasServed`: a snapshot that was warmed before it came to disk.
     mutating func warm(_ snapshot: Snapshot, wasServed: Bool = false) -> WarmupResult {
-        var problems = snapshot.validate()
+        let diff = SnapshotDiff(from: active?.snapshot, to: snapshot)
+        let judged = index.following(diff, to: snapshot)
+        guard judged.isValid else { return .refused(judged.problems) }
+        let update = (active?.table ?? RouteTable()).updated(diff)
+        var problems = update.table.problems
+        var material = active?.material ?? SnapshotMaterial()
+        let retouched = material.follow(diff, to: snapshot, update, wasServed: wasServed, &problems)
         guard problems.isEmpty else { return .refused(problems) }
-        let table = RouteTable(snapshot)
-        problems = table.problems
-        var next = self
-        let material = next.parse(snapshot, wasServed, &problems)
-        guard problems.isEmpty else { return .refused(problems) }
-        self = next
-        let degraded = openSockets(
-            snapshot.objects.of(.listener).inOrderOfKeys().compactMap {
-                if case .listener(let listener) = $0.object { listener } else { nil }
-            })
-        limiters = keepLimiters(table.routes)
-        let active = ActiveSnapshot(
-            snapshot: snapshot, table: table, material: material, limiters: limiters, registry: registry)
-        return .ready(active, listeners: socketsByLoop(), degraded: degraded)
-    }
 
-    private func keepLimiters(_ routes: [Route]) -> [String: RateLimiter] {
-        var next: [String: RateLimiter] = [:]
-        for route in routes {
-            guard let limit = route.filters.rateLimit else { continue }
-            let known = limiters[route.name]
-            next[route.name] = known?.config == limit ? known : RateLimiter(limit)
+        index = judged
+        let changes = changes(diff, update, retouched)
+        let listeners = snapshot.objects.of(.listener).inOrderOfKeys().compactMap {
+            if case .listener(let listener) = $0.object { listener } else { nil }
         }
-        return next
-    }
-
-    /// Parses what is new, and forgets what the snapshot has no more.
-    private mutating func parse(_ snapshot: Snapshot, _ wasServed: Bool, _ problems: inout [ObjectProblem]) -> Material
-    {
-        var material = Material()
-        let known = self
-        (identities, policies, authorities) = ([:], [:], [:])
-        // Identities come first: clusters refer to them.
-        for object in snapshot.objects {
-            guard case .tlsIdentity(let identity) = object.object else { continue }
-            let loaded = known.identities[object.hash] ?? LoadedIdentity(identity)
-            if !wasServed, let reason = loaded.problem {
-                problems.append(ObjectProblem(key: object.key, field: "certificateChain", reason: reason))
-            }
-            identities[object.hash] = loaded
-            material.identities[identity.name] = loaded
-        }
-        for object in snapshot.objects {
+        let degraded = openSockets(listeners)
+        let known = changes.consumers ? nil : active?.consumers
+        let next = ActiveSnapshot(
+            snapshot: snapshot, table: update.table, material: material, listeners: listeners,
+            consumers: known ?? consumers(of: snapshot), registry: registry)
+        active = next
+        // Metrics show every route and cluster from the beginning on.
+        for object in diff.added {
             switch object.object {
-            case .virtualHost(let host):
-                guard let clients = host.clientAuthentication else { continue }
-                do throws(TLSMaterialError) {
-                    var policy = policies[clients] ?? known.policies[clients]
-                    if policy == nil { policy = try ClientPolicy(clients) }
-                    policies[clients] = policy
-                    material.clientPolicies[host.name] = policy
-                } catch {
-                    let field = "clientAuthentication.certificateAuthorities"
-                    problems.append(ObjectProblem(key: object.key, field: field, reason: error.reason))
-                }
-            case .cluster(let cluster):
-                guard let tls = cluster.tls, tls.certificateAuthorities != nil || tls.clientIdentity != nil else {
-                    continue
-                }
-                do throws(TLSMaterialError) {
-                    var trusted: CertificateAuthorities?
-                    if let pem = tls.certificateAuthorities {
-                        trusted = authorities[pem] ?? known.authorities[pem]
-                        if trusted == nil { trusted = try CertificateAuthorities(pem: pem) }
-                        authorities[pem] = trusted
-                    }
-                    material.upstreamTLS[cluster.name] = UpstreamTLSMaterial(
-                        authorities: trusted, identity: tls.clientIdentity.flatMap { material.identities[$0] })
-                } catch {
-                    problems.append(
-                        ObjectProblem(key: object.key, field: "tls.certificateAuthorities", reason: error.reason))
-                }
-            case .listener, .tlsIdentity, .route, .consumer:
-                break
+            case .route(let route): _ = registry.route(route.name)
+            case .cluster(let cluster): _ = registry.cluster(cluster.name)
+            case .listener, .tlsIdentity, .virtualHost, .consumer: break
             }
         }
-        return material
+        var watched = watch.follow(diff)
+        if watched.checked == nil, !retouched.isEmpty { watched.checked = watch.checkedClusters }
+        return .ready(
+            WarmSnapshot(
+                active: next, changes: changes, listeners: socketsByLoop(), degraded: degraded, watch: watched,
+                diff: diff))
+    }
+
+    private func changes(
+        _ diff: SnapshotDiff, _ update: RouteTable.Update, _ retouched: Set<String>
+    ) -> SnapshotChanges {
+        var changes = SnapshotChanges(routes: update.routes, retouchedClusters: Array(retouched))
+        changes.ends = RouteEnd.made(of: diff, before: active?.table)
+        for object in diff.added + diff.changed.map(\.new) {
+            if object.key.kind == .cluster { changes.clusters.append(object) }
+            if object.key.kind == .consumer { changes.consumers = true }
+        }
+        for object in diff.removed {
+            if object.key.kind == .cluster { changes.removedClusters.append(object.key.name) }
+            if object.key.kind == .consumer { changes.consumers = true }
+        }
+        return changes
+    }
+
+    private func consumers(of snapshot: Snapshot) -> ConsumerTable {
+        ConsumerTable(
+            snapshot.objects.of(.consumer).inOrderOfKeys().compactMap {
+                if case .consumer(let consumer) = $0.object { consumer } else { nil }
+            })
     }
 
     /// Opens what is new or has another address; a listener that cannot be opened keeps its old sockets.

@@ -7,6 +7,8 @@ extension LoopPointer {
     /// Once a second: what the drain needs, lines of the access log that have waited, memory of retired clusters and of bursts.
     func housekeeping() {
         if let log = pointee.accessLog, !log.handOver() { pointee.statistics.accessLogDropped.increment() }
+        dropOutdatedRoutes()
+        startPendingEnds()
         pointee.retiredClusters.removeAll { $0.sweep() }
         for cluster in pointee.clusters.values where !cluster.pointee.retiredEndpoints.isEmpty { _ = cluster.sweep() }
         giveBackMemory()

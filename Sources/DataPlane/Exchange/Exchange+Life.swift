@@ -197,6 +197,7 @@ extension ExchangePointer {
             snapshot.pointee.exchanges &-= 1
             if snapshot.pointee.isRetired, snapshot.pointee.exchanges == 0 { loop.freeSnapshot(snapshot) }
         }
+        pointee.route?.release()
         pointee.lastEndpoint?.pointee.remembered -= 1
         let downstream = pointee.downstream
         let upstream = pointee.upstream

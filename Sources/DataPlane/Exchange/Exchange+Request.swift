@@ -163,13 +163,11 @@ extension ExchangePointer {
         }
     }
 
-    private func rewritePath(_ route: UnsafeMutablePointer<LoopRoute>) {
-        guard let snapshot = pointee.snapshot,
-            let (path, query) = loop.splitPath(loop.pointee.fields[FieldSlot.path])
-        else { return }
-        let table = snapshot.pointee.shared.takeUnretainedValue().table
+    private func rewritePath(_ route: LoopRoutePointer) {
+        guard let (path, query) = loop.splitPath(loop.pointee.fields[FieldSlot.path]) else { return }
         let space = UnsafeMutableRawBufferPointer(start: loop.pointee.rewriteBuffer, count: Loop.rewriteSize)
-        guard let length = table.rewrittenPath(of: path, route: route.pointee.index, into: space),
+        let compiled = route.pointee.compiled
+        guard let length = compiled._withUnsafeGuaranteedRef({ $0.rewrittenPath(of: path, into: space) }),
             length + 1 + query.count <= Loop.rewriteSize
         else { return }
         var total = length

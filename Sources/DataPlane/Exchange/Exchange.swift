@@ -42,7 +42,7 @@ struct Exchange {
     /// The client's connection. Valid for the exchange's life: both are freed at the end of a tick.
     var origin: ConnectionPointer?
     var snapshot: LoopSnapshotPointer?
-    var route: UnsafeMutablePointer<LoopRoute>?
+    var route: LoopRoutePointer?
     var cluster: ClusterPointer?
     var endpoint: EndpointPointer?
     /// The endpoint of the last try, for the log.
@@ -173,14 +173,10 @@ extension ExchangePointer {
         guard let head = requestHead() else { return failed(.pathRejected) }
         let shared = snapshot.pointee.shared.takeUnretainedValue()
         if pointee.isSecure, isMisdirected(shared, head.authority) { return failed(.misdirected) }
-        if !pointee.isSecure, let host = shared.table.virtualHost(for: head.authority),
-            shared.table.virtualHosts[host].https == .force
-        {
-            return redirectToHTTPS(head)
-        }
+        if !pointee.isSecure, shared.table.forcesHTTPS(head.authority) { return redirectToHTTPS(head) }
         if answersPreflight(head, snapshot) { return nil }
-        guard let match = shared.table.match(head) else { return failed(.noRoute) }
-        pointee.route = snapshot.pointee.routes + match.route
+        guard let match = shared.table.match(head), let route = loop.route(match.route) else { return failed(.noRoute) }
+        pointee.route = route.retain()
         return .filterRequest
     }
 

@@ -49,6 +49,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case overload
     case draining
     case endedByOperator
+    case routeChanged
 
     /// One row of the table.
     package struct Row {
@@ -113,6 +114,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .overload: Row(.local, 503, 8, 1013, "UO", "the gateway is out of a resource")
         case .draining: Row(.local, 503, 14, 1001, "DR", "the gateway is shutting down")
         case .endedByOperator: Row(.local, 503, 14, 1012, "EO", "an operator ended the stream")
+        case .routeChanged: Row(.local, 503, 14, 1012, "RC", "the route has changed, and its policy ends its streams")
         }
     }
 

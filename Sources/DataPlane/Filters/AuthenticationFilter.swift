@@ -8,7 +8,6 @@ internal import Glibc
 internal import RouteMatching
 
 struct AuthenticationFilter {
-    /// Of the snapshot, which outlives the route.
     private let table: Unmanaged<ConsumerTable>
     private let takesKeys: Bool
     let takesBasic: Bool
@@ -22,7 +21,7 @@ struct AuthenticationFilter {
     }
 
     init(_ authentication: RouteAuthentication, _ consumers: ConsumerTable) {
-        table = Unmanaged.passUnretained(consumers)
+        table = .passRetained(consumers)
         takesKeys = authentication.kinds.contains(.key)
         takesBasic = authentication.kinds.contains(.basic)
         let names = Set(authentication.consumers)
@@ -82,5 +81,8 @@ struct AuthenticationFilter {
         }
     }
 
-    func deallocate() { allowed.deallocate() }
+    func deallocate() {
+        allowed.deallocate()
+        table.release()
+    }
 }

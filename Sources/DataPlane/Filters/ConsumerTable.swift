@@ -5,7 +5,8 @@ internal import ConfigModel
 internal import RouteMatching
 internal import Seal
 
-final class ConsumerTable: Sendable {
+/// Unchecked: the memory behind `fixedNames` is written in `init` only.
+final class ConsumerTable: @unchecked Sendable {
     /// A place where credentials are looked for.
     struct Place: Hashable, Sendable {
         let source: CredentialSource
@@ -18,11 +19,14 @@ final class ConsumerTable: Sendable {
     }
 
     let names: [String]
+    /// The same for holders that must stay trivial; they live as long as the table.
+    let fixedNames: UnsafeBufferPointer<FixedText>
     let places: [Place]
     private let owners: [Shown: Int]
 
     init(_ consumers: [Consumer]) {
         names = consumers.map(\.name)
+        fixedNames = UnsafeBufferPointer(UnsafeMutableBufferPointer.copy(names.map { FixedText($0) }))
         var places: [Place] = []
         var owners: [Shown: Int] = [:]
         for (index, consumer) in consumers.enumerated() {
@@ -35,6 +39,11 @@ final class ConsumerTable: Sendable {
         }
         self.places = places
         self.owners = owners
+    }
+
+    deinit {
+        for name in fixedNames { name.deallocate() }
+        fixedNames.deallocate()
     }
 
     func owner(of value: UnsafeRawBufferPointer, at place: Int) -> Int? {

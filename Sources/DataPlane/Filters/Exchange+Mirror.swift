@@ -27,7 +27,7 @@ extension ExchangePointer {
         copy.pointee.isReplayable = false
         copy.pointee.trace = pointee.trace
         copy.pointee.madeTrace = pointee.madeTrace
-        copy.pointee.route = pointee.route
+        copy.pointee.route = pointee.route?.retain()
         if let snapshot = pointee.snapshot {
             copy.pointee.snapshot = snapshot
             snapshot.pointee.exchanges &+= 1

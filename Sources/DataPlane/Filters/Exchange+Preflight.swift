@@ -14,13 +14,12 @@ extension ExchangePointer {
         var asked = head
         asked.method = UnsafeRawBufferPointer(start: method.value, count: method.valuelen)
         let table = snapshot.pointee.shared.takeUnretainedValue().table
-        guard let match = table.match(asked), let connection = pointee.downstream.pointee.connection else {
-            return false
-        }
-        let route = snapshot.pointee.routes + match.route
+        guard let match = table.match(asked), let route = loop.route(match.route),
+            let connection = pointee.downstream.pointee.connection
+        else { return false }
         let policy = route.pointee.filters?.pointee.cors
         guard policy != nil || route.pointee.isGRPC else { return false }
-        pointee.route = route
+        pointee.route = route.retain()
         pointee.isGRPC = false
         replyPreflight(on: connection) { reply in
             guard let cors = policy else {

@@ -1,5 +1,4 @@
-// The filters of a route as a loop runs them: laid out at the swap, in memory of their own, freed with the loop's view of the
-// snapshot. A route without filters has none of this, and costs one comparison.
+// The filters of a route as a loop runs them: laid out with the loop's route, in memory of their own, freed with it. A route without filters has none of this, and costs one comparison.
 
 internal import CNghttp2
 internal import ConfigModel
@@ -13,7 +12,6 @@ struct RouteFilterSet {
     let redirect: RedirectFilter?
     let httpsOnly: Bool
     let authentication: AuthenticationFilter?
-    /// Lives as long as the snapshot.
     let limiter: Unmanaged<RateLimiter>?
     let direct: DirectResponseFilter?
     let requestHeaders: HeaderFilter?
@@ -55,7 +53,7 @@ extension FiltersPointer {
                 },
                 httpsOnly: filters.httpsOnly,
                 authentication: filters.authentication.map { AuthenticationFilter($0, active.consumers) },
-                limiter: active.limiters[route].map { Unmanaged.passUnretained($0) },
+                limiter: active.material.limiter(of: route).map { Unmanaged.passRetained($0) },
                 direct: filters.directResponse.map {
                     DirectResponseFilter(
                         status: Int($0.status), body: FixedText($0.body), contentType: FixedText($0.contentType))
@@ -72,6 +70,7 @@ extension FiltersPointer {
         pointee.access?.deallocate()
         pointee.cors?.deallocate()
         pointee.redirect?.location.deallocate()
+        pointee.limiter?.release()
         pointee.authentication?.deallocate()
         pointee.direct?.body.deallocate()
         pointee.direct?.contentType.deallocate()

@@ -1,6 +1,7 @@
 // Where the cells of all loops are found: made when a snapshot is warmed, dropped when their route or cluster has left the
 // configuration and its last exchange is over.
 
+internal import ConfigModel
 internal import Synchronization
 internal import Telemetry
 
@@ -83,13 +84,17 @@ final class MetricsRegistry: Sendable {
         }
     }
 
-    /// Forgets what is not in the configuration any more. Snapshots that still run hold their blocks; endpoints go with
-    /// their last user.
-    func keepOnly(routes: Set<String>, clusters: Set<String>, listeners: Set<String>) {
+    /// Forgets what has left the configuration. Exchanges that still run hold their blocks; endpoints go with their last user.
+    func forget(_ keys: [ObjectKey]) {
         named.withLock { named in
-            named.listeners = named.listeners.filter { listeners.contains($0.key) }
-            named.routes = named.routes.filter { routes.contains($0.key) }
-            named.clusters = named.clusters.filter { clusters.contains($0.key) }
+            for key in keys {
+                switch key.kind {
+                case .listener: named.listeners[key.name] = nil
+                case .route: named.routes[key.name] = nil
+                case .cluster: named.clusters[key.name] = nil
+                case .tlsIdentity, .virtualHost, .consumer: break
+                }
+            }
         }
     }
 

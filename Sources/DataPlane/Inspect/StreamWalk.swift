@@ -1,5 +1,6 @@
 // What runs now, for those who ask the worker: a loop goes through its connections a few each tick, so that nobody on it waits
-// for the list, and gives what it found to the thread that asked.
+// for the list, and gives what it found to the thread that asked. Streams that a change of configuration ends are found this
+// way, too.
 
 internal import CNghttp2
 internal import Glibc
@@ -13,6 +14,8 @@ final class StreamWalk: Sendable {
         case list(route: String?, limit: Int)
         /// Ends the exchange with that number.
         case end(UInt64)
+        /// Ends what a change of configuration says.
+        case endRoute(PendingEnd)
     }
 
     struct Found: Sendable {
@@ -24,7 +27,8 @@ final class StreamWalk: Sendable {
 
     let purpose: Purpose
     private let found = Mutex<Found>(Found())
-    private let done: Latch
+    /// nil: nobody waits.
+    private let done: Latch?
 
     init?(_ purpose: Purpose) {
         guard let done = Latch(1) else { return nil }
@@ -32,14 +36,20 @@ final class StreamWalk: Sendable {
         self.done = done
     }
 
+    /// Of a loop's own accord.
+    init(ending pending: PendingEnd) {
+        purpose = .endRoute(pending)
+        done = nil
+    }
+
     /// What the loop has found; nil: it did not answer in time.
     func wait(milliseconds: Int32) -> Found? {
-        done.wait(milliseconds: milliseconds) ? found.withLock { $0 } : nil
+        done?.wait(milliseconds: milliseconds) ?? false ? found.withLock { $0 } : nil
     }
 
     fileprivate func finish(_ result: Found) {
         found.withLock { $0 = result }
-        done.countDown()
+        done?.countDown()
     }
 
     /// Milliseconds from which an exchange is listed.
@@ -101,6 +111,9 @@ extension LoopPointer {
             pointee.walks.found.count = 1
             exchange.end(.endedByOperator)
             return true
+        case .endRoute(let pending):
+            for exchange in exchanges where pending.concerns(exchange) { exchange.end(.routeChanged) }
+            return false
         case .list(let route, let limit):
             for exchange in exchanges where exchange.isListed(route) {
                 guard pointee.walks.found.count < limit else {

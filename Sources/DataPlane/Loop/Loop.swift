@@ -92,12 +92,23 @@ struct Loop {
     /// What an upstream may send: the largest of the listeners' limits, as their clients share its connections.
     var maxResponseHeaderList = 65_536
     var clusters: [String: ClusterPointer] = [:]
+    /// By slot of the route table; nil: no request has taken the route since it changed.
+    var routes: UnsafeMutablePointer<LoopRoutePointer?> = .allocate(capacity: 0)
+    var routeCapacity = 0
+    /// Grows when clusters or consumers change: routes that were made before look whether theirs did.
+    var routeEpoch: UInt64 = 0
+    var consumerEpoch: UInt64 = 0
+    /// Up to which epoch all routes were looked at, and how far the one that runs has come.
+    var sweptEpoch: UInt64 = 0
+    var sweepEpoch: UInt64 = 0
+    var sweepCursor = 0
     let statistics: LoopStatistics
     /// Where counters of objects come from. Lives as long as the loops.
     let registry: Unmanaged<MetricsRegistry>
     let accessLog: AccessLogBuffer?
     var random: UInt64
     var walks = StreamWalks()
+    var pendingEnds: [PendingEnd] = []
     /// Of the exchange that began last.
     var lastSerial: UInt64 = 0
     var isDraining = false

@@ -6,8 +6,8 @@ internal import Synchronization
 
 /// What a loop can be told.
 enum LoopMessage: Sendable {
-    /// Serve this snapshot from now on; `done` counts down when the loop has taken it.
-    case swap(ActiveSnapshot, listeners: [ListenerSocket], done: Latch)
+    /// Serve this snapshot from now on; the changes are against the one before. `done` counts down when the loop has taken it.
+    case swap(ActiveSnapshot, SnapshotChanges, listeners: [ListenerSocket], done: Latch)
     /// Resolved addresses of a host name.
     case resolved(host: String, addresses: [ResolvedAddress])
     /// Seal session tickets with these from now on.

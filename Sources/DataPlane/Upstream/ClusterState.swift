@@ -1,18 +1,16 @@
-// A loop's own view of a cluster: its endpoints with their pools, and the choice among them. Carried over from snapshot to
+// A loop's own view of a cluster: its endpoints with their pools, and the choice among them. It stays from snapshot to
 // snapshot while the cluster's object is equal, so that pools and counts outlive unrelated changes.
 
 internal import CNghttp2
 internal import ConfigModel
 internal import Glibc
-internal import Seal
+internal import Telemetry
 
 typealias ClusterPointer = UnsafeMutablePointer<ClusterState>
 typealias EndpointPointer = UnsafeMutablePointer<EndpointState>
 
 struct ClusterState {
     let loop: LoopPointer
-    /// The object that this was made from; its hash tells whether a new snapshot brings another.
-    let hash: Hash256
     let config: Cluster
     let name: FixedText
     let speaksHTTP1: Bool
@@ -20,6 +18,8 @@ struct ClusterState {
     let connectTimeout: UInt64
     let idleTimeout: UInt64
     let counters: ClusterCounters
+    /// Where the counters are.
+    let block: CellBlock
     /// Authorities of its own and the certificate that endpoints are shown; nil: neither.
     var tlsMaterial: UpstreamTLSMaterial?
     /// Endpoints in use; replaced as a whole when names resolve anew.
@@ -31,7 +31,7 @@ struct ClusterState {
     var budget = RetryBudget()
     /// No longer in the snapshot: lives on until its last exchange is over.
     var isRetired = false
-    /// Snapshots of the loop that have it.
+    /// Routes of the loop that have it.
     var users = 0
     /// Endpoints that names no longer resolve to, while something still uses them.
     var retiredEndpoints: [EndpointPointer] = []
@@ -41,16 +41,15 @@ struct ClusterState {
 }
 
 extension ClusterPointer {
-    static func make(_ config: Cluster, hash: Hash256, on loop: LoopPointer, counters: ClusterCounters)
-        -> ClusterPointer
-    {
+    static func make(_ config: Cluster, on loop: LoopPointer, _ block: CellBlock) -> ClusterPointer {
         let cluster = ClusterPointer.allocate(capacity: 1)
         cluster.initialize(
             to: ClusterState(
-                loop: loop, hash: hash, config: config, name: FixedText(config.name),
+                loop: loop, config: config, name: FixedText(config.name),
                 speaksHTTP1: config.protocol == .http1, usesTLS: config.tls != nil,
                 connectTimeout: UInt64(config.connectTimeout), idleTimeout: UInt64(config.idleTimeout),
-                counters: counters, endpoints: .allocate(capacity: 0), balancing: LoopBalancing(config.balancing),
+                counters: ClusterCounters(block), block: block, endpoints: .allocate(capacity: 0),
+                balancing: LoopBalancing(config.balancing),
                 choice: EndpointChoice(turn: loop.pointee.index), hasUnresolvedNames: false))
         cluster.pointee.choice.usesHash = config.balancing.policy == .consistentHash
         return cluster

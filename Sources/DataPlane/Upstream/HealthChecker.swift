@@ -26,8 +26,7 @@ final class HealthChecker: Sendable {
     private struct Inbox {
         /// Clusters with checks, in place of those before.
         var clusters: [Cluster] = []
-        /// By cluster.
-        var tls: [String: UpstreamTLSMaterial] = [:]
+        var material = SnapshotMaterial()
         var addresses: [String: [ResolvedAddress]] = [:]
         var changed = false
         var stopped = false
@@ -60,15 +59,11 @@ final class HealthChecker: Sendable {
 
     // MARK: - Told by other threads
 
-    /// The clusters of a snapshot, in place of those before.
-    func watch(_ active: ActiveSnapshot) {
-        let clusters = active.snapshot.objects.compactMap { object -> Cluster? in
-            guard case .cluster(let cluster) = object.object, cluster.healthCheck != nil else { return nil }
-            return cluster
-        }
+    /// Clusters with checks and what connections to them need, in place of those before.
+    func watch(_ clusters: [Cluster], _ material: SnapshotMaterial) {
         let changed = inbox.withLock { inbox in
             // Certificates may be others now although the clusters that name them are the same.
-            inbox.tls = active.upstreamTLS
+            inbox.material = material
             guard inbox.clusters != clusters else { return false }
             inbox.clusters = clusters
             inbox.changed = true
@@ -117,7 +112,7 @@ final class HealthChecker: Sendable {
             }
             if stops { return }
             if changed { take(clusters, addresses, &watched) }
-            startDue(&watched, context, inbox.withLock { $0.tls })
+            startDue(&watched, context, inbox.withLock { $0.material })
             wait(&watched)
         }
     }
@@ -160,7 +155,7 @@ final class HealthChecker: Sendable {
     }
 
     private func startDue(
-        _ watched: inout [Key: Watched], _ context: OpaquePointer, _ tls: [String: UpstreamTLSMaterial]
+        _ watched: inout [Key: Watched], _ context: OpaquePointer, _ material: SnapshotMaterial
     ) {
         let now = Self.now
         var running = watched.values.count { $0.probe != nil }
@@ -170,7 +165,7 @@ final class HealthChecker: Sendable {
                 finish(.failed("no answer within \(each.target.check.timeout) ms"), &each)
                 running -= 1
             } else if running < Self.maxProbes {
-                each.probe = HealthProbe(each.target, each.address, context, tls[key.cluster])
+                each.probe = HealthProbe(each.target, each.address, context, material.upstreamTLS(of: key.cluster))
                 // Out of descriptors: that says nothing about the endpoint.
                 each.due = now + UInt64(each.probe == nil ? each.target.check.interval : each.target.check.timeout)
                 running += each.probe == nil ? 0 : 1

@@ -4,7 +4,6 @@
 
 internal import CCares
 internal import COpenSSL
-internal import ConfigModel
 internal import Glibc
 internal import Logging
 internal import Synchronization
@@ -55,15 +54,8 @@ final class Resolver: Sendable {
         }
     }
 
-    /// The names of a snapshot, in place of those before.
-    func resolve(_ snapshot: Snapshot) {
-        var names: Set<String> = []
-        for object in snapshot.objects {
-            guard case .cluster(let cluster) = object.object else { continue }
-            for endpoint in cluster.endpoints where SocketAddress(literal: endpoint.host, port: 0) == nil {
-                names.insert(endpoint.host)
-            }
-        }
+    /// The names to know, in place of those before.
+    func resolve(_ names: Set<String>) {
         let changed = state.withLock { state in
             defer { state.names = names }
             return state.names != names

@@ -1,0 +1,53 @@
+// An array whose copies share what they have in common: changing one element copies one chunk.
+
+/// Elements by number, in chunks.
+package struct SlotVector<Element> {
+    private var chunks: ContiguousArray<ContiguousArray<Element?>> = []
+
+    private static var chunkSize: Int { 256 }
+
+    package init() {}
+
+    /// Numbers that were ever used are below it.
+    package var capacity: Int { chunks.count * Self.chunkSize }
+
+    /// nil: nothing has this number.
+    package subscript(slot: Int) -> Element? {
+        get {
+            let chunk = slot / Self.chunkSize
+            return slot >= 0 && chunk < chunks.count ? chunks[chunk][slot % Self.chunkSize] : nil
+        }
+        set {
+            let chunk = slot / Self.chunkSize
+            while chunks.count <= chunk { chunks.append(ContiguousArray(repeating: nil, count: Self.chunkSize)) }
+            chunks[chunk][slot % Self.chunkSize] = newValue
+        }
+    }
+
+    /// What is there, in the order of numbers.
+    package func forEach(_ body: (Int, Element) throws -> Void) rethrows {
+        for (index, chunk) in chunks.enumerated() {
+            for (offset, element) in chunk.enumerated() {
+                if let element { try body(index * Self.chunkSize + offset, element) }
+            }
+        }
+    }
+}
+
+extension SlotVector: Sendable where Element: Sendable {}
+
+/// Numbers that are given out and come back.
+package struct SlotNumbers: Sendable {
+    private var next = 0
+    private var free: [Int] = []
+
+    package init() {}
+
+    package mutating func take() -> Int {
+        if let slot = free.popLast() { return slot }
+        defer { next += 1 }
+        return next
+    }
+
+    package mutating func giveBack(_ slot: Int) { free.append(slot) }
+}
