@@ -4,6 +4,7 @@ import pytest
 
 from integration.certificates import Authority
 from integration.gateway import Gateway
+from integration.routing import Rows
 from integration.site import Site
 from peers.http1 import EchoServer
 from peers.running import RunningPeer
@@ -94,3 +95,22 @@ def ws_server():
     """A WebSocket echo as a process of its own."""
     with RunningPeer("ws_echo.py") as peer:
         yield peer
+
+
+@pytest.fixture(scope="module")
+def backends(gateway):
+    """Three echoes that say their names: services v1.static, v2.static, v3.static."""
+    servers = {name: EchoServer(name) for name in ("v1", "v2", "v3")}
+    for name, server in servers.items():
+        gateway.api.create_static(name, server.port)
+    yield servers
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture
+def table(gateway, backends):
+    """`table(rows)` makes routes to these for one test and takes them away after it, domains included."""
+    rows = Rows(gateway)
+    yield rows.add
+    rows.remove()
