@@ -29,13 +29,15 @@ package struct Route: Hashable, Sendable {
     package var balancing: LoadBalancing?
     /// `nil`: only what provably was not processed is tried again.
     package var retries: RetryPolicy?
+    /// The cluster that takes exchanges for which their own has no endpoint.
+    package var fallback: String?
 
     package init(
         name: String, virtualHosts: [String] = [], order: UInt64, path: PathPredicate, methods: [String] = [],
         headers: [KeyedPredicate] = [], queryParameters: [KeyedPredicate] = [], destinations: [Destination],
         kind: RouteKind = .http, timeouts: RouteTimeouts = RouteTimeouts(), streamPolicy: StreamPolicy = .keep,
         rewrite: Rewrite? = nil, filters: RouteFilters = RouteFilters(), balancing: LoadBalancing? = nil,
-        retries: RetryPolicy? = nil
+        retries: RetryPolicy? = nil, fallback: String? = nil
     ) {
         self.name = name
         self.virtualHosts = virtualHosts
@@ -52,6 +54,7 @@ package struct Route: Hashable, Sendable {
         self.filters = filters
         self.balancing = balancing
         self.retries = retries
+        self.fallback = fallback
     }
 }
 

@@ -38,16 +38,42 @@ package struct RouteAnnotations: Hashable, Sendable {
             ["header", "query", "pseudo-header"].map { "\(kind)-match-\($0)-" }
         }
 
-    /// Understood by Higress, without effect here so far.
-    static let notYetActing: Set<Substring> = [
-        "proxy-ssl-secret", "proxy-ssl-verify", "proxy-ssl-name", "proxy-ssl-server-name", "auth-tls-secret",
-        "ssl-cipher", "tls-min-protocol-version", "tls-max-protocol-version",
-        "full-path-regex", "affinity", "session-cookie-name", "session-cookie-path", "session-cookie-max-age",
-        "session-cookie-expires", "canary", "canary-by-header", "canary-by-header-value", "canary-by-header-pattern",
-        "canary-by-cookie", "canary-weight", "canary-weight-total", "mirror-target-service", "mirror-target-fqdn",
-        "mirror-target-fqdn-port", "mirror-percentage", "default-backend", "custom-http-errors",
-
-        "proxy-connect-timeout", "proxy-send-timeout",
+    /// Known to people who come from Higress or nginx, without effect here, and what does it instead.
+    static let withoutEffect: [Substring: String] = [
+        "proxy-ssl-secret": "tlsClientCertificate of the service source says what is shown.",
+        "proxy-ssl-verify": "tlsVerify and tlsCa of the service source say what is checked.",
+        "proxy-ssl-name": "sni of the service source names it.",
+        "proxy-ssl-server-name": "sni of the service source names it.",
+        "auth-tls-secret": "clientAuth of the domain asks for client certificates.",
+        "auth-tls-verify-client": "clientAuth of the domain asks for client certificates.",
+        "auth-tls-verify-depth": "clientAuth.depth of the domain bounds it.",
+        "auth-tls-pass-certificate-to-upstream": "x-forwarded-client-cert tells services of the domain's clientAuth.",
+        "ssl-cipher": "TLS 1.2 and 1.3 are spoken with OpenSSL's own suites.",
+        "tls-min-protocol-version": "TLS 1.2 is the least.",
+        "tls-max-protocol-version": "TLS 1.3 is the most.",
+        "affinity": "use upstream-hash-by with $cookie_NAME, of a cookie that the service sets.",
+        "session-cookie-name": "use upstream-hash-by with $cookie_NAME, of a cookie that the service sets.",
+        "session-cookie-path": "the gateway sets no cookies.",
+        "session-cookie-max-age": "the gateway sets no cookies.",
+        "session-cookie-expires": "the gateway sets no cookies.",
+        "affinity-mode": "the gateway sets no cookies.",
+        "affinity-canary-behavior": "the gateway sets no cookies.",
+        "custom-http-errors": "answers of the service are passed on as they are.",
+        "proxy-connect-timeout": "the setting connect-timeout of the gateway bounds it.",
+        "proxy-send-timeout": "timeouts.streamIdle ends streams without a byte either way.",
+        "proxy-http-version": "the protocol field decides how the service is spoken to.",
+        "proxy-buffering": "nothing is buffered.",
+        "proxy-request-buffering": "nothing is buffered.",
+        "websocket-services": "WebSockets need no setting.",
+        "websocket-enable": "WebSockets need no setting.",
+        "grpc-backend": "backend-protocol says it.",
+        "auth-type": "authConfig asks for credentials.",
+        "auth-secret": "consumers hold credentials.",
+        "auth-secret-type": "consumers hold credentials.",
+        "auth-realm": "authConfig asks for credentials.",
+        "configuration-snippet": "headerControl, rewrite and the other fields do single things of it.",
+        "server-snippet": "headerControl, rewrite and the other fields do single things of it.",
+        "request-set-header": "headerControl edits header fields.",
     ]
 }
 
@@ -103,13 +129,16 @@ extension Console.Route {
             checkAnnotation(name, key: key, value: value, field: field, &findings)
         }
         checkProtocolAgreement(&findings)
+        checkTrafficAnnotations(&findings)
     }
 
     private func checkAnnotation(
         _ name: Substring, key: String, value: String, field: String, _ findings: inout Findings
     ) {
         let isNginx = key.hasPrefix(RouteAnnotations.nginx)
-        if let judged = RouteAnnotations.problem(name, isNginx: isNginx, value) {
+        if let judged = RouteAnnotations.problem(name, isNginx: isNginx, value)
+            ?? RouteAnnotations.trafficProblem(name, isNginx: isNginx, value)
+        {
             if let problem = judged { findings.refuse(field, problem) }
             return
         }
@@ -133,12 +162,14 @@ extension Console.Route {
             if TimeText.milliseconds(value) == nil {
                 findings.refuse(field, "Must be a time in seconds, or with a unit as in 1500ms, 30s, 5m, 2h.")
             }
-        case ("proxy-http-version", true):
-            findings.warn("\(field): has no effect; the protocol field decides how the service is spoken to.")
-        case _ where RouteAnnotations.notYetActing.contains(name):
-            findings.warn("\(field): is stored but has no effect yet.")
+        case ("mirror-target-fqdn-port", _):
+            break  // judged with the others of its kind
         default:
-            findings.warn("\(field): is not an annotation that is known here; it has no effect.")
+            if let instead = RouteAnnotations.withoutEffect[name] {
+                findings.warn("\(field): has no effect; \(instead)")
+            } else {
+                findings.warn("\(field): is not an annotation that is known here; it has no effect.")
+            }
         }
     }
 

@@ -64,37 +64,38 @@ extension RouteAnnotations {
 }
 
 extension Console.Route {
-    private func value(_ name: String, nginx: Bool = true, higress: Bool = true) -> String? {
+    /// The value of an annotation: the nginx form counts, else that of Higress, of those that are asked for.
+    func annotation(_ name: String, nginx: Bool = true, higress: Bool = true) -> String? {
         (nginx ? customConfigs["\(RouteAnnotations.nginx)\(name)"] : nil)
             ?? (higress ? customConfigs["\(RouteAnnotations.higress)\(name)"] : nil)
     }
 
     /// Ranges of client addresses by annotation.
     package var annotatedAllow: [String] {
-        value("whitelist-source-range").map(RouteAnnotations.list) ?? []
+        annotation("whitelist-source-range").map(RouteAnnotations.list) ?? []
     }
 
     package var annotatedDeny: [String] {
-        value("denylist-source-range", higress: false).map(RouteAnnotations.list) ?? []
+        annotation("denylist-source-range", higress: false).map(RouteAnnotations.list) ?? []
     }
 
     /// Temporal wins over permanent, both over app-root.
     package var annotatedRedirect: RouteAnnotations.Redirect? {
-        if let url = value("temporal-redirect") { return .init(status: 302, location: url, rootOnly: false) }
-        if let url = value("permanent-redirect") {
-            let status = value("permanent-redirect-code").flatMap(RouteAnnotations.redirectStatus) ?? 301
+        if let url = annotation("temporal-redirect") { return .init(status: 302, location: url, rootOnly: false) }
+        if let url = annotation("permanent-redirect") {
+            let status = annotation("permanent-redirect-code").flatMap(RouteAnnotations.redirectStatus) ?? 301
             return .init(status: status, location: url, rootOnly: false)
         }
-        return value("app-root").map { .init(status: 302, location: $0, rootOnly: true) }
+        return annotation("app-root").map { .init(status: 302, location: $0, rootOnly: true) }
     }
 
-    package var annotatedHTTPSOnly: Bool { value("force-ssl-redirect") == "true" }
+    package var annotatedHTTPSOnly: Bool { annotation("force-ssl-redirect") == "true" }
 
     /// `route-limit-*` limits the route, nginx's `limit-*` each client address; minutes win over seconds.
     package var annotatedRateLimit: RouteAnnotations.RateLimit? {
         for (prefix, nginx) in [("route-limit", false), ("limit", true)] {
             func number(_ name: String) -> Int? {
-                value("\(prefix)-\(name)", nginx: nginx, higress: !nginx).flatMap(RouteAnnotations.count)
+                annotation("\(prefix)-\(name)", nginx: nginx, higress: !nginx).flatMap(RouteAnnotations.count)
             }
             let minute = number("rpm")
             guard let requests = minute ?? number("rps") else { continue }

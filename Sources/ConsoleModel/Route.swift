@@ -78,7 +78,9 @@ extension Console.Route {
     }
 
     /// Every service that the route names, in whatever field.
-    package var namedServices: [String] { services.map(\.name) + [mirror?.service].compactMap(\.self) }
+    package var namedServices: [String] {
+        services.map(\.name) + [mirror?.service, effectiveMirror?.service, fallbackService].compactMap(\.self)
+    }
 
     /// The balancing of a checked route, if it has its own: the field wins over the annotations.
     package var effectiveLoadBalancing: Console.LoadBalancing? { loadBalancing ?? annotations.loadBalancing }
@@ -105,7 +107,7 @@ extension Console.Route {
                 found.append(("\(field)[\(index)].matchValue", predicate.matchValue, true))
             }
         }
-        return found
+        return found + annotatedExpressions
     }
 }
 

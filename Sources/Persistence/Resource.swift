@@ -49,6 +49,7 @@ extension Console.Route: Resource {
         (domains.isEmpty ? [Console.Domain.anyHost] : domains).map { .domain($0) }
             + namedServices.map { .service($0) }
             + (authConfig?.allowedConsumers ?? []).map { .consumer($0) }
+            + (canary == nil ? [] : [.canaries(firstDomain)])
     }
 }
 

@@ -11,6 +11,8 @@ package enum ResourceReference: Hashable, Sendable {
     case consumer(String)
     /// As in `greeter.static`: a source offers it.
     case service(String)
+    /// The routes of a domain that are canaries; it names nothing, but those who are in it are found by it.
+    case canaries(String)
 }
 
 /// Resources of a kind, by name.

@@ -153,7 +153,7 @@ extension SeededGenerator {
                 RetryPolicy(
                     attempts: $0.number(3), tryTimeout: $0.number(), conditions: RetryConditions(rawValue: $0.number(3))
                 )
-            })
+            }, fallback: maybe { $0.text() })
     }
 
     mutating func filters() -> RouteFilters {

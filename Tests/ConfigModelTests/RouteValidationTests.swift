@@ -114,6 +114,7 @@ import Testing
         other.virtualHosts = ["gone", "h", "h"]
         other.destinations = [Destination(cluster: "gone"), Destination(cluster: "c")]
         other.kind = .grpc
+        other.fallback = "c"
         let snapshot = try Snapshot(
             historyID: .mint(), version: 1,
             objects: [
@@ -126,6 +127,7 @@ import Testing
                 "route s: virtualHosts[2]: stands in the list twice",
                 "route s: destinations[0].cluster: cluster gone does not exist",
                 "route s: destinations[1].cluster: cluster c speaks HTTP/1.1, and gRPC needs HTTP/2",
+                "route s: fallback: cluster c speaks HTTP/1.1, and gRPC needs HTTP/2",
                 "route s: order: is the same as that of route r",
             ])
     }

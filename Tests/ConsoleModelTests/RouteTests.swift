@@ -128,12 +128,28 @@ struct RouteTests {
             "authConfig: no consumer is named, so every consumer is let in."
         ),
         (
-            #""customConfigs":{"higress.io/canary":"true"}"#,
-            "customConfigs[higress.io/canary]: is stored but has no effect yet."
+            #""customConfigs":{"higress.io/canary-weight":"5"}"#,
+            "customConfigs[higress.io/canary-weight]: has no effect without canary."
+        ),
+        (
+            #""customConfigs":{"higress.io/canary":"true","higress.io/canary-weight":"5","higress.io/canary-by-cookie":"c"}"#,
+            "customConfigs[higress.io/canary-weight]: has no effect beside canary-by-cookie."
+        ),
+        (
+            #""customConfigs":{"higress.io/full-path-regex":"true"}"#,
+            "customConfigs[higress.io/full-path-regex]: has a meaning only with the match type REGULAR."
+        ),
+        (
+            #""customConfigs":{"nginx.ingress.kubernetes.io/auth-tls-secret":"ns/ca"}"#,
+            "customConfigs[nginx.ingress.kubernetes.io/auth-tls-secret]: has no effect; clientAuth of the domain asks for client certificates."
         ),
         (
             #""customConfigs":{"higress.io/websocket-enable":"true"}"#,
-            "customConfigs[higress.io/websocket-enable]: is not an annotation that is known here; it has no effect."
+            "customConfigs[higress.io/websocket-enable]: has no effect; WebSockets need no setting."
+        ),
+        (
+            #""customConfigs":{"higress.io/upstream-keepalive-timeout":"60"}"#,
+            "customConfigs[higress.io/upstream-keepalive-timeout]: is not an annotation that is known here; it has no effect."
         ),
         (
             #""customConfigs":{"team":"a"}"#,

@@ -210,6 +210,17 @@ def test_HTTPRouteRewriteHost(gateway, table):
 PREFIXES = pytest.mark.parametrize("prefix", ["nginx.ingress.kubernetes.io/", "higress.io/"])
 
 
+def test_HTTPRouteFullPathRegex_by_annotation(gateway, table):
+    """As the case has it: a key of Higress's own that the console leaves to `customConfigs`."""
+    table(
+        (["foo.com"], "REGULAR", "/foo/[A-Z0-9]{3}", "v1"),
+        (["foo.com"], "REGULAR", "/bar/[A-Z0-9]{3}", "v2", {"customConfigs": {"higress.io/full-path-regex": "true"}}),
+    )
+    assert who(gateway, "foo.com", "/foo/1234") == "v1"
+    assert who(gateway, "foo.com", "/bar/123") == "v2"
+    assert who(gateway, "foo.com", "/bar/1234") == 404
+
+
 # ---- header fields
 
 

@@ -5,15 +5,89 @@ import time
 
 import pytest
 
-from integration.routing import send, who
+from integration.routing import ask, send, who
 from integration.site import Site
-from peers.http1 import RawServer
+from integration.waiting import wait_until
+from peers.http1 import EchoServer, RawServer
 
 PREFIXES = pytest.mark.parametrize("prefix", ["nginx.ingress.kubernetes.io/", "higress.io/"])
 
 
 def annotated(prefix, **annotations):
     return {"customConfigs": {f"{prefix}{name.replace('_', '-')}": value for name, value in annotations.items()}}
+
+
+def exactly(*pairs):
+    return [{"key": key, "matchType": "EQUAL", "matchValue": value} for key, value in pairs]
+
+
+# ---- canary
+
+
+@PREFIXES
+def test_HTTPRouteCanaryHeader(gateway, table, prefix):
+    def canary(**more):
+        return annotated(prefix, canary="true", canary_by_header="traffic-split-higress", **more)
+
+    host = "canary.higress.io"
+    table(
+        ([host], "PRE", "/", "v1"),
+        ([host], "PRE", "/", "v2", canary(canary_by_header_value="true")),
+        ([host], "EQUAL", "/foo", "v1"),
+        ([host], "EQUAL", "/foo", "v2", canary(canary_by_header_value="true")),
+        ([host], "PRE", "/foo", "v1"),
+        ([host], "PRE", "/foo", "v3", canary(canary_by_header_value="true")),
+        ([host], "PRE", "/pattern", "v1"),
+        ([host], "PRE", "/pattern", "v2", canary(canary_by_header_pattern="test.com")),
+        ([host], "PRE", "/always", "v1"),
+        ([host], "PRE", "/always", "v2", canary()),
+    )
+    for target, value, backend in [
+        ("/", "true", "v2"),
+        ("/", "false", "v1"),
+        ("/", None, "v1"),
+        ("/foo", "true", "v2"),
+        ("/foo", "false", "v1"),
+        ("/foo/x", "true", "v3"),
+        ("/foo/x", "other", "v1"),
+        ("/pattern", "test.com", "v2"),
+        ("/pattern", "test.com.abc", "v2"),
+        ("/pattern", "abc", "v1"),
+        ("/pattern", None, "v1"),
+        ("/always", "always", "v2"),
+        ("/always", "never", "v1"),
+        ("/always", "true", "v1"),
+    ]:
+        fields = [("traffic-split-higress", value)] if value else []
+        assert who(gateway, host, target, *fields) == backend, (target, value)
+
+
+@PREFIXES
+def test_HTTPRouteCanaryHeaderWithCustomizedHeader(gateway, table, prefix):
+    host = "canary.higress.io"
+    canary = annotated(prefix, canary="true", canary_by_header="abc", canary_by_header_value="true")
+    table(
+        ([host], "PRE", "/alone", "v1", {"headers": exactly(("user", "other"))}),
+        ([host], "PRE", "/alone", "v2", {"headers": exactly(("user", "higress")), **canary}),
+        ([host], "PRE", "/both", "v2", {"headers": exactly(("user", "higress"))}),
+        ([host], "PRE", "/both", "v1", {"headers": exactly(("user", "higress")), **canary}),
+    )
+    higress, split = ("user", "higress"), ("abc", "true")
+    assert who(gateway, host, "/alone", higress, split) == 404, "a canary of no route"
+    assert who(gateway, host, "/both", higress, split) == "v1"
+    assert who(gateway, host, "/both", higress) == "v2"
+    assert who(gateway, host, "/both", split) == 404
+
+
+@PREFIXES
+@pytest.mark.parametrize("weight, backend", [("0", "v1"), ("100", "v2")])
+def test_HTTPRouteCanaryWeight(gateway, table, prefix, weight, backend):
+    host = "canary.higress.io"
+    table(
+        ([host], "PRE", "/weight", "v1"),
+        ([host], "PRE", "/weight", "v2", annotated(prefix, canary="true", canary_weight=weight)),
+    )
+    assert {who(gateway, host, "/weight") for _ in range(20)} == {backend}
 
 
 # ---- limits and times
@@ -68,6 +142,29 @@ def test_HTTPRouteWhitelistSourceRange(gateway, table, prefix, ranges, status):
 
 
 # ---- where requests go
+
+
+@PREFIXES
+def test_HTTPRouteDefaultBackend(gateway, authority, backends, prefix):
+    """A service that has no address: its requests go to the default one."""
+    site = Site(gateway, authority, https="off")
+    site.serve("nowhere.invalid:80", **annotated(prefix, default_backend="v2.static"))
+    assert ask(gateway, site.host, "/foo")[0] == "v2"
+
+
+@PREFIXES
+@pytest.mark.parametrize(
+    "annotations", [{"mirror_target_service": "{}"}, {"mirror_target_fqdn": "{}"}], ids=["service", "fqdn"]
+)
+def test_HTTPRouteMirrorTargetService(gateway, authority, echo, prefix, annotations):
+    with EchoServer("shadow") as shadow:
+        site = Site(gateway, authority, https="off")
+        gateway.api.create_static(f"{site.name}-shadow", shadow.port)
+        copies = {key: value.format(f"{site.name}-shadow.static") for key, value in annotations.items()}
+        site.serve(echo.port, **annotated(prefix, **copies))
+        assert site.get("/copied").get("x-backend") == "b1"
+        copy = wait_until(lambda: shadow.seen and shadow.seen[-1], 10, "the copy")
+        assert (copy.target, copy.get("host").split(":")[0]) == ("/copied", site.host)
 
 
 def test_HTTPRouteStaticRegistry(gateway, authority, echo):

@@ -17,6 +17,7 @@ extension Route: CanonicalCodable {
         writer.defaulted(13, filters)
         writer.optional(14, balancing)
         writer.optional(15, retries)
+        writer.optional(16, fallback)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -27,7 +28,8 @@ extension Route: CanonicalCodable {
             kind: try reader.choice(9, default: .http), timeouts: try reader.defaulted(10, RouteTimeouts()),
             streamPolicy: try reader.defaulted(11, .keep), rewrite: try reader.optional(12),
             filters: try reader.defaulted(13, RouteFilters()),
-            balancing: try reader.optional(14), retries: try reader.optional(15))
+            balancing: try reader.optional(14), retries: try reader.optional(15),
+            fallback: try reader.optional(16))
     }
 }
 

@@ -32,9 +32,9 @@ extension ConfigObject {
 }
 
 extension Route {
-    /// The names of the clusters that it sends to, copies included; one may come twice.
+    /// The names of the clusters that it sends to, copies and the fallback included; one may come twice.
     package var clusters: [String] {
-        destinations.map(\.cluster) + (filters.mirror.map { [$0.cluster] } ?? [])
+        destinations.map(\.cluster) + [filters.mirror?.cluster, fallback].compactMap(\.self)
     }
 }
 

@@ -181,6 +181,15 @@ package struct SnapshotIndex: Sendable {
         where snapshot[ObjectKey(.consumer, name)] == nil {
             findings.report("filters.authentication.consumers[\(index)]", "consumer \(name) does not exist")
         }
+        if let fallback = route.fallback {
+            if let cluster = snapshot[ObjectKey(.cluster, fallback)] {
+                if route.kind == .grpc && Self.upstreamProtocol(cluster) != .http2 {
+                    findings.report("fallback", "cluster \(fallback) speaks HTTP/1.1, and gRPC needs HTTP/2")
+                }
+            } else {
+                findings.report("fallback", "cluster \(fallback) does not exist")
+            }
+        }
         if let mirror = route.filters.mirror, snapshot[ObjectKey(.cluster, mirror.cluster)] == nil {
             findings.report("filters.mirror.cluster", "cluster \(mirror.cluster) does not exist")
         }

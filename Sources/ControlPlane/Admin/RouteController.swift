@@ -101,7 +101,8 @@ struct RouteController: Sendable {
     static func answer(_ route: Console.Route, in configuration: StoredConfiguration) -> Remarked<Console.Route> {
         var shown = route
         if shown.authConfig == nil { shown.authConfig = Console.Auth(enabled: false) }
-        return Remarked(value: shown, warnings: route.check().warnings + configuration.remarks(on: route))
+        let remarks = configuration.remarks(on: route) + configuration.canaryRemarks(on: route)
+        return Remarked(value: shown, warnings: route.check().warnings + remarks)
     }
 
     /// Writes never do, as in Higress.

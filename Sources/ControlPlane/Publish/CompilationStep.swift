@@ -1,7 +1,8 @@
 // From one compiled configuration to the next: which objects a change of resources touches, and these compiled anew.
 //
 // domain, certificate, consumer -> its own object
-// route                         -> its object, and the clusters that it begins or ceases to use
+// route                         -> its object, and the clusters that it begins or ceases to use; where there are canaries, those of
+//                                  the same conditions
 // source                        -> the clusters of its service that routes use; the routes only where it changes how they speak to it,
 //                                  or comes or goes
 //
@@ -44,8 +45,15 @@ struct CompilationStep {
             set(ObjectKey(.tlsIdentity, name), configuration.certificates[name].map { compiler.identity($0.value) })
         case .consumer:
             set(ObjectKey(.consumer, name), configuration.consumers[name].map { compiler.consumer($0.value) })
-        case .route: routes.insert(name)
+        case .route: takeRoute(name)
         case .serviceSource: takeSource(name)
+        }
+    }
+
+    private mutating func takeRoute(_ name: String) {
+        routes.insert(name)
+        for value in [previous.configuration, configuration].compactMap({ $0.routes[name]?.value }) {
+            routes.formUnion(configuration.companions(of: value))
         }
     }
 
@@ -55,7 +63,7 @@ struct CompilationStep {
             let before = previous.configuration.serviceSource(offering: service)
             let after = configuration.serviceSource(offering: service)
             if (before == nil) != (after == nil) || before?.backendProtocol != after?.backendProtocol {
-                routes.formUnion(configuration.routes.users(of: .service(service)))
+                for name in configuration.routes.users(of: .service(service)) { takeRoute(name) }
             }
             clusters.formUnion(BackendProtocol.allCases.map { SnapshotCompiler.clusterName(service, $0) })
         }
@@ -77,7 +85,8 @@ struct CompilationStep {
         for name in routes {
             let key = ObjectKey(.route, name)
             if case .route(let old) = previous.snapshot[key]?.object { use(old, -1) }
-            let new = configuration.routes[name].map { compiler.route($0, configuration) }
+            let served = configuration.routes[name].flatMap { configuration.isServed($0.value) ? $0 : nil }
+            let new = served.map { compiler.route($0, configuration) }
             if let new { use(new, 1) }
             set(key, new.map(ConfigObject.route))
         }

@@ -102,6 +102,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         case ("retries", "tryTimeout"): return "proxyNextUpstream.timeout"
         case ("retries", _): return "proxyNextUpstream\(member.isEmpty ? "" : ".\(member)")"
         case ("streamPolicy", _): return "streamPolicy.after"
+        case ("fallback", _): return "customConfigs[default-backend]"
         case ("filters", _): return filterField(String(member))
         default: return field
         }

@@ -30,7 +30,7 @@ extension SnapshotCompiler {
             filters.requestHeaders = edits(control.request)
             filters.responseHeaders = edits(control.response)
         }
-        if let mirror, let copies = route.mirror {
+        if let mirror, let copies = route.effectiveMirror {
             let share = ((copies.percentage ?? 100) * 100).rounded()
             filters.mirror = Mirror(cluster: mirror, share: min(10_000, max(1, UInt32(share))))
         }

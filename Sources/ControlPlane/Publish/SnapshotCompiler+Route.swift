@@ -6,23 +6,25 @@ import Persistence
 
 extension SnapshotCompiler {
     /// Depends on the sources of its services by their being there and by the protocol that they are spoken to in, on nothing
-    /// else of them: `CompilationStep` counts on that.
+    /// else of them, and on the routes of the same conditions (Canaries.swift): `CompilationStep` counts on that.
     func route(_ stored: Stored<Console.Route>, _ configuration: StoredConfiguration) -> Route {
         let route = stored.value
         var isGRPC = false
-        let destinations = route.services.map { service in
-            let source = configuration.serviceSource(offering: service.name)
-            let spoken = route.backendProtocol(towards: source)
-            isGRPC = isGRPC || spoken.isGRPC
-            return Destination(
-                cluster: Self.clusterName(service.name, spoken), weight: UInt32(clamping: service.weight ?? 100))
+        var destinations = self.destinations(route, configuration, &isGRPC)
+        for (canary, weight, total) in configuration.shares(of: route) {
+            let others = self.destinations(canary, configuration, &isGRPC)
+            destinations = Canaries.split(destinations, others, weight: weight, total: total)
         }
-        let mirror = mirrorCluster(route, configuration)
+        let mirror = route.effectiveMirror.map { clusterName(of: $0.service, route, configuration) }
+        let fallback = route.fallbackService.map { clusterName(of: $0, route, configuration) }
         let timeouts = route.effectiveTimeouts
+        var headers = (route.headers ?? []).map { Self.predicate($0, key: $0.key.lowercased()) }
+        if case .header(let condition) = route.canary {
+            headers.append(Self.predicate(condition, key: condition.key.lowercased()))
+        }
         return Route(
             name: route.name, virtualHosts: route.domains, order: UInt64(clamping: stored.id),
-            path: Self.path(route.path), methods: route.methods ?? [],
-            headers: (route.headers ?? []).map { Self.predicate($0, key: $0.key.lowercased()) },
+            path: Self.path(route.effectivePath), methods: route.methods ?? [], headers: headers,
             queryParameters: (route.urlParams ?? []).map { Self.predicate($0, key: $0.key) },
             destinations: destinations,
             kind: isGRPC ? .grpc : .http,
@@ -34,7 +36,18 @@ extension SnapshotCompiler {
             rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) },
             filters: Self.filters(route, mirror: mirror),
             balancing: route.effectiveLoadBalancing.map(Self.balancing),
-            retries: route.effectiveRetries.map(Self.retries))
+            retries: route.effectiveRetries.map(Self.retries), fallback: fallback)
+    }
+
+    private func destinations(
+        _ route: Console.Route, _ configuration: StoredConfiguration, _ isGRPC: inout Bool
+    ) -> [Destination] {
+        route.services.map { service in
+            let spoken = route.backendProtocol(towards: configuration.serviceSource(offering: service.name))
+            isGRPC = isGRPC || spoken.isGRPC
+            return Destination(
+                cluster: Self.clusterName(service.name, spoken), weight: UInt32(clamping: service.weight ?? 100))
+        }
     }
 
     private static func retries(_ retries: Console.ProxyNextUpstream) -> RetryPolicy {
@@ -56,12 +69,12 @@ extension SnapshotCompiler {
         return result
     }
 
-    /// The cluster for copies of the route's requests, spoken to as the route speaks to its own services.
-    private func mirrorCluster(_ route: Console.Route, _ configuration: StoredConfiguration) -> String? {
-        guard let mirror = route.mirror, mirror.enabled ?? true,
-            let source = configuration.serviceSource(offering: mirror.service)
-        else { return nil }
-        return Self.clusterName(mirror.service, route.backendProtocol(towards: source))
+    /// The cluster of another service, spoken to as the route speaks to its own. There is none without a source that offers the
+    /// service: that is refused when the snapshot is judged.
+    private func clusterName(
+        of service: String, _ route: Console.Route, _ configuration: StoredConfiguration
+    ) -> String {
+        Self.clusterName(service, route.backendProtocol(towards: configuration.serviceSource(offering: service)))
     }
 
     private static func path(_ path: Console.PathPredicate?) -> PathPredicate {

@@ -24,6 +24,8 @@ struct LoopRoute {
     let destinations: UnsafeMutablePointer<LoopDestination>
     let destinationCount: Int
     let totalWeight: UInt64
+    /// For exchanges whose own cluster has no endpoint.
+    let fallback: ClusterPointer?
     /// nil: only what provably was not processed.
     let retries: RetryPolicy?
     /// In place of the clusters' own.
@@ -79,6 +81,7 @@ extension LoopPointer {
         where route.pointee.destinations[index].cluster.pointee.isRetired {
             return false
         }
+        if route.pointee.fallback?.pointee.isRetired ?? false { return false }
         guard let filters = route.pointee.filters else { return true }
         if filters.pointee.mirror?.cluster.pointee.isRetired ?? false { return false }
         return filters.pointee.authentication == nil || route.pointee.consumerEpoch == pointee.consumerEpoch
@@ -91,9 +94,12 @@ extension LoopPointer {
         }
         let destinations = UnsafeMutablePointer<LoopDestination>.allocate(capacity: max(1, known.count))
         destinations.initialize(from: known, count: known.count)
+        let fallback = route.fallback.flatMap { pointee.clusters[$0] }
         for destination in known { destination.cluster.pointee.users += 1 }
+        fallback?.pointee.users += 1
         if route.balancing?.policy == .consistentHash {
             for destination in known { destination.cluster.needsHashTable() }
+            fallback?.needsHashTable()
         }
         let filters = FiltersPointer.make(route.filters, route: route.name, active, self)
         filters?.pointee.mirror?.cluster.pointee.users += 1
@@ -107,7 +113,7 @@ extension LoopPointer {
                 total: route.timeouts.total, rewritesPath: compiled.rewritesPath, filters: filters,
                 authority: authority.map { $0.field(":authority") }, authorityText: authority,
                 name: FixedText(route.name), destinations: destinations, destinationCount: known.count,
-                totalWeight: known.reduce(0) { $0 + UInt64($1.weight) }, retries: route.retries,
+                totalWeight: known.reduce(0) { $0 + UInt64($1.weight) }, fallback: fallback, retries: route.retries,
                 balancing: route.balancing.map(LoopBalancing.init), counters: RouteCounters(block),
                 block: .passRetained(block), epoch: pointee.routeEpoch, consumerEpoch: pointee.consumerEpoch))
         return made
@@ -166,6 +172,7 @@ extension LoopRoutePointer {
         pointee.balancing?.deallocate()
         for index in 0..<pointee.destinationCount { pointee.destinations[index].cluster.pointee.users -= 1 }
         pointee.destinations.deallocate()
+        pointee.fallback?.pointee.users -= 1
         pointee.filters?.pointee.mirror?.cluster.pointee.users -= 1
         pointee.filters?.free()
         pointee.block.release()

@@ -204,10 +204,16 @@ extension ExchangePointer {
     }
 
     private func pickEndpoint() -> Phase? {
-        guard let cluster = pickCluster() else { return failed(.noHealthyUpstream) }
+        guard var cluster = pickCluster() else { return failed(.noHealthyUpstream) }
         pointee.cluster = cluster
+        var picked = cluster.pick(self)
+        if picked == nil, let fallback = pointee.route?.pointee.fallback {
+            cluster = fallback
+            pointee.cluster = fallback
+            picked = fallback.pick(self)
+        }
         if pointee.isGRPC, cluster.pointee.speaksHTTP1 { return failed(.grpcOverHTTP1) }
-        guard let endpoint = cluster.pick(self) else {
+        guard let endpoint = picked else {
             return failed(cluster.pointee.hasUnresolvedNames ? .nameUnresolved : .noHealthyUpstream)
         }
         pointee.endpoint = endpoint

@@ -105,6 +105,11 @@ import Testing
                 path: below(8) == 0 ? Console.PathPredicate(.regular, "/(") : Console.PathPredicate(.prefix, "/"),
                 services: (0...below(3)).map { _ in Console.UpstreamService(name: service()) })
             if flip() { route.protocol = pick(["HTTP", "GRPC"]) }
+            if below(3) == 0 {
+                route.customConfigs["higress.io/canary"] = "true"
+                route.customConfigs[pick(["higress.io/canary-by-header", "higress.io/canary-weight"])] = "20"
+            }
+            if below(4) == 0 { route.customConfigs["higress.io/default-backend"] = service() }
             if flip() {
                 let json = Data(#"{"service": "\#(service())"}"#.utf8)
                 route.mirror = try? JSONDecoder().decode(Console.Mirror.self, from: json)
