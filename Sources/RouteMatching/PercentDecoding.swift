@@ -1,8 +1,8 @@
 // Query parameters compared as what they stand for. Only values that really hold an escape are decoded, on the stack.
 
-enum PercentDecoding {
+package enum PercentDecoding {
     /// Whether `bytes[start..<end]`, decoded, is the key. Decodes while comparing.
-    static func equal(
+    package static func equal(
         _ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int, key: UnsafeRawPointer, _ count: Int
     ) -> Bool {
         var position = start

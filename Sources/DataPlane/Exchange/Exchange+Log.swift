@@ -65,7 +65,7 @@ extension ExchangePointer {
             if count >= FieldSlot.regular {
                 record.method = bytes(fields[FieldSlot.method])
                 record.authority = bytes(fields[FieldSlot.authority])
-                record.path = bytes(fields[FieldSlot.path])
+                record.path = shown(bytes(fields[FieldSlot.path]))
             }
         }
         if let origin = pointee.origin {

@@ -22,6 +22,8 @@ final class ConsumerTable: @unchecked Sendable {
     /// The same for holders that must stay trivial; they live as long as the table.
     let fixedNames: UnsafeBufferPointer<FixedText>
     let places: [Place]
+    /// Query parameters that hold credentials.
+    let queryKeys: [[UInt8]]
     private let owners: [Shown: Int]
 
     init(_ consumers: [Consumer]) {
@@ -38,6 +40,7 @@ final class ConsumerTable: @unchecked Sendable {
             }
         }
         self.places = places
+        queryKeys = places.compactMap { $0.source == .query ? Array($0.key.utf8) : nil }
         self.owners = owners
     }
 

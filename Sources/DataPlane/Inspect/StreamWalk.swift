@@ -164,8 +164,8 @@ extension ExchangePointer {
                 (",\"method\":\"" as StaticString, FieldSlot.method), (",\"authority\":\"", FieldSlot.authority),
                 (",\"path\":\"", FieldSlot.path),
             ] {
-                let field = fields[slot]
-                append(key, UnsafeRawBufferPointer(start: field.value, count: field.valuelen), to: &line)
+                let value = UnsafeRawBufferPointer(start: fields[slot].value, count: fields[slot].valuelen)
+                append(key, slot == FieldSlot.path ? shown(value) : value, to: &line)
             }
         }
         append(",\"route\":\"", pointee.route?.pointee.nameBytes ?? none, to: &line)

@@ -64,6 +64,8 @@ struct Loop {
     let rewriteBuffer: UnsafeMutablePointer<UInt8>
     /// What is left of cookies that were taken apart.
     var cookies = ByteQueue()
+    /// A request's target without what consumers are known by.
+    var shownTarget = ByteQueue()
     let addressBuffer: UnsafeMutablePointer<UInt8>
     let pathBuffer: UnsafeMutablePointer<UInt8>
     let contentTypeBuffer: UnsafeMutablePointer<UInt8>
