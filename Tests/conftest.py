@@ -22,6 +22,9 @@ def pytest_addoption(parser):
         "--abuse-rounds", type=int, default=1, help="runs of each abuse; with more than one also those without limits"
     )
     parser.addoption("--abuse-report", help="file for what each run measured, a JSON object a line")
+    parser.addoption("--schema-examples", type=int, default=5, help="requests by chance for each operation of the API")
+    parser.addoption("--bad-bodies", type=int, default=2000, help="malformed bodies that the API gets")
+    parser.addoption("--schema-seed", type=int, default=1, help="what chance begins with")
     parser.addoption("--soak-report", help="file for what the soak test measured, as JSON")
 
 

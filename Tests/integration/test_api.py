@@ -49,6 +49,22 @@ def test_open_pages(gateway):
     assert gateway.api.call("GET", "/healthz/ready", auth=False).text == "ok"
 
 
+@pytest.mark.parametrize(
+    "method, path, allowed",
+    [
+        ("PATCH", "/v1/routes", "GET, HEAD, POST"),
+        ("POST", "/v1/routes/x", "DELETE, GET, HEAD, PUT"),
+        ("DELETE", "/system/info", "GET, HEAD"),
+        ("GET", "/v1/nothing", None),
+        ("PUT", "/v1/nothing/at/all", None),
+    ],
+)
+def test_methods_that_a_path_does_not_have(gateway, method, path, allowed):
+    answer = gateway.api.call(method, path)
+    assert (answer.status_code, answer.headers.get("Allow")) == (405 if allowed else 404, allowed)
+    assert answer.json()["code"] == ("method_not_allowed" if allowed else "not_found")
+
+
 def test_login_by_cookie_and_logout(gateway):
     session = requests.Session()
     credentials = {"username": gateway.api.user, "password": gateway.api.password}

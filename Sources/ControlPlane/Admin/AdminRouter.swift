@@ -37,7 +37,8 @@ package struct AdminParts: Sendable {
         // The outermost come first: refusals are logged and carry the headers like any other answer.
         router.add(middleware: RequestLog())
         router.add(middleware: SecurityHeaders())
-        router.add(middleware: ProblemMiddleware())
+        let methods = PathMethods()
+        router.add(middleware: ProblemMiddleware(methods: methods))
         router.add(middleware: HostMiddleware(rule: hosts))
         router.add(middleware: CrossSiteMiddleware())
         if let staticFolder { router.add(middleware: StaticFiles(folder: staticFolder, logger: logger)) }
@@ -60,6 +61,7 @@ package struct AdminParts: Sendable {
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
         VersionController(store: store, publisher: publisher).addRoutes(to: api.group("versions"))
+        methods.learn(router.routes.map { ($0.path.description, $0.method) })
         return router
     }
 }

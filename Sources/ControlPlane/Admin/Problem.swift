@@ -16,6 +16,7 @@ package struct Problem: Error, Sendable {
         case forbidden
         case crossSite = "cross_site"
         case notFound = "not_found"
+        case methodNotAllowed = "method_not_allowed"
         case duplicate
         case staleVersion = "stale_version"
         case inUse = "in_use"
@@ -35,6 +36,8 @@ package struct Problem: Error, Sendable {
     package var message: String
     package var errors: [FieldError]
     package var retryAfter: Int?
+    /// Methods that the path has; of a 405.
+    package var allowed: [String] = []
 
     package init(
         _ status: HTTPResponse.Status, _ code: Code, _ message: String, errors: [FieldError] = [],
@@ -59,6 +62,7 @@ package struct Problem: Error, Sendable {
         var response = try Response.json(
             Body(code: code, message: message, errors: errors), status: status)
         if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
+        if !allowed.isEmpty { response.headers[.allow] = allowed.joined(separator: ", ") }
         return response
     }
 }

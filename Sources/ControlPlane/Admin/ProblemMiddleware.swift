@@ -8,6 +8,7 @@ import Persistence
 /// Catches what handlers throw.
 struct ProblemMiddleware: RouterMiddleware {
     typealias Context = AdminContext
+    let methods: PathMethods
 
     func handle(
         _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
@@ -17,7 +18,7 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch let problem as Problem {
             return try problem.response()
         } catch let error as HTTPError {
-            return try Self.problem(for: error, request).response()
+            return try problem(for: error, request).response()
         } catch let error as StoreError {
             context.logger.error("storing failed", error: error)
             return try Problem(.internalServerError, .storage, "The change could not be stored: \(error)").response()
@@ -32,8 +33,16 @@ struct ProblemMiddleware: RouterMiddleware {
         }
     }
 
-    private static func problem(for error: HTTPError, _ request: Request) -> Problem {
+    private func problem(for error: HTTPError, _ request: Request) -> Problem {
         if error.status == .notFound {
+            let allowed = methods.allowed(at: request.uri.path)
+            if !allowed.isEmpty, !allowed.contains(request.method.rawValue) {
+                var problem = Problem(
+                    .methodNotAllowed, .methodNotAllowed,
+                    "\(request.uri.path) has no \(request.method.rawValue), only \(allowed.joined(separator: ", ")).")
+                problem.allowed = allowed
+                return problem
+            }
             return Problem(.notFound, .notFound, "There is nothing at \(request.method.rawValue) \(request.uri.path).")
         }
         return Problem(error.status, .http, error.body ?? error.status.reasonPhrase)
