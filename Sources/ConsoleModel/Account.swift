@@ -10,10 +10,72 @@ extension Console {
 
         package init() {}
 
-        package init(name: String, displayName: String?, avatarUrl: String? = nil) {
-            self.name = name
-            self.displayName = displayName
-            self.avatarUrl = avatarUrl
+    }
+
+    /// What an account may do; each role may do what the one before it may.
+    package enum Role: String, Codable, Hashable, Sendable, CaseIterable, Comparable {
+        case viewer, editor, admin
+
+        package static func < (a: Role, b: Role) -> Bool { a.rank < b.rank }
+
+        private var rank: Int {
+            switch self {
+            case .viewer: 0
+            case .editor: 1
+            case .admin: 2
+            }
+        }
+
+        /// What is wrong with the name of a role, in words.
+        static func check(_ name: String?, field: String, _ findings: inout Findings) {
+            if (name ?? "").isEmpty {
+                findings.refuse(field, "Is required: admin, editor or viewer.")
+            } else if Role(rawValue: name ?? "") == nil {
+                findings.refuse(field, "Must be admin, editor or viewer.")
+            }
+        }
+    }
+
+    /// An account as administrators see and edit it. `password` only comes in, when the account is made.
+    package struct Account: Codable, Hashable, Sendable {
+        @JSONField package var name = ""
+        @JSONField package var displayName: String? = nil
+        @JSONField package var password: Concealed<String>? = nil
+        @JSONField package var avatarUrl: String? = nil
+        @JSONField package var role: String? = nil
+        /// Read-only, RFC 3339 in UTC.
+        @JSONField package var createdAt: String? = nil
+        @JSONField package var passwordChangedAt: String? = nil
+
+        package init() {}
+
+        package func check(creating: Bool) -> Findings {
+            var findings = Findings()
+            User.check(name: name, field: "name", &findings)
+            if let displayName, let problem = Syntax.problem(withValue: displayName) {
+                findings.refuse("displayName", problem)
+            }
+            if creating {
+                User.check(password: password, field: "password", &findings)
+                Role.check(role, field: "role", &findings)
+            } else {
+                if role != nil { Role.check(role, field: "role", &findings) }
+                if password != nil {
+                    findings.warn("password: is not changed here, but by POST to the account's /password.")
+                }
+            }
+            return findings
+        }
+    }
+
+    /// A new password that an administrator gives somebody.
+    package struct PasswordReset: Codable, Hashable, Sendable {
+        @JSONField package var newPassword: Concealed<String>? = nil
+
+        package func check() -> Findings {
+            var findings = Findings()
+            User.check(password: newPassword, field: "newPassword", &findings)
+            return findings
         }
     }
 
@@ -63,6 +125,15 @@ extension Console {
             User.check(password: user.password, field: "adminUser.password", &findings)
             return findings
         }
+    }
+}
+
+extension Console {
+    /// The rules of a password that comes in by another way than the API.
+    package static func check(newPassword: String) -> Findings {
+        var findings = Findings()
+        User.check(password: Concealed(newPassword), field: "password", &findings)
+        return findings
     }
 }
 

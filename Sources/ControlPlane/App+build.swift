@@ -43,17 +43,22 @@ package struct ControlPlane: Sendable {
                 "there is no account yet: POST /system/init makes the first; elsewhere than on this machine it needs the code",
                 metadata: ["setupCode": "\(setupCode.text)"])
         }
+        let authenticator = Authenticator(store: store, hasher: try PasswordHasher())
         var parts = AdminParts(
-            store: store, editor: editor, publisher: publisher,
-            authenticator: Authenticator(store: store, hasher: try PasswordHasher()),
+            store: store, editor: editor, publisher: publisher, authenticator: authenticator,
             hosts: HostRule(names: options.hosts), setupCode: setupCode)
         parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
         parts.apiDocument = try options.apiDocument.map(Self.text)
         let channel = try ChannelServer(
             ChannelServer.Options(path: options.channelPath), publisher: publisher, logger: Logger(label: "channel"))
+        let management = try ManagementServer(path: options.managementPath, logger: Logger(label: "management")) {
+            await PasswordReset.perform($0, by: $1, authenticator)
+        }
         self.store = store
-        group = Self.group([Quiet(service: channel), Self.application(parts, options, logger: logger)], logger: logger)
+        group = Self.group(
+            [Quiet(service: channel), Quiet(service: management), Self.application(parts, options, logger: logger)],
+            logger: logger)
     }
 
     /// Serves until SIGTERM or SIGINT.

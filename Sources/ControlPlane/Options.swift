@@ -35,6 +35,7 @@ package struct ControlPlaneOptions: Sendable {
     }
 
     package var channelPath: String { channel ?? "\(data)/channel.sock" }
+    package var managementPath: String { "\(data)/management.sock" }
 }
 
 /// The version of this software.

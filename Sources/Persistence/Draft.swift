@@ -82,10 +82,13 @@ package struct Author: Hashable, Sendable {
     package var name: String
     /// The peer's address.
     package var address: String
+    /// How it is known who it is, as in `session`; `nil` for the control plane itself.
+    package var via: String?
 
-    package init(name: String, address: String) {
+    package init(name: String, address: String, via: String? = nil) {
         self.name = name
         self.address = address
+        self.via = via
     }
 
     /// The control plane itself.

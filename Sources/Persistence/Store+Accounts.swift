@@ -1,15 +1,12 @@
-// Accounts, their sessions and the settings that belong to no version.
+// Accounts: the people who may use the console. Each change is audited in the transaction that makes it.
 
 package import ConsoleModel
 import Foundation
 import GRDB
-package import Seal
 
 /// A person who may use the console.
 package struct Account: Hashable, Sendable {
-    package enum Role: String, Sendable {
-        case admin, editor, viewer
-    }
+    package typealias Role = Console.Role
 
     package var id: Int64
     package var name: String
@@ -18,9 +15,13 @@ package struct Account: Hashable, Sendable {
     package var role: Role
     /// scrypt, with parameters and salt.
     package var passwordHash: String
+    /// Unix milliseconds.
+    package var createdAt: Int64
+    package var passwordChangedAt: Int64
 
     package init(
-        id: Int64, name: String, displayName: String, avatarURL: String?, role: Role, passwordHash: String
+        id: Int64, name: String, displayName: String, avatarURL: String?, role: Role, passwordHash: String,
+        createdAt: Int64 = 0, passwordChangedAt: Int64 = 0
     ) {
         self.id = id
         self.name = name
@@ -28,7 +29,35 @@ package struct Account: Hashable, Sendable {
         self.avatarURL = avatarURL
         self.role = role
         self.passwordHash = passwordHash
+        self.createdAt = createdAt
+        self.passwordChangedAt = passwordChangedAt
     }
+
+    init(_ row: Row) throws {
+        let text: String = row["role"]
+        guard let role = Role(rawValue: text) else {
+            throw StoreError(.damaged, "The database holds an account with the unknown role \(text).")
+        }
+        self.init(
+            id: row["id"], name: row["name"], displayName: row["display_name"], avatarURL: row["avatar_url"],
+            role: role,
+            passwordHash: row["password_hash"], createdAt: row["created_at"],
+            passwordChangedAt: row["password_changed_at"])
+    }
+
+    /// What the audit tells of it.
+    fileprivate var audited: JSONValue {
+        .object(["displayName": .string(displayName), "role": .string(role.rawValue)])
+    }
+}
+
+/// What came of a change of an account.
+package enum AccountChange: Sendable {
+    case done(Account)
+    case unknown
+    case duplicate
+    /// There would be nobody left who can manage accounts.
+    case lastAdministrator
 }
 
 extension Store {
@@ -42,17 +71,13 @@ extension Store {
     ) async throws -> Bool {
         try await writing { db in
             if try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM account)") ?? false { return false }
-            let now = WallClock.milliseconds()
-            try db.execute(
-                sql: """
-                    INSERT INTO account (name, display_name, role, password_hash, created_at, password_changed_at)
-                    VALUES (?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [name, displayName, Account.Role.admin.rawValue, passwordHash, now, now])
+            try Self.insert(
+                Account(
+                    id: 0, name: name, displayName: displayName, avatarURL: nil, role: .admin,
+                    passwordHash: passwordHash), in: db)
             for (key, value) in settings {
                 try db.execute(
-                    sql: "INSERT INTO setting (name, value) VALUES (?, ?)",
-                    arguments: [key, String(decoding: try ConsoleJSON.encode(value), as: UTF8.self)])
+                    sql: "INSERT INTO setting (name, value) VALUES (?, ?)", arguments: [key, try Self.text(value)])
             }
             try Self.audit(db, by: author, action: "initialize", kind: "account", name: name)
             return true
@@ -60,73 +85,96 @@ extension Store {
     }
 
     package func account(named name: String) async throws -> Account? {
-        try await reading { db in
-            try Row.fetchOne(db, sql: "SELECT * FROM account WHERE name = ?", arguments: [name]).flatMap(Self.account)
+        try await reading { try Self.account(named: name, in: $0) }
+    }
+
+    /// By name.
+    package func accounts() async throws -> [Account] {
+        try await reading { try Row.fetchAll($0, sql: "SELECT * FROM account ORDER BY name").map(Account.init) }
+    }
+
+    /// Makes an account; its id is given here.
+    package func createAccount(_ account: Account, by author: Author) async throws -> AccountChange {
+        try await writing { db in
+            if try Self.account(named: account.name, in: db) != nil { return .duplicate }
+            try Self.insert(account, in: db)
+            try Self.audit(
+                db, by: author, action: "create", kind: "account", name: account.name, after: account.audited)
+            return try Self.account(named: account.name, in: db).map(AccountChange.done) ?? .unknown
         }
     }
 
-    /// Changes the password and ends every session of the account.
+    /// Another role or display name. Sessions and tokens go on, with the new role at once.
+    package func updateAccount(
+        named name: String, displayName: String?, role: Account.Role?, by author: Author
+    ) async throws -> AccountChange {
+        try await writing { db in
+            guard let before = try Self.account(named: name, in: db) else { return .unknown }
+            var account = before
+            if let displayName { account.displayName = displayName }
+            if let role { account.role = role }
+            if account == before { return .done(account) }
+            if before.role == .admin, account.role != .admin, try !Self.hasOtherAdministrator(than: before.id, in: db) {
+                return .lastAdministrator
+            }
+            try db.execute(
+                sql: "UPDATE account SET display_name = ?, role = ? WHERE id = ?",
+                arguments: [account.displayName, account.role.rawValue, account.id])
+            try Self.audit(
+                db, by: author, action: "update", kind: "account", name: name, before: before.audited,
+                after: account.audited)
+            return .done(account)
+        }
+    }
+
+    /// Its sessions and tokens go with it.
+    package func removeAccount(named name: String, by author: Author) async throws -> AccountChange {
+        try await writing { db in
+            guard let account = try Self.account(named: name, in: db) else { return .unknown }
+            if account.role == .admin, try !Self.hasOtherAdministrator(than: account.id, in: db) {
+                return .lastAdministrator
+            }
+            try db.execute(sql: "DELETE FROM account WHERE id = ?", arguments: [account.id])
+            try Self.audit(db, by: author, action: "delete", kind: "account", name: name, before: account.audited)
+            return .done(account)
+        }
+    }
+
+    /// Changes the password and ends every session of the account. Tokens have no part in it: they go on.
     package func setPasswordHash(_ hash: String, ofAccount id: Int64, by author: Author) async throws {
         try await writing { db in
+            guard let name = try String.fetchOne(db, sql: "SELECT name FROM account WHERE id = ?", arguments: [id])
+            else {
+                return
+            }
             try db.execute(
                 sql: "UPDATE account SET password_hash = ?, password_changed_at = ? WHERE id = ?",
                 arguments: [hash, WallClock.milliseconds(), id])
             try db.execute(sql: "DELETE FROM session WHERE account_id = ?", arguments: [id])
-            try Self.audit(db, by: author, action: "change-password", kind: "account", name: author.name)
+            let action = author.name == name ? "change-password" : "reset-password"
+            try Self.audit(db, by: author, action: action, kind: "account", name: name)
         }
     }
 
-    /// Opens a session; those that have run out go at the same time.
-    package func openSession(
-        _ idHash: Hash256, account: Account, now: Int64, expiresAt: Int64, by author: Author
-    ) async throws {
-        try await writing { db in
-            try db.execute(sql: "DELETE FROM session WHERE expires_at <= ?", arguments: [now])
-            try db.execute(
-                sql: "INSERT INTO session (id_hash, account_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
-                arguments: [Data(idHash.bytes), account.id, now, expiresAt])
-            try Self.audit(db, by: author, action: "login", kind: "account", name: account.name)
-        }
+    private static func account(named name: String, in db: Database) throws -> Account? {
+        try Row.fetchOne(db, sql: "SELECT * FROM account WHERE name = ?", arguments: [name]).map(Account.init)
     }
 
-    package func account(ofSession idHash: Hash256, now: Int64) async throws -> Account? {
-        try await reading { db in
-            try Row.fetchOne(
-                db,
-                sql: """
-                    SELECT account.* FROM session JOIN account ON account.id = session.account_id
-                    WHERE session.id_hash = ? AND session.expires_at > ?
-                    """, arguments: [Data(idHash.bytes), now]
-            ).flatMap(Self.account)
-        }
+    private static func hasOtherAdministrator(than id: Int64, in db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db, sql: "SELECT EXISTS (SELECT 1 FROM account WHERE role = 'admin' AND id <> ?)", arguments: [id]) ?? false
     }
 
-    /// Ends a session; nothing happens when there is none.
-    package func closeSession(_ idHash: Hash256, by author: Author) async throws {
-        try await writing { db in
-            try db.execute(sql: "DELETE FROM session WHERE id_hash = ?", arguments: [Data(idHash.bytes)])
-            if db.changesCount > 0 {
-                try Self.audit(db, by: author, action: "logout", kind: "account", name: author.name)
-            }
-        }
-    }
-
-    package func settings() async throws -> [String: JSONValue] {
-        try await reading { db in
-            var settings: [String: JSONValue] = [:]
-            for row in try Row.fetchAll(db, sql: "SELECT name, value FROM setting") {
-                let value: String = row["value"]
-                settings[row["name"]] = try JSONDecoder().decode(JSONValue.self, from: Data(value.utf8))
-            }
-            return settings
-        }
-    }
-
-    private static func account(_ row: Row) -> Account? {
-        guard let role = Account.Role(rawValue: row["role"]) else { return nil }
-        return Account(
-            id: row["id"], name: row["name"], displayName: row["display_name"], avatarURL: row["avatar_url"],
-            role: role,
-            passwordHash: row["password_hash"])
+    private static func insert(_ account: Account, in db: Database) throws {
+        let now = WallClock.milliseconds()
+        try db.execute(
+            sql: """
+                INSERT INTO account (name, display_name, avatar_url, role, password_hash, created_at, password_changed_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                account.name, account.displayName, account.avatarURL, account.role.rawValue, account.passwordHash, now,
+                now,
+            ])
     }
 }

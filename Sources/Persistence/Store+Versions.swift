@@ -1,4 +1,4 @@
-// What was saved, when and by whom; and the audit.
+// What was saved, when and by whom.
 
 import Foundation
 import GRDB
@@ -13,18 +13,6 @@ package struct VersionRecord: Hashable, Sendable {
     package var author: String
     package var summary: String
     package var changes: [ResourceChange]
-}
-
-/// One line of the audit.
-package struct AuditRecord: Hashable, Sendable {
-    package var at: Int64
-    package var actor: String
-    package var address: String
-    package var action: String
-    package var kind: String?
-    package var name: String?
-    package var version: Int64?
-    package var detail: String?
 }
 
 extension Store {
@@ -49,17 +37,6 @@ extension Store {
         }
     }
 
-    /// Newest first.
-    package func auditRecords(limit: Int) async throws -> [AuditRecord] {
-        try await reading { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM audit ORDER BY id DESC LIMIT ?", arguments: [limit]).map { row in
-                AuditRecord(
-                    at: row["at"], actor: row["actor"], address: row["address"], action: row["action"],
-                    kind: row["kind"], name: row["name"], version: row["version"], detail: row["detail"])
-            }
-        }
-    }
-
     private static func record(_ row: Row, _ db: Database) throws -> VersionRecord {
         let number: Int64 = row["number"]
         let history: Data = row["history"]
@@ -74,19 +51,5 @@ extension Store {
         return VersionRecord(
             number: UInt64(clamping: number), history: Array(history), createdAt: row["created_at"],
             author: row["author"], summary: row["summary"], changes: changes)
-    }
-
-    static func audit(
-        _ db: Database, by author: Author, action: String, kind: String? = nil, name: String? = nil,
-        version: Int64? = nil, detail: String? = nil
-    ) throws {
-        try db.execute(
-            sql: """
-                INSERT INTO audit (at, actor, address, action, kind, name, version, detail)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                WallClock.milliseconds(), author.name, author.address, action, kind, name, version, detail,
-            ])
     }
 }

@@ -53,38 +53,44 @@ struct StoreOpeningTests {
     }
 
     @Test func newMigrationsAreAppliedOnceAndInOrder() throws {
+        let present = folder.migrationNames
+        let (later, more) = (folder.migration("later"), folder.migration("more", after: 1))
         try folder.open().close()
         try folder.write(
-            "CREATE TABLE later (id INTEGER); INSERT INTO later VALUES (1);", to: "migrations/0002_later.sql")
-        try folder.write("INSERT INTO later SELECT id + 1 FROM later;", to: "migrations/0003_more.sql")
+            "CREATE TABLE later (id INTEGER); INSERT INTO later VALUES (1);", to: "migrations/\(later)")
+        try folder.write("INSERT INTO later SELECT id + 1 FROM later;", to: "migrations/\(more)")
         try folder.open().close()
         try folder.open().close()
         let queue = try DatabaseQueue(path: folder.options.database)
         #expect(try queue.read { try Int.fetchAll($0, sql: "SELECT id FROM later ORDER BY id") } == [1, 2])
         #expect(
-            try queue.read { try String.fetchAll($0, sql: "SELECT name FROM migration ORDER BY number") } == [
-                "0001_initial.sql", "0002_later.sql", "0003_more.sql",
+            try queue.read { try String.fetchAll($0, sql: "SELECT name FROM migration ORDER BY number") } == present + [
+                later, more,
             ])
     }
 
     @Test func aFailingMigrationLeavesNothing() throws {
+        let half = folder.migration("half")
         try folder.open().close()
-        try folder.write("CREATE TABLE half (id INTEGER); SELECT nonsense;", to: "migrations/0002_half.sql")
-        #expect(errorText(folder.open).contains("migrations/0002_half.sql failed"))
+        try folder.write("CREATE TABLE half (id INTEGER); SELECT nonsense;", to: "migrations/\(half)")
+        #expect(errorText(folder.open).contains("migrations/\(half) failed"))
         let queue = try DatabaseQueue(path: folder.options.database)
         #expect(try queue.read { try $0.tableExists("half") } == false)
     }
 
     @Test func aDatabaseFromANewerCausewayIsRefused() throws {
-        try folder.write("CREATE TABLE later (id INTEGER);", to: "migrations/0002_later.sql")
+        let later = folder.migration("later")
+        try folder.write("CREATE TABLE later (id INTEGER);", to: "migrations/\(later)")
         try folder.open().close()
-        try FileManager.default.removeItem(atPath: "\(folder.migrations)/0002_later.sql")
-        #expect(errorText(folder.open).contains("0002_later.sql"))
+        try FileManager.default.removeItem(atPath: "\(folder.migrations)/\(later)")
+        #expect(errorText(folder.open).contains(later))
     }
 
     @Test func migrationsAreNumberedWithoutGaps() throws {
-        try folder.write("SELECT 1;", to: "migrations/0003_gap.sql")
-        #expect(errorText(folder.open).contains("0003_gap.sql must begin with the number 2"))
+        let gap = folder.migration("gap", after: 1)
+        let missing = folder.migrationNames.count + 1
+        try folder.write("SELECT 1;", to: "migrations/\(gap)")
+        #expect(errorText(folder.open).contains("\(gap) must begin with the number \(missing)"))
     }
 
     @Test func aMissingMigrationsFolderIsNamed() throws {

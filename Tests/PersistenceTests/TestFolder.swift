@@ -31,6 +31,17 @@ final class TestFolder: Sendable {
 
     var options: Store.Options { Store.Options(folder: data, migrations: migrations) }
 
+    /// Those that the folder holds, in order.
+    var migrationNames: [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: migrations)) ?? []).sorted()
+    }
+
+    /// The file name of a migration to come: the next one, or one `after` it.
+    func migration(_ words: String, after: Int = 0) -> String {
+        let number = String(migrationNames.count + 1 + after)
+        return String(repeating: "0", count: 4 - number.count) + "\(number)_\(words).sql"
+    }
+
     func open() throws -> Store {
         var logger = Logger(label: "test")
         logger.logLevel = .critical

@@ -4,25 +4,30 @@ import HTTPTypes
 package import Hummingbird
 import Foundation
 import NIOCore
-package import Persistence
+import Persistence
 
 /// The context of a request to the admin API.
 package struct AdminContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     /// Where the connection comes from.
     package var peer: Peer
-    /// Who asks; set by `LoginMiddleware`.
-    package var account: Account?
+    /// Who asks; set by `AccessMiddleware` where the operation's rule asks for an account.
+    package var identity: Identity?
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         peer = Peer(source.channel.remoteAddress)
     }
 
+    func signedIn() throws(Problem) -> Identity {
+        guard let identity else { throw .loginRequired }
+        return identity
+    }
+
     /// The author of what this request changes.
     func author() throws(Problem) -> Author {
-        guard let account else { throw .loginRequired }
-        return Author(name: account.name, address: peer.address)
+        let identity = try signedIn()
+        return Author(name: identity.account.name, address: peer.address, via: identity.via)
     }
 
     /// A path parameter, percent-decoded. Control characters in it cannot name anything.

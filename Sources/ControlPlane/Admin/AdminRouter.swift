@@ -42,17 +42,24 @@ package struct AdminParts: Sendable {
         router.add(middleware: HostMiddleware(rule: hosts))
         router.add(middleware: CrossSiteMiddleware())
         if let staticFolder { router.add(middleware: StaticFiles(folder: staticFolder, logger: logger)) }
+        router.add(middleware: AccessMiddleware(authenticator: authenticator))
 
         PublicController(apiDocument: apiDocument).addRoutes(to: router.group())
         SystemController(store: store, authenticator: authenticator, setupCode: setupCode, bodyLimit: bodyLimit)
             .addRoutes(to: router.group("system"))
         SessionController(authenticator: authenticator, servesTLS: servesTLS, bodyLimit: bodyLimit)
             .addRoutes(to: router.group("session"))
-
-        let login = LoginMiddleware(authenticator: authenticator)
         UserController(store: store, authenticator: authenticator, servesTLS: servesTLS, bodyLimit: bodyLimit)
-            .addRoutes(to: router.group("user").add(middleware: login))
-        let api = router.group("v1").add(middleware: login)
+            .addRoutes(to: router.group("user"))
+
+        let api = router.group("v1")
+        AccountController(store: store, authenticator: authenticator, bodyLimit: bodyLimit)
+            .addRoutes(to: api.group("users"))
+        OpenSessionController(store: store, authenticator: authenticator).addRoutes(to: api.group("sessions"))
+        TokenController(store: store, authenticator: authenticator, bodyLimit: bodyLimit)
+            .addRoutes(to: api.group("tokens"))
+        SettingController(store: store, bodyLimit: bodyLimit).addRoutes(to: api.group("settings"))
+        AuditController(store: store).addRoutes(to: api.group("audit"))
         DomainController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("domains"))
         CertificateController(store: store, editor: editor, bodyLimit: bodyLimit)
             .addRoutes(to: api.group("tls-certificates"))

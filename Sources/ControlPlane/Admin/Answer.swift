@@ -2,6 +2,7 @@
 // expect them, with `warnings` where there are any.
 
 import ConsoleModel
+import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -128,7 +129,47 @@ package struct PageRequest: Hashable, Sendable {
     }
 }
 
+/// Times as answers tell them and queries give them.
+enum Timestamp {
+    private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
+    /// RFC 3339 in UTC, of Unix milliseconds.
+    static func text(_ milliseconds: Int64) -> String {
+        style.format(Date(timeIntervalSince1970: Double(milliseconds) / 1_000))
+    }
+
+    /// Unix milliseconds of RFC 3339, with or without fractions; `nil`: it is none.
+    static func milliseconds(_ text: some StringProtocol) -> Int64? {
+        let text = String(text)
+        guard let date = (try? style.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text)) else { return nil }
+        return Int64((date.timeIntervalSince1970 * 1_000).rounded())
+    }
+}
+
 extension Request {
+    /// Text of the query; `nil` when absent or empty.
+    func text(_ name: String) -> String? {
+        uri.queryParameters[name[...]].flatMap { $0.isEmpty ? nil : String($0) }
+    }
+
+    /// `true` or `false` of the query.
+    func flag(_ name: String) throws(Problem) -> Bool {
+        switch text(name) {
+        case nil, "false": return false
+        case "true": return true
+        default: throw .invalidQuery(name, "Must be true or false.")
+        }
+    }
+
+    /// A time of the query, as Unix milliseconds.
+    func time(_ name: String) throws(Problem) -> Int64? {
+        guard let text = text(name) else { return nil }
+        guard let value = Timestamp.milliseconds(text) else {
+            throw .invalidQuery(name, "Must be a time as in 2026-01-31T12:00:00Z.")
+        }
+        return value
+    }
+
     /// A whole number of the query; `nil` when absent or empty.
     func integer(_ name: String) throws(Problem) -> Int? {
         guard let text = uri.queryParameters[name[...]], !text.isEmpty else { return nil }

@@ -20,6 +20,8 @@ package struct Problem: Error, Sendable {
         case duplicate
         case staleVersion = "stale_version"
         case inUse = "in_use"
+        case lastAdministrator = "last_administrator"
+        case tooMany = "too_many"
         case alreadyInitialized = "already_initialized"
         case tooLarge = "too_large"
         case unsupportedMediaType = "unsupported_media_type"

@@ -30,8 +30,7 @@ struct SystemController: Sendable {
     }
 
     private func config(_ request: Request, context: AdminContext) async throws -> Response {
-        var values = Settings.defaults.merging(try await store.settings()) { $1 }
-        values["system.initialized"] = .bool(try await store.hasAccounts())
+        let values = Settings.config(try await store.settings(), isInitialized: try await store.hasAccounts())
         return try .json(Envelope(values))
     }
 
@@ -62,45 +61,5 @@ struct SystemController: Sendable {
 extension Problem {
     static var alreadyInitialized: Problem {
         Problem(.conflict, .alreadyInitialized, "The system is initialized already: log in.")
-    }
-}
-
-/// The flat settings that `/system/config` shows.
-enum Settings {
-    static let defaults: [String: JSONValue] = [
-        "system.initialized": .bool(false), "route.default.initialized": .bool(false),
-        "dashboard.builtin": .bool(false), "chat.enabled": .bool(false),
-        "admin.password-change.disabled": .bool(false), "login.prompt": .string(""),
-        "index.redirect-target": .string(""), "dashboard.url": .string(""), "dashboard.url.ai": .string(""),
-        "dashboard.url.log": .string(""), "chat.endpoint": .string(""), "mode": .string("standalone"),
-    ]
-    static let passwordChangeDisabled = "admin.password-change.disabled"
-
-    /// Those that the set-up may give.
-    private static let settable: Set<String> = [
-        passwordChangeDisabled, "login.prompt", "index.redirect-target", "dashboard.url", "dashboard.url.ai",
-        "dashboard.url.log",
-    ]
-
-    /// The settings to keep. Wrong types are refused, unknown names are named.
-    static func check(_ given: [String: JSONValue], _ findings: inout Findings) -> [String: JSONValue] {
-        given.filter { name, value in
-            let field = "configs[\(name)]"
-            guard settable.contains(name), let example = defaults[name] else {
-                findings.warn("\(field): is not a setting that can be given here; it is ignored.")
-                return false
-            }
-            switch (value, example) {
-            case (.bool, .bool): return true
-            case (.string(let text), .string):
-                if name == "index.redirect-target", !text.isEmpty, !text.hasPrefix("/") || text.hasPrefix("//") {
-                    findings.refuse(field, "Must be a path on this server.")
-                }
-                return true
-            default:
-                findings.refuse(field, "Must be \(example.kind), not \(value.kind).")
-                return false
-            }
-        }
     }
 }

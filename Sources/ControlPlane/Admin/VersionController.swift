@@ -1,7 +1,6 @@
 // /v1/versions: what was saved, when and by whom, and whether it is live.
 
 import ConsoleModel
-import Foundation
 import Hummingbird
 import Persistence
 import Seal
@@ -38,8 +37,7 @@ struct VersionController: Sendable {
         init(_ record: VersionRecord) {
             version = String(record.number)
             history = Hex.encode(record.history)
-            createdAt = Date.ISO8601FormatStyle(includingFractionalSeconds: true).format(
-                Date(timeIntervalSince1970: Double(record.createdAt) / 1_000))
+            createdAt = Timestamp.text(record.createdAt)
             author = record.author
             summary = record.summary
             changes = record.changes.map { Change(kind: $0.kind.rawValue, name: $0.name, action: $0.action.rawValue) }

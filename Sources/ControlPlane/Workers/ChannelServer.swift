@@ -82,7 +82,7 @@ package struct ChannelServer: Service {
 
     private func serve(_ channel: any Channel) async {
         do {
-            let peer = try await Self.credentials(of: channel)
+            let peer = try await PeerCredentials(of: channel)
             guard isAllowed(peer) else {
                 logger.warning(
                     "a process may not use the channel",
@@ -189,17 +189,6 @@ package struct ChannelServer: Service {
         channel.writeAndFlush(ByteBuffer(bytes: encode(.refused(refused))), promise: nil)
         channel.close(promise: nil)
     }
-
-    private static func credentials(of channel: any Channel) async throws -> PeerCredentials {
-        guard let provider = channel as? any SocketOptionProvider else { throw ChannelServerError.noCredentials }
-        return try await provider.unsafeGetSocketOption(
-            level: NIOBSDSocket.OptionLevel.socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED)
-        ).get()
-    }
-}
-
-private enum ChannelServerError: Error {
-    case noCredentials
 }
 
 /// Counts connections against a bound.

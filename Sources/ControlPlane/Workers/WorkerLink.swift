@@ -3,20 +3,6 @@
 
 package import ConfigChannel
 
-/// What the kernel says of the process at the other end (`SO_PEERCRED`).
-package struct PeerCredentials: Hashable, Sendable {
-    // The layout of `struct ucred`.
-    package var pid: Int32
-    package var uid: UInt32
-    package var gid: UInt32
-
-    package init(pid: Int32, uid: UInt32, gid: UInt32) {
-        self.pid = pid
-        self.uid = uid
-        self.gid = gid
-    }
-}
-
 /// One connected worker's wire.
 package struct WorkerLink: Sendable {
     package let peer: PeerCredentials

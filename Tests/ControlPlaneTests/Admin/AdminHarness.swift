@@ -20,6 +20,8 @@ final class AdminHarness: Sendable {
     let store: Store
     let publisher: Publisher
     let authenticator: Authenticator
+    /// What the router serves, as in `GET /v1/routes`.
+    let operations: Set<String>
     let application: Application<RouterResponder<AdminContext>>
 
     /// `account`: whether the first account, admin, exists already.
@@ -41,8 +43,10 @@ final class AdminHarness: Sendable {
             hosts: HostRule(names: []), setupCode: SetupCode(text: Self.setupCode))
         parts.staticFolder = staticFolder
         configure(&parts)
+        let router = parts.makeRouter(logger: logger)
+        operations = Set(router.routes.map { "\($0.method.rawValue) \($0.path)" })
         application = Application(
-            router: parts.makeRouter(logger: logger),
+            router: router,
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)), logger: logger)
         try await editor.publishStored(logger: logger)
         if account {

@@ -1,5 +1,6 @@
 // The rules of authentication and of who may call at all, row by row.
 
+import ConsoleModel
 import ControlPlane
 import HTTPTypes
 import Hummingbird

@@ -41,7 +41,7 @@ import Testing
         defer { close(living.descriptor) }
         #expect(listen(living.descriptor, 0) == 0)
         let error = #expect(throws: ListeningSocketError.self) { try ListeningSocket(path: path) }
-        #expect(error?.description == "channel socket \(path): another process listens on it")
+        #expect(error?.description == "socket \(path): another process listens on it")
         // The first try still stands in the queue, which is full now.
         #expect(throws: ListeningSocketError.self) { try ListeningSocket(path: path) }
         living.remove()

@@ -3,7 +3,7 @@
 import ControlPlane
 import Foundation
 
-extension CausewayControl {
+extension Serve {
     var options: ControlPlaneOptions {
         var options = ControlPlaneOptions(data: data, migrations: migrations)
         options.adminAddress = adminAddress

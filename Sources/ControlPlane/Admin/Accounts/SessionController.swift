@@ -24,18 +24,19 @@ struct SessionController: Sendable {
         let account = try await authenticator.authenticate(
             user: login.username, password: Secret(login.password?.value ?? ""), from: context.peer)
         let kept = login.autoLogin ?? false
-        let id = try await authenticator.openSession(for: account, kept: kept, from: context.peer)
-        var response = try Response.json(Remarked(value: account.user, warnings: warnings), status: .created)
-        response.setCookie(.session(id, maxAge: kept ? Authenticator.keptSession : nil, secure: servesTLS))
+        let (cookie, lifetime) = try await authenticator.openSession(
+            for: account, kept: kept, agent: request.headers[.userAgent] ?? "", from: context.peer)
+        var response = try Response.json(Remarked(value: account.shown, warnings: warnings), status: .created)
+        response.setCookie(.session(cookie, maxAge: kept ? lifetime : nil, secure: servesTLS))
         return response
     }
 
     private func logout(_ request: Request, context: AdminContext) async throws -> Response {
         if let cookie = request.cookies[Authenticator.cookieName],
-            let account = try await authenticator.account(ofSession: cookie.value)
+            let (account, _) = try await authenticator.account(ofSession: cookie.value)
         {
             try await authenticator.closeSession(
-                cookie.value, by: Author(name: account.name, address: context.peer.address))
+                cookie.value, by: Author(name: account.name, address: context.peer.address, via: "session"))
         }
         var response = try Response.json(Envelope<String>(nil))
         response.setCookie(.session("", maxAge: 0, secure: servesTLS))
@@ -54,7 +55,14 @@ extension Cookie {
 
 extension Account {
     /// As answers show it.
-    var user: Console.User {
-        Console.User(name: name, displayName: displayName, avatarUrl: avatarURL)
+    var shown: Console.Account {
+        var shown = Console.Account()
+        shown.name = name
+        shown.displayName = displayName
+        shown.avatarUrl = avatarURL
+        shown.role = role.rawValue
+        shown.createdAt = Timestamp.text(createdAt)
+        shown.passwordChangedAt = Timestamp.text(passwordChangedAt)
+        return shown
     }
 }

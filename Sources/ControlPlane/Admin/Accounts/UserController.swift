@@ -19,8 +19,7 @@ struct UserController: Sendable {
     }
 
     private func info(_ request: Request, context: AdminContext) async throws -> Response {
-        guard let account = context.account else { throw Problem.loginRequired }
-        return try .json(Envelope(account.user))
+        try .json(Envelope(try context.signedIn().account.shown))
     }
 
     private func changePassword(_ request: Request, context: AdminContext) async throws -> Response {

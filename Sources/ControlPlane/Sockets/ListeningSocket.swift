@@ -1,4 +1,4 @@
-// The file of the channel's socket: made with its mode before anybody can connect, replaced only where nobody listens,
+// The file of a Unix socket of this process: made with its mode before anybody can connect, replaced only where nobody listens,
 // removed only if it is still ours.
 
 package import Glibc
@@ -7,7 +7,7 @@ package import Glibc
 package struct ListeningSocketError: Error, Hashable, CustomStringConvertible {
     package let path: String
     package let reason: String
-    package var description: String { "channel socket \(path): \(reason)" }
+    package var description: String { "socket \(path): \(reason)" }
 }
 
 /// A bound Unix socket. Whoever takes the descriptor listens on it and closes it.
@@ -31,10 +31,8 @@ package struct ListeningSocket: Sendable {
         }
     }
 
-    /// Readable and writable by owner and group, by nobody else.
-    private static let mode: mode_t = 0o660
-
-    package init(path: String, group: gid_t? = nil) throws(ListeningSocketError) {
+    /// `mode`: by default readable and writable by owner and group, by nobody else.
+    package init(path: String, group: gid_t? = nil, mode: mode_t = 0o660) throws(ListeningSocketError) {
         func failure(_ doing: String) -> ListeningSocketError {
             ListeningSocketError(path: path, reason: "\(doing): \(String(cString: strerror(errno)))")
         }
@@ -48,7 +46,7 @@ package struct ListeningSocket: Sendable {
         }
         guard try Self.withAddress(path, { bind(descriptor, $0, $1) }) == 0 else { throw failure("bind") }
         var facts = stat()
-        guard chmod(path, Self.mode) == 0, group.map({ chown(path, .max, $0) == 0 }) ?? true, lstat(path, &facts) == 0
+        guard chmod(path, mode) == 0, group.map({ chown(path, .max, $0) == 0 }) ?? true, lstat(path, &facts) == 0
         else {
             let error = failure("setting its mode and group")
             unlink(path)

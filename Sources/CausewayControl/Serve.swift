@@ -1,0 +1,80 @@
+// `causeway-control [serve]`: the control plane itself. Parses arguments, builds, runs.
+
+import ArgumentParser
+import ControlPlane
+import Logging
+import Telemetry
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Keeps the configuration, serves the admin API and page, and publishes to workers.")
+
+    @Option(help: "Folder of the database, its sealing key and lock. Made if absent.")
+    var data: String
+
+    @Option(help: "Address of the admin API and page.")
+    var adminAddress = "127.0.0.1"
+
+    @Option(help: "Its port; 0 for a free one (see DATA/admin.port).")
+    var adminPort: UInt16 = 8080
+
+    @Option(help: "Unix socket for workers. Default: DATA/channel.sock.")
+    var channel: String?
+
+    @Option(help: "Address of the gateway's listeners.")
+    var gatewayAddress = "127.0.0.1"
+
+    @Option(help: "Port of the gateway for clear text.")
+    var httpPort: UInt16 = 8000
+
+    @Option(help: "Port of the gateway for TLS.")
+    var httpsPort: UInt16 = 8443
+
+    @Option(help: "\(GatewaySettings.help)")
+    var setting: [String] = []
+
+    @Option(name: .customLong("static"), help: "Folder of the admin page. Default: no page.")
+    var staticFolder: String?
+
+    @Option(help: "Folder of the database's migrations.")
+    var migrations = "migrations"
+
+    @Option(help: "Description of the API, served as /openapi.yaml. Default: docs/openapi.yaml beside the migrations.")
+    var openapi: String?
+
+    @Option(help: "Name besides localhost under which the admin API may be called; may be repeated.")
+    var host: [String] = []
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    @Option(help: "Largest body of a request to the admin API, in bytes.")
+    var bodyLimit = 1 << 20
+
+    @Flag(help: "Lets the admin API listen elsewhere than on loopback without TLS: only behind a proxy that speaks it.")
+    var allowInsecureAdmin = false
+
+    @Flag(help: "Leaves core dumps and debuggers possible. Keys are in memory: not for production.")
+    var allowDumps = false
+
+    func validate() throws {
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level must be a level of the list in --help, not \(logLevel)")
+        }
+        guard (1_024...(1 << 30)).contains(bodyLimit) else {
+            throw ValidationError("--body-limit must be between 1024 and \(1 << 30), not \(bodyLimit)")
+        }
+    }
+
+    func run() async throws {
+        JSONLinesLogHandler.bootstrap(LogThreshold(Logger.Level(rawValue: logLevel) ?? .info))
+        let logger = Logger(label: "causeway-control")
+        do {
+            try await ControlPlane(options, logger: logger).run()
+        } catch {
+            logger.critical("cannot go on", error: error)
+            throw ExitCode.failure
+        }
+        logger.info("stopped")
+    }
+}
