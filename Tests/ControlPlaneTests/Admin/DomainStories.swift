@@ -226,7 +226,7 @@ struct DomainStories {
             let answer = try await client.call(.get, "/v1/nothing")
             #expect(answer.status == 404)
             #expect(answer["message"] == "There is nothing at GET /v1/nothing.")
-            #expect(try await client.call(.patch, "/v1/domains", "{}").status == 404)
+            #expect(try await client.call(.patch, "/v1/domains", "{}").status == 405)
         }
     }
 }
