@@ -66,6 +66,7 @@ package struct AdminParts: Sendable {
         RouteController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("routes"))
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
+        RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
         VersionController(store: store, publisher: publisher).addRoutes(to: api.group("versions"))
         methods.learn(router.routes.map { ($0.path.description, $0.method) })

@@ -62,6 +62,9 @@ package final class Editor: Sendable {
         return response
     }
 
+    /// What is stored, as workers get it.
+    func current() throws -> CompiledConfiguration { try compiled(store.configuration, history) }
+
     /// One sentence for each object that a worker does not take in its newest form. Every write says so.
     private func heldBack() async -> [String] {
         await publisher.report().flatMap { worker in

@@ -1,6 +1,8 @@
 // The file of a Unix socket of this process: made with its mode before anybody can connect, replaced only where nobody listens,
 // removed only if it is still ours.
 
+// Whichever of the two the compiler sees first in this module counts as the home of `stat` and its like.
+package import CDispatch
 package import Glibc
 
 /// Why there is no socket to listen on. Names the path, as it stops the start of the process.

@@ -1,6 +1,7 @@
 // The other end of the management socket: the commands of `causeway-control` that work on a data folder, through the
 // process that runs on it where there is one.
 
+import CDispatch
 import ConsoleModel
 import Glibc
 

@@ -98,6 +98,8 @@ package struct AccessRule: Hashable, Sendable {
         .editor("PUT", "/v1/service-sources/{name}"),
         .editor("DELETE", "/v1/service-sources/{name}"),
 
+        .viewer("POST", "/v1/route-tester"),
+        .viewer("GET", "/v1/route-tester/shadowed"),
         .viewer("GET", "/v1/workers"),
         .viewer("GET", "/v1/versions"),
         .viewer("GET", "/v1/versions/{number}"),
