@@ -1,46 +1,97 @@
 // The admin API. The page can do nothing that curl could not: every call goes through `call`.
 
-/** What the API answered when it did not do what was asked. `fields` maps a field to its message. */
+/** What the API answered when it did not do what was asked. `fields` are [field, message] in the order given. */
 export class ApiError extends Error {
   constructor(status, body) {
     super(body?.message || `HTTP ${status}`);
     this.status = status;
     this.code = body?.code || "";
-    this.fields = new Map((body?.errors || []).map((each) => [each.field, each.message]));
+    this.fields = (body?.errors || []).map((each) => [each.field, each.message]);
   }
 }
 
-let onLoginRequired = () => {};
+/** No answer at all: the control plane is away, or the network is. Whether a write was done is not known then. */
+export class Unreachable extends Error {}
 
-/** Called whenever an answer says that nobody is logged in. */
-export function whenLoginRequired(action) {
-  onLoginRequired = action;
+const READ_LIMIT = 30_000;
+const WRITE_LIMIT = 75_000; // A write that waits for workers may take 60 s.
+
+const hooks = { login: async () => false, lost: () => {}, answered: () => {} };
+
+/**
+ * login: asks the person to log in, true when that worked, and the call is made again.
+ * lost: a call got no answer. answered: one did.
+ */
+export function onCalls(actions) {
+  Object.assign(hooks, actions);
 }
 
-export async function call(method, path, body) {
-  const answer = await fetch(path, {
-    method,
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-    credentials: "same-origin",
-    cache: "no-store",
-  });
-  const text = await answer.text();
-  let content = null;
+async function ask(method, path, body, headers) {
+  const options = { method, headers: { ...headers }, credentials: "same-origin", cache: "no-store" };
+  options.signal = AbortSignal.timeout(method === "GET" ? READ_LIMIT : WRITE_LIMIT);
+  if (body instanceof Blob) options.body = body;
+  else if (body !== undefined) {
+    options.headers["Content-Type"] ??= "application/json";
+    options.body = typeof body === "string" ? body : JSON.stringify(body);
+  }
   try {
-    content = text ? JSON.parse(text) : null;
-  } catch {
-    content = { message: text };
+    const answer = await fetch(path, options);
+    return { answer, text: await answer.text() };
+  } catch (error) {
+    hooks.lost();
+    throw new Unreachable(error.message);
   }
-  if (answer.status === 401 && path !== "/session/login") onLoginRequired();
+}
+
+let gate = null;
+
+/** While `action` runs no other call begins: a new password ends the session that they would use. */
+export async function exclusively(action) {
+  let open;
+  gate = new Promise((resolve) => { open = resolve; });
+  try {
+    return await action();
+  } finally {
+    gate = null;
+    open();
+  }
+}
+
+const OPEN = ["/session/login", "/user/changePassword", "/system/init", "/system/config"];
+
+/** One call; `content` is the parsed body, `live` says whether the workers serve the change. */
+export async function call(method, path, body, headers) {
+  if (gate && !OPEN.includes(path)) await gate;
+  const { answer, text } = await ask(method, path, body, headers);
+  hooks.answered();
+  let content = text || null;
+  if (text && (answer.headers.get("Content-Type") || "").includes("json")) {
+    try {
+      content = JSON.parse(text);
+    } catch {
+      content = { message: text };
+    }
+  }
+  if (answer.status === 401 && gate && !OPEN.includes(path)) return call(method, path, body, headers);
+  if (answer.status === 401 && !OPEN.includes(path) && (await hooks.login())) return call(method, path, body, headers);
   if (!answer.ok) throw new ApiError(answer.status, content);
-  return { content, live: answer.headers.get("Causeway-Live") };
+  return { content, live: answer.headers.get("Causeway-Live"), version: answer.headers.get("Causeway-Version"), answer };
 }
 
 /** The data of a GET, out of its envelope. */
 export async function get(path) {
   const { content } = await call("GET", path);
-  return content && "data" in content ? content.data : content;
+  return content && typeof content === "object" && "data" in content ? content.data : content;
+}
+
+/** The same, or null where there is no such object. */
+export async function find(path) {
+  try {
+    return await get(path);
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
+  }
 }
 
 const part = encodeURIComponent;
@@ -48,8 +99,9 @@ const part = encodeURIComponent;
 /** One kind of object under a path, with its list and its life. Writes wait until the workers serve them. */
 export function resource(path) {
   return {
+    path,
     list: () => get(path),
-    read: (name) => get(`${path}/${part(name)}`),
+    read: (name) => find(`${path}/${part(name)}`),
     create: (object) => call("POST", `${path}?wait=live`, object),
     replace: (name, object) => call("PUT", `${path}/${part(name)}?wait=live`, object),
     remove: (name) => call("DELETE", `${path}/${part(name)}?wait=live`),
@@ -60,5 +112,10 @@ export const certificates = resource("/v1/tls-certificates");
 export const domains = resource("/v1/domains");
 export const sources = resource("/v1/service-sources");
 export const routes = resource("/v1/routes");
+export const consumers = resource("/v1/consumers");
 export const services = { list: () => get("/v1/services") };
 export const workers = { list: () => get("/v1/workers") };
+export const versions = { list: (size = 100) => get(`/v1/versions?pageNum=1&pageSize=${size}`), read: (number) => find(`/v1/versions/${part(number)}`) };
+
+/** The domain that stands for every host. */
+export const ANY_HOST = "higress-default-domain";

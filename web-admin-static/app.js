@@ -1,93 +1,81 @@
-// The admin page: decides between set-up, login and the console, and shows the page that the address names (#/routes).
+// The admin page: decides between set-up, login and the console, and shows the page that the address names.
 
-import { call, get, whenLoginRequired } from "./api.js";
+import { Unreachable, call, get, onCalls } from "./api.js";
 import { fill, h } from "./dom.js";
-import certificates from "./pages/certificates.js";
-import domains from "./pages/domains.js";
 import init from "./pages/init.js";
-import login from "./pages/login.js";
-import routes from "./pages/routes.js";
-import sources from "./pages/sources.js";
-import workers from "./pages/workers.js";
-import { choose, language, languages, loadWords, t } from "./parts/i18n.js";
-import { select } from "./parts/form.js";
-import { clearNotes, noteError } from "./parts/notes.js";
+import login, { loginAgain } from "./pages/login.js";
+import { answered, lost, whenBack } from "./parts/connection.js";
+import { alone, frame } from "./parts/frame.js";
+import { loadWords, t } from "./parts/i18n.js";
+import { clearNotes, noteError, problem } from "./parts/notes.js";
+import { askBeforeLeaving, here, onAddress } from "./parts/router.js";
+import { pages, start } from "./pages/index.js";
 
-const pages = { routes, domains, certificates, sources, workers };
 const app = document.getElementById("app");
 let user = null;
+let shown = null;
+let shell = null;
 
-function here() {
-  const name = location.hash.replace(/^#\//, "");
-  return name in pages ? name : "routes";
-}
-
-function languageChoice() {
-  const control = select(language, Object.entries(languages), { "aria-label": "Language" });
-  control.addEventListener("change", () => {
-    choose(control.value);
-    show();
-  });
-  return control;
-}
+const known = (page) => page in pages;
 
 async function logout() {
   try {
     await call("GET", "/session/logout");
   } catch (error) {
-    noteError(error);
+    return noteError(error);
   }
   user = null;
+  shell = shown = null;
+  askBeforeLeaving(null);
+  history.replaceState(null, "", "#/");
   await show();
 }
 
-function shell() {
-  const now = here();
-  fill(app,
-    h("header", { class: "top" },
-      h("strong", {}, "Causeway"),
-      h("nav", { "aria-label": t("menu") }, Object.keys(pages).map((name) =>
-        h("a", { href: `#/${name}`, "aria-current": name === now ? "page" : null }, t(name)))),
-      h("span", { class: "grow" }), languageChoice(),
-      h("span", { class: "user" }, user.displayName || user.name),
-      h("button", { type: "button", onclick: logout }, t("logout"))),
-    h("main", {}, pages[now]()));
-  document.title = `${t(now)} · Causeway`;
-}
-
-function alone(page) {
-  fill(app, h("header", { class: "top" }, h("strong", {}, "Causeway"), h("span", { class: "grow" }), languageChoice()), page(show));
+/** The page of the address: a new one, or the one that is there when only its parameters changed. */
+function follow() {
+  if (!user) return;
+  const { page } = here();
+  const name = known(page) ? page : start;
+  if (shown?.name === name) return shown.page.follow?.();
+  clearNotes();
+  shell ??= frame(app, user, { logout, redraw: () => { shell = shown = null; show(); } });
+  shown?.page.leave?.();
+  shown = { name, page: pages[name]({ user }) };
+  shell.show(name, shown.page.element);
 }
 
 async function show() {
   try {
     if (!user) {
       const config = await get("/system/config");
-      if (!config["system.initialized"]) return alone(init);
+      if (!config["system.initialized"]) return alone(app, t("init.title"), init(show), show);
       try {
         user = await get("/user/info");
       } catch (error) {
-        if (error.status === 401) return alone(login);
+        if (error.status === 401) return alone(app, t("login.title"), login(config, show), show);
         throw error;
       }
     }
-    shell();
+    follow();
   } catch (error) {
-    fill(app, h("main", { class: "narrow" }, h("p", { class: "error" }, error.message),
-      h("button", { type: "button", onclick: show }, t("again"))));
+    const sorry = h("main", { class: "narrow" }, h("div", { class: "panel" }, h("h1", {}, "Causeway"), h("p", { class: "error" }, problem(error)),
+      h("button", { type: "button", class: "primary", onclick: show }, t("again"))));
+    fill(app, sorry);
+    if (error instanceof Unreachable) whenBack(sorry, show);
   }
 }
 
-whenLoginRequired(() => {
-  // While somebody is at work: back to the login, and then to the same page.
-  if (user) {
-    user = null;
-    alone(login);
-  }
+onCalls({
+  lost, answered,
+  // The session has ended while somebody is at work: what they see stays, a login lies above it, and the call goes on after it.
+  login: async () => {
+    if (!user) return false;
+    const name = user.name;
+    user = await loginAgain(name);
+    if (user.name !== name) location.reload();
+    return true;
+  },
 });
-window.addEventListener("hashchange", () => {
-  clearNotes();
-  if (user) shell();
-});
+onAddress(follow);
 await loadWords();
 await show();

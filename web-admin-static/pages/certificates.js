@@ -1,53 +1,100 @@
-// Certificates: PEM goes in and never comes out again; the list shows names and validity.
+// Certificates: PEM goes in, by drop, file or paste, and never comes out again; the list shows names and validity.
 
 import * as api from "../api.js";
-import { h } from "../dom.js";
-import { area, field, form, password, text } from "../parts/form.js";
-import { t } from "../parts/i18n.js";
+import { fill, h } from "../dom.js";
+import { expiry, lines, moment, nameCell, usedBy } from "../parts/cells.js";
+import { areaField, textField, when } from "../parts/fields.js";
+import { icon } from "../parts/icons.js";
+import { dateTime, t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
+import { blocks, sorted } from "../parts/pem.js";
+import { address } from "../parts/router.js";
 
-const DAYS_TO_WARN = 30;
+const LARGEST = 512 * 1024;
 
-/** `yyyy/MM/dd HH:mm:ssZ` as a Date. */
-function moment(value) {
-  return value ? new Date(value.replace(/\//g, "-").replace(" ", "T")) : null;
+async function load() {
+  const [rows, domains] = await Promise.all([api.certificates.list(), api.domains.list()]);
+  const domainsOf = new Map();
+  for (const domain of domains) if (domain.certIdentifier) domainsOf.set(domain.certIdentifier, [...(domainsOf.get(domain.certIdentifier) ?? []), domain.name]);
+  return { rows, domainsOf };
 }
 
-function expiry(row) {
-  const end = moment(row.validityEnd);
-  if (!end) return "–";
-  const days = Math.floor((end - Date.now()) / 86_400_000);
-  const kind = days < 0 ? "bad" : days < DAYS_TO_WARN ? "warn" : "";
-  return h("span", { class: `mark ${kind}` }, row.validityEnd, days < 0 ? ` – ${t("certificate.expired")}` : ` – ${t("certificate.days", { days })}`);
+/** What was read of the two texts, line by line: [kind, words]. */
+function reading(cert, key) {
+  const told = [];
+  const [inCert, inKey] = [blocks(cert ?? ""), blocks(key ?? "")];
+  const { certificates } = sorted(inCert);
+  const { keys } = sorted(inKey);
+  if (cert && !certificates.length) told.push(["bad", t("pem.noCertificate")]);
+  if (key && !keys.length) told.push(["bad", t("pem.noKey")]);
+  for (const each of [...inCert, ...inKey]) if (each.problem) told.push(["bad", t(`pem.${each.problem}`, { label: each.label, line: each.line })]);
+  if (certificates.length && !certificates.some((each) => each.problem)) told.push(["good", t("pem.certificates", { n: certificates.length })]);
+  if (sorted(inCert).keys.length) told.push(["warn", t("pem.keyInCertificate")]);
+  if (keys.length > 1) told.push(["bad", t("pem.manyKeys", { n: keys.length })]);
+  else if (keys.length && !keys[0].problem) told.push([keys[0].encrypted ? "warn" : "good", t(keys[0].encrypted ? "pem.encryptedKey" : "pem.key", { label: keys[0].label })]);
+  return told;
 }
 
-async function certificateForm(certificate, save) {
-  return (close) => {
-    const name = text(certificate?.name, { disabled: Boolean(certificate) });
-    const cert = area("", { placeholder: "-----BEGIN CERTIFICATE-----" });
-    const key = area("", { placeholder: "-----BEGIN PRIVATE KEY-----" });
-    const passphrase = password({ autocomplete: "off" });
-    return form([
-      field("name", t("certificate.name"), name),
-      field("cert", t("certificate.cert"), cert, certificate ? t("certificate.keep") : t("certificate.cert.hint")),
-      field("key", t("certificate.key"), key),
-      field("passphrase", t("certificate.passphrase"), passphrase, t("certificate.passphrase.hint")),
-    ], {
-      label: t("save"), cancel: close,
-      submit: () => save(close)({
-        name: name.value.trim(), version: certificate?.version ?? null, cert: cert.value || null, key: key.value || null,
-        passphrase: passphrase.value || null,
-      }),
-    });
-  };
+/** A place to drop files on, or to choose them; each block goes into the field that it belongs to. */
+function dropZone(draft, redraw) {
+  const told = h("p", { class: "hint", role: "status" });
+  const input = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", onchange: () => take(input.files) });
+
+  async function take(files) {
+    const texts = [];
+    for (const file of files) {
+      if (file.size > LARGEST) return fill(told, t("pem.large", { name: file.name }));
+      texts.push(await file.text());
+    }
+    const found = blocks(texts.join("\n"));
+    const { cert, key, others } = sorted(found);
+    if (!cert && !key) return fill(told, t("pem.nothing", { name: [...files].map((each) => each.name).join(", ") }));
+    if (cert) draft.set("cert", cert);
+    if (key) draft.set("key", key);
+    fill(told, [...files].map((each) => each.name).join(", "), others.length ? ` · ${t("pem.others", { labels: others.map((each) => each.label).join(", ") })}` : "");
+    redraw();
+  }
+
+  const zone = h("div", {
+    class: "drop", ondragover: (event) => { event.preventDefault(); zone.classList.add("over"); }, ondragleave: () => zone.classList.remove("over"),
+    ondrop: (event) => {
+      event.preventDefault();
+      zone.classList.remove("over");
+      take(event.dataTransfer.files);
+    },
+  }, icon("file"), h("p", {}, t("pem.drop"), " ", h("button", { type: "button", class: "link", onclick: () => input.click() }, t("pem.choose"))), told, input);
+  return zone;
+}
+
+function fields(draft, more, isNew) {
+  const texts = h("div", {});
+  const told = h("div", { class: "reading", role: "status", "aria-label": t("pem.reading") });
+  const redraw = () => fill(texts,
+    areaField(draft, "cert", { rows: 7, required: isNew, placeholder: "-----BEGIN CERTIFICATE-----" }),
+    areaField(draft, "key", { rows: 5, required: isNew, placeholder: "-----BEGIN PRIVATE KEY-----" }));
+  redraw();
+  draft.watch(() => {
+    const found = reading(draft.get("cert"), draft.get("key"));
+    fill(told, found.map(([kind, words]) => h("p", { class: `mark ${kind}` }, icon(kind === "good" ? "check" : "warning"), words)),
+      found.length > 0 && h("p", { class: "hint" }, t("pem.onSave")));
+  });
+  return [
+    textField(draft, "name", { required: true, disabled: !isNew, placeholder: "demo" }),
+    !isNew && h("p", { class: "hint" }, t("certificate.keep")),
+    dropZone(draft, redraw), texts, told,
+    when(draft, () => blocks(draft.get("key") ?? "").some((each) => each.encrypted), textField(draft, "passphrase", { type: "password", keep: true })),
+  ];
 }
 
 export default () => listPage({
-  title: t("certificates"), resource: api.certificates, form: certificateForm,
-  columns: [
-    [t("certificate.name"), (row) => row.name],
-    [t("certificate.domains"), (row) => (row.domains ?? []).join(", ")],
-    [t("certificate.start"), (row) => row.validityStart ?? "–"],
-    [t("certificate.end"), expiry],
+  name: "certificates", words: "certificate", resource: api.certificates, load, fields,
+  blank: (params) => ({ name: params.get("name") ?? "", cert: "", key: "", passphrase: "" }),
+  prepare: ({ name, version, cert, key, passphrase }) => ({ name, version, cert, key, passphrase }),
+  usedBy: (row, { domainsOf }) => (domainsOf.get(row.name) ?? []).map((name) => ({ name, href: address("domains", { edit: name }) })),
+  columns: (more) => [
+    { key: "name", label: t("certificate.name"), cell: (row) => nameCell(row) },
+    { key: "domains", label: t("certificate.domains"), text: (row) => (row.domains ?? []).join(" "), cell: (row) => lines(row.domains ?? []) },
+    { key: "end", label: t("certificate.end"), sort: (row) => Number(moment(row.validityEnd) ?? 0), text: (row) => row.validityEnd ?? "", cell: (row) => h("span", { class: "stack" }, expiry(row), row.validityEnd && h("span", { class: "soft small" }, dateTime(moment(row.validityEnd)))) },
+    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().domainsOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().domainsOf.get(row.name) ?? [], "domains", "count.domains") },
   ],
 });

@@ -1,37 +1,59 @@
-// Domains: the host names that the gateway serves, with their HTTPS mode and certificate.
+// Domains: the host names that the gateway serves, with their HTTPS mode, certificate and client certificates.
 
 import * as api from "../api.js";
-import { field, form, select, text } from "../parts/form.js";
+import { h } from "../dom.js";
+import { badge, expiry, nameCell, usedBy } from "../parts/cells.js";
+import { areaField, cards, numberField, section, selectField, textField, when } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
+import { address } from "../parts/router.js";
 
-const modes = () => ["off", "on", "force"].map((mode) => [mode, t(`https.${mode}`)]);
+export const nameOfDomain = (name) => (name === api.ANY_HOST ? t("domain.any") : name);
 
-async function domainForm(domain, save) {
-  const certificates = await api.certificates.list();
-  return (close) => {
-    const name = text(domain?.name, { placeholder: "demo.example.com", disabled: Boolean(domain) });
-    const mode = select(domain?.enableHttps ?? "off", modes());
-    const certificate = select(domain?.certIdentifier ?? "",
-      [["", t("none")], ...certificates.map((each) => [each.name, `${each.name} (${(each.domains ?? []).join(", ")})`])]);
-    return form([
-      field("name", t("domain.name"), name, t("domain.name.hint")),
-      field("enableHttps", t("domain.https"), mode),
-      field("certIdentifier", t("domain.certificate"), certificate),
-    ], {
-      label: t("save"), cancel: close,
-      submit: () => save(close)({
-        ...domain, name: name.value.trim(), enableHttps: mode.value, certIdentifier: certificate.value || null,
+async function load() {
+  const [rows, certificates, routes] = await Promise.all([api.domains.list(), api.certificates.list(), api.routes.list()]);
+  const routesOf = new Map();
+  for (const route of routes) {
+    for (const name of route.domains?.length ? route.domains : [api.ANY_HOST]) routesOf.set(name, [...(routesOf.get(name) ?? []), route.name]);
+  }
+  return { rows, certificates: new Map(certificates.map((each) => [each.name, each])), routesOf };
+}
+
+function clientAuth(draft) {
+  const mode = () => draft.get("clientAuth.mode");
+  return section(draft, "domain.clientAuth", () => mode() && t(`domain.clientAuth.${mode()}`),
+    h("p", { class: "hint" }, t("domain.clientAuth.hint")),
+    selectField(draft, "clientAuth.mode", [["", t("domain.clientAuth.off")], ["required", t("domain.clientAuth.required")], ["optional", t("domain.clientAuth.optional")]]),
+    when(draft, mode,
+      areaField(draft, "clientAuth.ca", { rows: 6, required: true, placeholder: "-----BEGIN CERTIFICATE-----" }),
+      numberField(draft, "clientAuth.depth", { empty: "3" })));
+}
+
+function fields(draft, { certificates }, isNew) {
+  const choices = [["", t("domain.certificate.choose")], ...[...certificates.values()].map((each) => [each.name, `${each.name} (${(each.domains ?? []).join(", ")})`])];
+  return [
+    textField(draft, "name", { required: true, disabled: !isNew, placeholder: "demo.example.com" }),
+    cards(draft, {
+      legend: t("domain.enableHttps"), path: "enableHttps", value: draft.get("enableHttps") ?? "off", choose: (mode) => draft.set("enableHttps", mode),
+      choices: ["off", "on", "force"].map((mode) => ({ value: mode, title: t(`https.${mode}`), text: t(`https.${mode}.text`) })),
+    }),
+    when(draft, () => (draft.get("enableHttps") ?? "off") !== "off",
+      selectField(draft, "certIdentifier", choices, {
+        required: true, hint: certificates.size ? t("domain.certIdentifier.hint") : h("span", {}, t("domain.certificate.none"), " ", h("a", { href: address("certificates", { new: "1" }) }, t("certificate.new"))),
       }),
-    });
-  };
+      clientAuth(draft)),
+  ];
 }
 
 export default () => listPage({
-  title: t("domains"), resource: api.domains, form: domainForm,
-  columns: [
-    [t("domain.name"), (row) => row.name],
-    [t("domain.https"), (row) => t(`https.${row.enableHttps ?? "off"}`)],
-    [t("domain.certificate"), (row) => row.certIdentifier ?? "–"],
+  name: "domains", words: "domain", resource: api.domains, load, fields, copies: true,
+  blank: (params) => ({ name: params.get("name") ?? "", enableHttps: "on", certIdentifier: params.get("certificate") ?? "" }),
+  prepare: (value) => ({ ...value, clientAuth: value.clientAuth?.mode ? value.clientAuth : null }),
+  usedBy: (row, { routesOf }) => (routesOf.get(row.name) ?? []).map((name) => ({ name, href: address("routes", { edit: name }) })),
+  columns: (more) => [
+    { key: "name", label: t("domain.name"), cell: (row) => nameCell(row, nameOfDomain(row.name)) },
+    { key: "https", label: t("domain.enableHttps"), sort: (row) => row.enableHttps ?? "off", text: (row) => t(`https.${row.enableHttps ?? "off"}`), cell: (row) => [badge(t(`https.${row.enableHttps ?? "off"}`), (row.enableHttps ?? "off") === "off" ? "" : "good"), row.clientAuth && badge(t(`domain.clientAuth.badge`))] },
+    { key: "certificate", label: t("domain.certIdentifier"), sort: (row) => row.certIdentifier ?? "", cell: (row) => (row.certIdentifier ? h("span", { class: "stack" }, h("a", { href: address("certificates", { edit: row.certIdentifier }) }, row.certIdentifier), " ", expiry(more().certificates.get(row.certIdentifier))) : "–") },
+    { key: "routes", label: t("routes"), sort: (row) => (more().routesOf.get(row.name) ?? []).length, cell: (row) => ((more().routesOf.get(row.name) ?? []).length > 1 ? h("a", { href: address("routes", { q: row.name }) }, t("count.routes", { n: more().routesOf.get(row.name).length })) : usedBy(more().routesOf.get(row.name) ?? [], "routes", "count.routes")) },
   ],
 });

@@ -1,27 +1,36 @@
-// First-run set-up: the first account.
+// First-run set-up: the first account, and with it the first login.
 
-import { call } from "../api.js";
+import { call, get } from "../api.js";
 import { h } from "../dom.js";
-import { field, form, password, text } from "../parts/form.js";
+import { Draft } from "../parts/draft.js";
+import { textField } from "../parts/fields.js";
+import { form } from "../parts/form.js";
 import { t } from "../parts/i18n.js";
 
+const local = () => ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+
 export default (done) => {
-  const name = text("admin", { autocomplete: "username" });
-  const first = password({ autocomplete: "new-password" });
-  const second = password({ autocomplete: "new-password" });
-  return h("main", { class: "narrow" }, h("h1", {}, t("init.title")), h("p", { class: "hint" }, t("init.intro")), form([
-    field("adminUser.name", t("user.name"), name),
-    field("adminUser.password", t("user.password"), first),
-    field("again", t("user.again"), second),
+  const draft = new Draft({ adminUser: { name: "admin", password: "" }, again: "", setupCode: "" });
+  draft.words = "init";
+  const { adminUser } = draft.value;
+  return h("div", { class: "panel" }, h("h1", {}, t("init.title")), h("p", { class: "lead" }, t("init.intro")), form([
+    textField(draft, "adminUser.name", { autocomplete: "username", required: true }),
+    textField(draft, "adminUser.password", { type: "password", autocomplete: "new-password", required: true, keep: true }),
+    textField(draft, "again", { type: "password", autocomplete: "new-password", required: true, keep: true }),
+    !local() && textField(draft, "setupCode", { required: true }),
   ], {
-    label: t("init.submit"),
+    draft, label: t("init.submit"),
+    check: () => [...(adminUser.password === draft.value.again ? [] : [["again", t("password.differ")]]), ...(adminUser.password ? [] : [["adminUser.password", t("required")]])],
     submit: async () => {
-      if (first.value !== second.value) {
-        throw Object.assign(new Error(t("user.differ")), { fields: new Map([["again", t("user.differ")]]) });
+      try {
+        await call("POST", "/system/init", { adminUser: { ...adminUser, displayName: adminUser.name }, setupCode: draft.value.setupCode || null });
+      } catch (error) {
+        // Somebody else was quicker: their account is there, and this page becomes the login.
+        if (error.code !== "already_initialized") throw error;
+        const config = await get("/system/config");
+        if (config["system.initialized"]) return done();
       }
-      await call("POST", "/system/init", {
-        adminUser: { name: name.value.trim(), displayName: name.value.trim(), password: first.value },
-      });
+      await call("POST", "/session/login", { username: adminUser.name, password: adminUser.password });
       await done();
     },
   }));

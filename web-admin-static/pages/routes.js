@@ -1,73 +1,56 @@
-// Routes: which requests go to which services. Fields that the form does not show are kept as they are.
+// Routes: which requests go to which services, and how.
 
 import * as api from "../api.js";
 import { h } from "../dom.js";
-import { boxes, field, form, group, select, text } from "../parts/form.js";
+import { badge, lines, nameCell } from "../parts/cells.js";
 import { t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
+import { nameOfDomain } from "./domains.js";
+import { routeFields, tidyRoute } from "./route-form.js";
 
-const ANY_HOST = "higress-default-domain";
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
-const kinds = () => ["PRE", "EQUAL", "REGULAR"].map((kind) => [kind, t(`path.${kind}`)]);
-const protocols = () => [["", t("route.protocol.source")], ...["HTTP", "HTTP2", "HTTP2S", "HTTPS", "GRPC", "GRPCS"].map((each) => [each, each])];
-
-/** Rows of service and weight. */
-function serviceRows(chosen, services) {
-  const rows = h("div", { class: "rows" });
-  const options = [["", t("route.service.choose")], ...services.map((each) => [each.name, `${each.name} (${(each.endpoints ?? []).join(", ")})`])];
-  const add = (service) => {
-    const name = select(service?.name ?? "", options, { "aria-label": t("route.service") });
-    const weight = text(service?.weight ?? 100, { inputmode: "numeric", size: 5, "aria-label": t("route.weight") });
-    const row = h("div", { class: "row" }, name, weight,
-      h("button", { type: "button", class: "plain", "aria-label": t("delete"), onclick: () => row.remove() }, "×"));
-    row.read = () => ({ ...service, name: name.value, port: service?.port ?? services.find((each) => each.name === name.value)?.port ?? null, weight: Number(weight.value) });
-    rows.append(row);
-  };
-  (chosen.length ? chosen : [null]).forEach(add);
-  return {
-    element: h("div", {}, rows, h("button", { type: "button", onclick: () => add(null) }, t("route.service.add"))),
-    read: () => [...rows.children].map((row) => row.read()).filter((each) => each.name),
-  };
+async function load() {
+  const [rows, domains, services, consumers] = await Promise.all([api.routes.list(), api.domains.list(), api.services.list(), api.consumers.list()]);
+  return { rows, domains, services, consumers };
 }
 
-async function routeForm(route, save) {
-  const [domains, services] = await Promise.all([api.domains.list(), api.services.list()]);
-  return (close) => {
-    const name = text(route?.name, { disabled: Boolean(route) });
-    const hosts = boxes(route?.domains ?? [], domains.filter((each) => each.name !== ANY_HOST).map((each) => [each.name, each.name]));
-    const kind = select(route?.path?.matchType ?? "PRE", kinds());
-    const path = text(route?.path?.matchValue ?? "/");
-    const caseless = h("input", { type: "checkbox", checked: route?.path?.caseSensitive === false });
-    const methods = boxes(route?.methods ?? [], METHODS.map((each) => [each, each]));
-    const protocol = select(route?.protocol ?? "", protocols());
-    const targets = serviceRows(route?.services ?? [], services);
-    return form([
-      field("name", t("route.name"), name),
-      group("domains", t("route.domains"), hosts.element, h("p", { class: "hint" }, t("route.domains.hint"))),
-      field("path.matchType", t("route.path.kind"), kind),
-      field("path", t("route.path"), path),
-      h("label", { class: "box" }, caseless, t("route.caseless")),
-      group("methods", t("route.methods"), methods.element, h("p", { class: "hint" }, t("route.methods.hint"))),
-      group("services", t("route.services"), targets.element),
-      field("protocol", t("route.protocol"), protocol, t("route.protocol.hint")),
-    ], {
-      label: t("save"), cancel: close,
-      submit: () => save(close)({
-        ...route, name: name.value.trim(), domains: hosts.read(),
-        path: { matchType: kind.value, matchValue: path.value.trim(), caseSensitive: !caseless.checked },
-        methods: methods.read().length ? methods.read() : null, services: targets.read(), protocol: protocol.value || null,
-      }),
-    });
-  };
+const hosts = (row) => (row.domains?.length ? row.domains.map(nameOfDomain) : [t("domain.any")]);
+const on = (part) => part && part.enabled !== false;
+
+/** Whether the annotation says what the field could. */
+function protocolOf(row) {
+  return row.protocol ?? row.customConfigs?.["nginx.ingress.kubernetes.io/backend-protocol"] ?? row.customConfigs?.["higress.io/backend-protocol"] ?? null;
+}
+
+/** What a route does beyond passing on, in single words. */
+function features(row) {
+  return [
+    row.authConfig?.enabled && "auth", on(row.ipAccess) && "ipAccess", on(row.rateLimit) && "rateLimit", on(row.cors) && "cors", on(row.headerControl) && "headerControl",
+    on(row.rewrite) && "rewrite", on(row.redirect) && "redirect", on(row.mock) && "mock", on(row.mirror) && "mirror", on(row.proxyNextUpstream) && "retry",
+    row.timeouts && "timeouts", row.loadBalancing && "balancing", row.streamPolicy && "streamPolicy",
+  ].filter(Boolean).map((each) => t(`route.badge.${each}`));
+}
+
+function target(row) {
+  const services = row.services ?? [];
+  const sum = services.reduce((total, each) => total + (each.weight ?? 100), 0);
+  return lines(services.map((each) => (services.length > 1 ? `${each.name} · ${Math.round(((each.weight ?? 100) / (sum || 1)) * 100)} %` : each.name)));
 }
 
 export default () => listPage({
-  title: t("routes"), resource: api.routes, form: routeForm,
-  columns: [
-    [t("route.name"), (row) => row.name],
-    [t("route.domains"), (row) => (row.domains?.length ? row.domains.join(", ") : t("route.anyHost"))],
-    [t("route.path"), (row) => h("span", {}, `${t(`path.${row.path?.matchType}`)} `, h("code", {}, row.path?.matchValue ?? ""))],
-    [t("route.services"), (row) => h("ul", { class: "lines" }, (row.services ?? []).map((each) => h("li", {}, `${each.name}${row.services.length > 1 ? ` · ${each.weight ?? 100}` : ""}`)))],
-    [t("route.protocol"), (row) => row.protocol ?? t("route.protocol.source")],
+  name: "routes", words: "route", resource: api.routes, load, fields: routeFields, prepare: tidyRoute, copies: true,
+  blank: (params, { domains, services }) => ({
+    name: "", domains: params.get("domain") ? [params.get("domain")] : domains.length === 1 ? [domains[0].name] : [], path: { matchType: "PRE", matchValue: "/", caseSensitive: null }, methods: [], headers: [], urlParams: [],
+    services: [{ name: params.get("service") ?? (services.length === 1 ? services[0].name : ""), weight: 100 }], protocol: params.get("protocol") ?? null,
+  }),
+  columns: () => [
+    { key: "name", label: t("route.name"), cell: (row) => nameCell(row) },
+    { key: "domains", label: t("domains"), text: (row) => hosts(row).join(" "), cell: (row) => lines(hosts(row)) },
+    {
+      key: "path", label: t("route.path"), text: (row) => `${row.path?.matchValue ?? ""} ${(row.methods ?? []).join(" ")}`,
+      cell: (row) => h("span", { class: "stack" }, h("code", {}, row.path?.matchValue ?? ""), h("span", { class: "soft small" }, [t(`path.${row.path?.matchType ?? "PRE"}`), ...(row.methods ?? []), row.headers?.length && t("count.headers", { n: row.headers.length }), row.urlParams?.length && t("count.params", { n: row.urlParams.length })].filter(Boolean).join(" · "))),
+    },
+    { key: "services", label: t("services"), text: (row) => (row.services ?? []).map((each) => each.name).join(" "), cell: target },
+    { key: "protocol", label: t("route.protocol"), text: (row) => protocolOf(row) ?? "", cell: (row) => (protocolOf(row) ? badge(protocolOf(row).toUpperCase(), protocolOf(row).toUpperCase().startsWith("GRPC") ? "good" : "") : h("span", { class: "soft" }, t("route.protocol.source"))) },
+    { key: "features", label: t("features"), class: "features", text: (row) => features(row).join(" "), cell: (row) => (features(row).length ? features(row).map((each) => badge(each)) : h("span", { class: "soft" }, "–")) },
   ],
 });

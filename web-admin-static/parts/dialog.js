@@ -1,26 +1,50 @@
-// Modal dialogs: the drawer that a form stands in, and the question before something is deleted.
+// Modal dialogs: the drawer that a form stands in, and questions. The browser keeps the focus inside and gives it back.
 
-import { h } from "../dom.js";
+import { h, newId } from "../dom.js";
+import { raiseBanner } from "./connection.js";
+import { icon } from "./icons.js";
 import { t } from "./i18n.js";
+import { raise } from "./notes.js";
 
-/** Opens a dialog; `content(close)` gives what stands in it. */
-export function dialog(title, content) {
-  const element = h("dialog", { "aria-label": title });
+/**
+ * Opens a dialog; `content(close)` gives what stands in it. `mayClose()` is asked before Escape or the cross closes it;
+ * `closed()` is told afterwards, however it went.
+ */
+export function dialog(title, content, { kind = "box", mayClose = async () => true, closed = () => {}, cross = true } = {}) {
+  const id = newId("dialog");
+  const element = h("dialog", { class: kind, "aria-labelledby": id });
   const close = () => {
+    if (!element.isConnected) return;
     element.close();
     element.remove();
+    closed();
   };
-  element.append(h("h2", {}, title), content(close));
-  element.addEventListener("cancel", () => element.remove());
+  const tryClose = async () => {
+    if (await mayClose()) close();
+  };
+  element.append(
+    h("div", { class: "head" }, h("h2", { id }, title), cross && h("button", { type: "button", class: "plain", "aria-label": t("close"), onclick: tryClose }, icon("close"))),
+    content(close, tryClose));
+  element.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    if (cross) tryClose();
+  });
   document.body.append(element);
   element.showModal();
-  element.querySelector("input:not([type=checkbox]), textarea, select")?.focus();
+  raise();
+  raiseBanner();
+  (element.querySelector("[autofocus]") ?? element.querySelector("form input:not([type=checkbox],[type=radio],:disabled), form textarea, form select"))?.focus();
+  return { element, close };
 }
 
-export function confirmDelete(name, action) {
-  dialog(t("delete.title"), (close) => h("div", {},
-    h("p", {}, t("delete.question", { name })),
-    h("div", { class: "buttons" },
-      h("button", { type: "button", class: "danger", onclick: async () => { close(); await action(); } }, t("delete")),
-      h("button", { type: "button", onclick: close }, t("cancel")))));
+/** A question with two answers; resolves to whether it was agreed to. */
+export function question(title, text, { yes, no = t("cancel"), danger = false } = {}) {
+  return new Promise((resolve) => {
+    let answer = false;
+    dialog(title, (close) => h("div", { class: "content" }, h("div", { class: "prose" }, text),
+      h("div", { class: "buttons" },
+        h("button", { type: "button", class: danger ? "danger solid" : "primary", onclick: () => { answer = true; close(); } }, yes),
+        h("button", { type: "button", autofocus: true, onclick: close }, no))),
+    { closed: () => resolve(answer) });
+  });
 }

@@ -1,0 +1,165 @@
+"""Lists: search, sort and pages in the address; what uses what; deleting with what depends on it; two people at once."""
+
+import pathlib
+
+from integration.waiting import wait_until
+
+
+def many(api, count):
+    api.create_static("one", 9)
+    for number in range(count):
+        api.create_route(f"r{number:02}", [], "one.static", path=f"/p{count - number:02}", live=False)
+
+
+def test_search_sort_and_pages_are_in_the_address(admin, api):
+    many(api, 60)
+    admin.open("#/routes").see("60 in all", "Page 1 of 3")
+    assert admin.rows()[:2] == ["r00", "r01"]
+    admin.click("Route name", kinds="th button")
+    assert admin.rows()[0] == "r59"
+    admin.click("Next", kinds="nav.pages button").see("Page 2 of 3")
+    assert admin.address == "#/routes?sort=-name&page=2"
+    admin.reload()
+    admin.see("Page 2 of 3")
+    assert admin.rows()[0] == "r34"
+    admin.click("Path", kinds="th button")
+    assert admin.rows()[0] == "r59"
+    admin.one("input[type=search]").send_keys("p1 one")
+    admin.see("10 of 60")
+    assert admin.address == "#/routes?sort=path&q=p1+one"
+    admin.one("input[type=search]").send_keys("nothing")
+    admin.see("Nothing matches").click("Show all").see("60 in all")
+
+
+def test_used_by_and_delete_names_what_depends(admin, api, authority):
+    identity = authority.issue("shop.test")
+    api.create_certificate("shop", identity.chain, identity.key)
+    api.create_domain("shop.test", https="on", certificate="shop")
+    api.create_static("one", 9)
+    api.create_route("first", ["shop.test"], "one.static")
+    api.create_route("second", ["shop.test"], "one.static", path="/second")
+    admin.open("#/certificates")
+    assert "shop.test" in admin.row("shop") and "in " in admin.row("shop")
+    admin.click("Delete shop").see("shop is in use", "These use it")
+    admin.click("shop.test", kinds="dialog a")
+    assert admin.value("name") == "shop.test"
+    admin.open("#/sources")
+    assert "2 routes" in admin.row("one")
+    admin.click("Delete one").see("one is in use", "first", "second").click("Close", kinds="dialog button").no_dialog()
+    admin.open("#/routes").click("Delete second").see("second will be deleted").click("Cancel", exact=True)
+    assert admin.rows() == ["first", "second"]
+    admin.click("Delete second").click("Delete", kinds="dialog button", exact=True).see("Saved and live.")
+    wait_until(lambda: admin.rows() == ["first"], 5)
+    # Something else took hold of it meanwhile: the API's own answer is told.
+    admin.open("#/certificates")
+    api.delete("/v1/routes/first")
+    api.delete("/v1/domains/shop.test")
+    admin.click("Refresh").row("shop")
+    api.create_domain("late.test", https="on", certificate="shop")
+    admin.expected.add("409")
+    admin.click("Delete shop").click("Delete", kinds="dialog button", exact=True).see("shop is in use", "late.test")
+
+
+def test_delete_of_what_is_gone_already(admin, api):
+    api.create_domain("gone.test")
+    admin.open("#/domains").row("gone.test")
+    api.delete("/v1/domains/gone.test")
+    admin.expected.add("404")
+    admin.click("Delete gone.test").click("Delete", kinds="dialog button", exact=True).see("There is no domain gone.test.", "No domain yet")
+
+
+def test_two_people_edit_the_same_route(browsers, api):
+    api.create_static("one", 9)
+    api.create_static("two", 10)
+    api.create_route("shared", [], "one.static", path="/old")
+    first, second = browsers(), browsers()
+    for page in (first, second):
+        page.expected.add("409")
+        page.open("#/routes?edit=shared").login()
+        page.field("path.matchValue")
+    first.fill("path.matchValue", "/first").fill("services[0].name", "two.static")
+    first.click("Save", exact=True).no_dialog()
+    second.fill("path.matchValue", "/second").unfold("Timeouts").fill("timeouts.total", "2")
+    second.click("Save", exact=True).see("Changed by somebody else", "/first", "/second", "Taken from them without a clash")
+    second.click("Use this").see("Look it over")
+    # Mine where both changed, theirs where only they did.
+    assert second.value("path.matchValue") == "/second"
+    assert second.value("services[0].name") == "two.static"
+    second.click("Save", exact=True).no_dialog()
+    route = api.get("/v1/routes/shared")
+    assert (route["path"]["matchValue"], route["services"][0]["name"], route["timeouts"]["total"]) == ("/second", "two.static", 2000)
+
+    # The other way round, theirs.
+    first.open("#/routes?edit=shared").fill("path.matchValue", "/mine")
+    api.put("/v1/routes/shared", {**route, "path": {"matchType": "PRE", "matchValue": "/theirs"}})
+    first.click("Save", exact=True).see("Changed by somebody else").click("Take all theirs").click("Use this")
+    assert first.value("path.matchValue") == "/theirs"
+    first.click("Save", exact=True).no_dialog()
+    assert api.get("/v1/routes/shared")["path"]["matchValue"] == "/theirs"
+
+    # Both did the same: nothing to choose.
+    route = api.get("/v1/routes/shared")
+    first.open("#/routes?edit=shared").fill("path.matchValue", "/same")
+    api.put("/v1/routes/shared", {**route, "path": {"matchType": "PRE", "matchValue": "/same"}})
+    first.click("Save", exact=True).see("Somebody has saved exactly the same already.").no_dialog()
+
+
+def test_certificate_by_drop_paste_and_replacement(admin, api, authority, tmp_path):
+    identity, other = authority.issue("one.test"), authority.issue("two.test")
+    admin.expected.add("400")
+    admin.open("#/certificates?new=1").fill("name", "site")
+    # A drop of one file with everything in it, the key first.
+    admin.script(
+        """const files = new DataTransfer();
+           files.items.add(new File([arguments[0]], 'all.pem'));
+           document.querySelector('.drop').dispatchEvent(new DragEvent('drop', {dataTransfer: files, bubbles: true, cancelable: true}))""",
+        identity.key + identity.chain,
+    )
+    admin.see("One certificate, without those that signed it.", "One private key (PRIVATE KEY).")
+    assert admin.value("cert").startswith("-----BEGIN CERTIFICATE-----")
+    admin.fill("key", other.key).click("Create", exact=True)
+    assert "Does not belong" in admin.error("key")
+    admin.fill("key", identity.key[:150]).see("has no end")
+    admin.fill("key", "no key at all").see("No private key")
+    admin.fill("key", identity.key).click("Create", exact=True).no_dialog()
+    assert "one.test" in admin.row("site")
+    # Another one in its place; without one the stored one stays.
+    admin.click("site", kinds="th a")
+    assert admin.value("cert") == "" and admin.value("key") == ""
+    admin.click("Save", exact=True).no_dialog()
+    assert "one.test" in api.get("/v1/tls-certificates/site")["domains"]
+    admin.click("site", kinds="th a").one("dialog input[type=file]").send_keys(f"{other.path}\n{other.key_path}")
+    admin.see("One private key").click("Save", exact=True).no_dialog()
+    wait_until(lambda: "two.test" in admin.row("site"), 5)
+    # What is no PEM is named.
+    junk = pathlib.Path(tmp_path) / "site.p12"
+    junk.write_bytes(b"\x30\x82" + bytes(200))
+    admin.open("#/certificates?new=1").one("dialog input[type=file]").send_keys(str(junk))
+    admin.see("site.p12: no PEM in it")
+
+
+def test_consumer_with_a_generated_key(admin, api):
+    admin.open("#/consumers?new=1").fill("name", "robot").click("Generate a key")
+    key = admin.value("credentials[0].values")
+    assert len(key) >= 43
+    admin.click("Create", exact=True).no_dialog()
+    assert "Authorization: Bearer" in admin.row("robot")
+    # The secret is not shown again, and stays when nothing is entered.
+    admin.open("#/consumers?edit=robot").see("Stored, and not shown")
+    assert admin.value("credentials[0].values") == ""
+    admin.click("Add a credential").fill("credentials[1].type", "basic-auth").fill("credentials[1].username", "robot")
+    admin.fill("credentials[1].password", "secret").click("Save", exact=True).no_dialog()
+    assert [each["type"] for each in api.get("/v1/consumers/robot")["credentials"]] == ["key-auth", "basic-auth"]
+    # Sent another way it is another credential: the API asks for its value, at the field.
+    admin.expected.add("400")
+    admin.open("#/consumers?edit=robot").fill("credentials[0].source", "HEADER").fill("credentials[0].key", "x-api-key")
+    admin.click("Save", exact=True)
+    assert "At least one value" in admin.error("credentials[0].values")
+
+
+def test_versions_tell_who_changed_what(admin, api):
+    api.create_domain("told.test")
+    admin.open("#/versions").see("created", "told.test", "admin").click("1", kinds="th a", exact=True)
+    admin.see("Version 1").click("Close", kinds="dialog button").no_dialog()
+    admin.click("told.test", kinds="td a")
+    assert admin.value("name") == "told.test"

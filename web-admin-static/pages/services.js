@@ -1,0 +1,45 @@
+// Services: what routes can send requests to, read from the sources.
+
+import * as api from "../api.js";
+import { h } from "../dom.js";
+import { badge, lines, usedBy } from "../parts/cells.js";
+import { whenBack } from "../parts/connection.js";
+import { t } from "../parts/i18n.js";
+import { emptyState, table, tool } from "../parts/list.js";
+import { noteError } from "../parts/notes.js";
+import { address } from "../parts/router.js";
+import { routesOfServices } from "./sources.js";
+
+/** The source that a service comes from. */
+const sourceOf = (service) => service.name.replace(/\.[^.]+$/, "");
+
+export default () => {
+  let routesOf = new Map();
+  const view = table({
+    label: t("services"),
+    columns: [
+      { key: "name", label: t("service.name"), cell: (row) => h("a", { href: address("sources", { edit: sourceOf(row) }) }, row.name) },
+      { key: "endpoints", label: t("service.endpoints"), text: (row) => (row.endpoints ?? []).join(" "), cell: (row) => lines((row.endpoints ?? []).map((each) => h("code", {}, each)), 5) },
+      { key: "protocol", label: t("source.protocol"), text: (row) => row.protocol ?? "http", cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
+      { key: "usedBy", label: t("usedBy"), sort: (row) => (routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(routesOf.get(row.name) ?? [], "routes", "count.routes") },
+    ],
+    actions: (row) => h("a", { class: "button", href: address("routes", { new: "1", service: row.name }) }, t("service.route")),
+    empty: () => emptyState("services", t("service.empty"), t("service.empty.text"), h("a", { class: "button primary", href: address("sources", { new: "1" }) }, t("source.new"))),
+  });
+
+  async function refresh() {
+    try {
+      const [services, routes] = await Promise.all([api.services.list(), api.routes.list()]);
+      routesOf = routesOfServices(routes);
+      view.show(services);
+    } catch (error) {
+      noteError(error);
+    }
+  }
+
+  const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("services"))), h("p", { class: "lead" }, t("service.lead")),
+    h("div", { class: "tools" }, view.search, view.count, h("span", { class: "grow" }), tool("refresh", t("refresh"), refresh)), view.body);
+  whenBack(element, refresh);
+  refresh();
+  return { element, follow: view.follow };
+};

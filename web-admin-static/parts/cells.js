@@ -1,0 +1,59 @@
+// What cells of tables have in common.
+
+import { h } from "../dom.js";
+import { date, relative, t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { address, withParams } from "./router.js";
+
+/** The object's name, which opens it, with its warnings. */
+export function nameCell(row, shown = row.name) {
+  return h("span", { class: "name" }, h("a", { href: withParams({ edit: row.name, new: null }) }, shown),
+    row.warnings?.length > 0 && h("span", { class: "mark warn", title: row.warnings.join("\n") }, icon("warning"), h("span", { class: "unseen" }, row.warnings.join(" "))));
+}
+
+export function badge(text, kind = "") {
+  return h("span", { class: `badge ${kind}` }, text);
+}
+
+/** "3 routes", which lists them; none is told in grey. `one`: where a single user is opened. */
+export function usedBy(users, page, words) {
+  if (!users.length) return h("span", { class: "soft" }, t("unused"));
+  if (users.length === 1) return h("a", { href: address(page, { edit: users[0] }) }, users[0]);
+  return h("span", { title: users.slice(0, 30).join("\n") }, t(words, { n: users.length }));
+}
+
+export function lines(texts, most = 3) {
+  if (!texts.length) return h("span", { class: "soft" }, "–");
+  return h("ul", { class: "lines" }, texts.slice(0, most).map((each) => h("li", {}, each)),
+    texts.length > most && h("li", { class: "soft" }, t("more", { n: texts.length - most })));
+}
+
+const DAYS_TO_WARN = 30;
+
+/** `yyyy/MM/dd HH:mm:ssZ` as a Date. */
+export function moment(value) {
+  return value ? new Date(value.replace(/\//g, "-").replace(" ", "T")) : null;
+}
+
+export function expiryKind(end) {
+  const days = (end - Date.now()) / 86_400_000;
+  return days < 0 ? "bad" : days < DAYS_TO_WARN ? "warn" : "good";
+}
+
+/** When a certificate ends, coloured as it comes near. */
+export function expiry(certificate) {
+  const end = moment(certificate?.validityEnd);
+  if (!end) return h("span", { class: "soft" }, "–");
+  const kind = expiryKind(end);
+  return h("span", { title: date(end) }, badge(kind === "bad" ? t("certificate.expired", { when: relative(end) }) : t("certificate.expires", { when: relative(end) }), kind === "good" ? "" : kind));
+}
+
+/** A text that can be copied at once. */
+export function copyable(text) {
+  const button = h("button", { type: "button", class: "tool", title: t("copy.text"), "aria-label": t("copy.text") }, icon("copy"));
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.replaceChildren(icon("check"));
+  });
+  return h("div", { class: "command" }, h("code", {}, text), navigator.clipboard && button);
+}

@@ -1,0 +1,19 @@
+// How versions are told: what changed in each, by whom, when.
+
+import { h } from "../dom.js";
+import { badge } from "./cells.js";
+import { t } from "./i18n.js";
+import { address } from "./router.js";
+
+const PAGES = { domain: "domains", "tls-certificate": "certificates", route: "routes", "service-source": "sources", consumer: "consumers" };
+
+export function kindWord(kind) {
+  return t(`kind.${PAGES[kind] ?? "other"}`, { kind });
+}
+
+/** "created route greeter", with a link while it exists. */
+export function change({ kind, name, action }) {
+  const page = PAGES[kind];
+  return h("span", { class: "change" }, badge(t(`action.${action}`), { create: "good", delete: "bad" }[action] ?? ""), ` ${kindWord(kind)} `,
+    page && action !== "delete" ? h("a", { href: address(page, { edit: name }) }, name) : name);
+}
