@@ -95,6 +95,6 @@ export default () => listPage({
     { key: "name", label: t("certificate.name"), cell: (row) => nameCell(row) },
     { key: "domains", label: t("certificate.domains"), text: (row) => (row.domains ?? []).join(" "), cell: (row) => lines(row.domains ?? []) },
     { key: "end", label: t("certificate.end"), sort: (row) => Number(moment(row.validityEnd) ?? 0), text: (row) => row.validityEnd ?? "", cell: (row) => h("span", { class: "stack" }, expiry(row), row.validityEnd && h("span", { class: "soft small" }, dateTime(moment(row.validityEnd)))) },
-    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().domainsOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().domainsOf.get(row.name) ?? [], "domains", "count.domains") },
+    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().domainsOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().domainsOf.get(row.name) ?? [], "domains", "count.domains", row.name) },
   ],
 });

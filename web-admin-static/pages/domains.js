@@ -53,7 +53,7 @@ export default () => listPage({
   columns: (more) => [
     { key: "name", label: t("domain.name"), cell: (row) => nameCell(row, nameOfDomain(row.name)) },
     { key: "https", label: t("domain.enableHttps"), sort: (row) => row.enableHttps ?? "off", text: (row) => t(`https.${row.enableHttps ?? "off"}`), cell: (row) => [badge(t(`https.${row.enableHttps ?? "off"}`), (row.enableHttps ?? "off") === "off" ? "" : "good"), row.clientAuth && badge(t(`domain.clientAuth.badge`))] },
-    { key: "certificate", label: t("domain.certIdentifier"), sort: (row) => row.certIdentifier ?? "", cell: (row) => (row.certIdentifier ? h("span", { class: "stack" }, h("a", { href: address("certificates", { edit: row.certIdentifier }) }, row.certIdentifier), " ", expiry(more().certificates.get(row.certIdentifier))) : "–") },
-    { key: "routes", label: t("routes"), sort: (row) => (more().routesOf.get(row.name) ?? []).length, cell: (row) => ((more().routesOf.get(row.name) ?? []).length > 1 ? h("a", { href: address("routes", { q: row.name }) }, t("count.routes", { n: more().routesOf.get(row.name).length })) : usedBy(more().routesOf.get(row.name) ?? [], "routes", "count.routes")) },
+    { key: "certificate", label: t("domain.certIdentifier"), sort: (row) => row.certIdentifier ?? "", text: (row) => row.certIdentifier ?? "", cell: (row) => (row.certIdentifier ? h("span", { class: "stack" }, h("a", { href: address("certificates", { edit: row.certIdentifier }) }, row.certIdentifier), " ", expiry(more().certificates.get(row.certIdentifier))) : "–") },
+    { key: "routes", label: t("routes"), sort: (row) => (more().routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().routesOf.get(row.name) ?? [], "routes", "count.routes", nameOfDomain(row.name)) },
   ],
 });

@@ -13,8 +13,8 @@ function loginForm(name, done) {
   const draft = new Draft({ username: name, password: "", autoLogin: false });
   draft.words = "login";
   return form([
-    textField(draft, "username", { autocomplete: "username", required: true }),
-    textField(draft, "password", { type: "password", autocomplete: "current-password", required: true, keep: true }),
+    textField(draft, "username", { autocomplete: "username", required: true, autofocus: !name }),
+    textField(draft, "password", { type: "password", autocomplete: "current-password", required: true, keep: true, autofocus: Boolean(name) }),
     switchField(draft, "autoLogin"),
   ], {
     draft, label: t("login.submit"),

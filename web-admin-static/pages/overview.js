@@ -79,7 +79,7 @@ export default () => {
       tell(workers);
       const steps = guide(known);
       fill(body, steps, h("div", { class: "tiles" }, tile("routes", routes.length, t("routes")), tile("domains", domains.length, t("domains")), tile("certificates", certificates.length, t("certificates")), tile("services", services.length, t("services"))),
-        h("div", { class: "columns" }, notice, recent(versions)), !steps && tryIt(known));
+        h("div", { class: "columns" }, h("div", {}, notice, !steps && tryIt(known)), recent(versions)));
     } catch (error) {
       if (!known) fill(body, h("p", { class: "error" }, problem(error)), h("button", { type: "button", onclick: refresh }, t("again")));
     }

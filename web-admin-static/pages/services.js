@@ -21,7 +21,7 @@ export default () => {
       { key: "name", label: t("service.name"), cell: (row) => h("a", { href: address("sources", { edit: sourceOf(row) }) }, row.name) },
       { key: "endpoints", label: t("service.endpoints"), text: (row) => (row.endpoints ?? []).join(" "), cell: (row) => lines((row.endpoints ?? []).map((each) => h("code", {}, each)), 5) },
       { key: "protocol", label: t("source.protocol"), text: (row) => row.protocol ?? "http", cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
-      { key: "usedBy", label: t("usedBy"), sort: (row) => (routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(routesOf.get(row.name) ?? [], "routes", "count.routes") },
+      { key: "usedBy", label: t("usedBy"), sort: (row) => (routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(routesOf.get(row.name) ?? [], "routes", "count.routes", row.name) },
     ],
     actions: (row) => h("a", { class: "button", href: address("routes", { new: "1", service: row.name }) }, t("service.route")),
     empty: () => emptyState("services", t("service.empty"), t("service.empty.text"), h("a", { class: "button primary", href: address("sources", { new: "1" }) }, t("source.new"))),

@@ -48,6 +48,6 @@ export default () => listPage({
     { key: "addresses", label: t("source.domain"), text: (row) => row.domain ?? "", cell: (row) => lines((row.domain ?? "").split(",").map((each) => h("code", {}, row.type === "dns" && row.port ? `${each}:${row.port}` : each))) },
     { key: "protocol", label: t("source.protocol"), text: (row) => row.protocol ?? "http", cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
     { key: "features", label: t("features"), text: (row) => features(row).map((each) => each.textContent).join(" "), cell: (row) => { const found = features(row); return found.length ? found : h("span", { class: "soft" }, "–"); } },
-    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().routesOf.get(serviceOf(row)) ?? []).length, cell: (row) => usedBy(more().routesOf.get(serviceOf(row)) ?? [], "routes", "count.routes") },
+    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().routesOf.get(serviceOf(row)) ?? []).length, cell: (row) => usedBy(more().routesOf.get(serviceOf(row)) ?? [], "routes", "count.routes", serviceOf(row)) },
   ],
 });

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { h } from "../dom.js";
-import { badge } from "../parts/cells.js";
+import { badge, facts } from "../parts/cells.js";
 import { change, kindWord } from "../parts/changes.js";
 import { whenBack } from "../parts/connection.js";
 import { dialog } from "../parts/dialog.js";
@@ -17,9 +17,8 @@ const live = (version) => (version.live ? badge(t(`version.live.${version.live}`
 
 function details(version) {
   return h("div", { class: "content" },
-    h("dl", { class: "facts" },
-      h("dt", {}, t("version.createdAt")), h("dd", {}, dateTime(new Date(version.createdAt))), h("dt", {}, t("version.author")), h("dd", {}, version.author || "–"),
-      h("dt", {}, t("version.live")), h("dd", {}, live(version) ?? "–"), h("dt", {}, t("version.history")), h("dd", {}, h("code", { class: "small" }, version.history))),
+    facts([t("version.createdAt"), dateTime(new Date(version.createdAt))], [t("version.author"), version.author || "–"], [t("version.live"), live(version)],
+      [t("version.history"), h("code", {}, version.history), true]),
     h("h3", {}, t("version.changes")), h("ul", { class: "changes" }, (version.changes ?? []).map((each) => h("li", {}, change(each)))));
 }
 
@@ -27,12 +26,12 @@ export default () => {
   let open = null;
   const told = (row) => (row.changes ?? []).map((each) => `${t(`action.${each.action}`)} ${kindWord(each.kind)} ${each.name}`).join(" ") || row.summary;
   const view = table({
-    label: t("versions"),
+    label: t("versions"), order: "-version",
     columns: [
-      { key: "version", label: t("version.number"), sort: (row) => -Number(row.version), text: (row) => row.version, cell: (row) => h("a", { href: withParams({ show: row.version }) }, row.version) },
+      { key: "version", label: t("version.number"), sort: (row) => Number(row.version), text: (row) => row.version, cell: (row) => h("a", { href: withParams({ show: row.version }) }, row.version) },
       { key: "changes", label: t("version.changes"), text: told, cell: (row) => h("ul", { class: "lines" }, (row.changes ?? []).slice(0, 3).map((each) => h("li", {}, change(each))), (row.changes ?? []).length > 3 && h("li", { class: "soft" }, t("more", { n: row.changes.length - 3 })), !row.changes?.length && h("li", {}, row.summary)) },
       { key: "author", label: t("version.author") },
-      { key: "createdAt", label: t("version.createdAt"), sort: (row) => -Date.parse(row.createdAt), text: (row) => dateTime(new Date(row.createdAt)), cell: (row) => h("span", { title: dateTime(new Date(row.createdAt)) }, relative(Date.parse(row.createdAt))) },
+      { key: "createdAt", label: t("version.createdAt"), sort: (row) => Date.parse(row.createdAt), text: (row) => dateTime(new Date(row.createdAt)), cell: (row) => h("span", { title: dateTime(new Date(row.createdAt)) }, relative(Date.parse(row.createdAt))) },
     ],
     empty: () => emptyState("versions", t("version.empty"), t("version.empty.text")),
   });

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
-import { badge } from "../parts/cells.js";
+import { badge, facts } from "../parts/cells.js";
 import { whenBack } from "../parts/connection.js";
 import { dateTime, number, relative, t } from "../parts/i18n.js";
 import { emptyState } from "../parts/list.js";
@@ -28,15 +28,13 @@ function problems(title, text, entries) {
 }
 
 function card(worker) {
-  const fact = (name, value) => [h("dt", {}, t(name)), h("dd", {}, value ?? "–")];
   const last = worker.lastNack && (!worker.lastAck || worker.lastNack.version > worker.lastAck.version) ? worker.lastNack : null;
   return h("article", { class: "panel worker", "data-name": worker.id },
     h("header", {}, h("h2", {}, worker.id), badge(t(`worker.state.${worker.state}`), worker.state === "serving" ? "good" : "warn"), worker.publishing ? badge(t("worker.publishing", { version: worker.publishing }), "warn") : null),
     h("p", { class: "hint" }, t(`worker.state.${worker.state}.text`)),
-    h("dl", { class: "facts" },
-      fact("worker.version", worker.version === null ? null : String(worker.version)), fact("worker.connections", number(worker.activeConnections ?? 0)), fact("worker.streams", number(worker.activeStreams ?? 0)),
-      fact("worker.since", worker.connectedSince && h("span", { title: dateTime(worker.connectedSince) }, relative(worker.connectedSince))),
-      fact("worker.software", worker.softwareVersion), fact("worker.pid", worker.pid)),
+    facts([t("worker.version"), worker.version === null ? null : String(worker.version)], [t("worker.connections"), number(worker.activeConnections ?? 0)], [t("worker.streams"), number(worker.activeStreams ?? 0)],
+      [t("worker.since"), worker.connectedSince && h("span", { title: dateTime(worker.connectedSince) }, relative(worker.connectedSince))],
+      [t("worker.software"), worker.softwareVersion], [t("worker.pid"), worker.pid]),
     problems(t("worker.degraded"), t("worker.degraded.text"), worker.degraded),
     problems(t("worker.heldBack"), t("worker.heldBack.text"), worker.heldBack),
     last && problems(t("worker.refused", { version: last.version }), t("worker.refused.text"), last.reasons));

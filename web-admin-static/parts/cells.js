@@ -15,11 +15,17 @@ export function badge(text, kind = "") {
   return h("span", { class: `badge ${kind}` }, text);
 }
 
-/** "3 routes", which lists them; none is told in grey. `one`: where a single user is opened. */
-export function usedBy(users, page, words) {
+/** A single user by its name, several by their number and a search for `q`; none is told in grey. */
+export function usedBy(users, page, words, q) {
   if (!users.length) return h("span", { class: "soft" }, t("unused"));
   if (users.length === 1) return h("a", { href: address(page, { edit: users[0] }) }, users[0]);
-  return h("span", { title: users.slice(0, 30).join("\n") }, t(words, { n: users.length }));
+  const told = { class: "count", title: users.slice(0, 30).join("\n") };
+  return q ? h("a", { ...told, href: address(page, { q }) }, t(words, { n: users.length })) : h("span", told, t(words, { n: users.length }));
+}
+
+/** Facts as pairs of a word and a value; `wide` ones take a line. */
+export function facts(...pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([word, value, wide]) => h("div", { class: wide ? "wide" : null }, h("dt", {}, word), h("dd", {}, value ?? "–"))));
 }
 
 export function lines(texts, most = 3) {

@@ -23,7 +23,7 @@ export function dialog(title, content, { kind = "box", mayClose = async () => tr
     if (await mayClose()) close();
   };
   element.append(
-    h("div", { class: "head" }, h("h2", { id }, title), cross && h("button", { type: "button", class: "plain", "aria-label": t("close"), onclick: tryClose }, icon("close"))),
+    h("div", { class: "head" }, h("h2", { id, tabindex: "-1" }, title), cross && h("button", { type: "button", class: "plain", "aria-label": t("close"), onclick: tryClose }, icon("close"))),
     content(close, tryClose));
   element.addEventListener("cancel", (event) => {
     event.preventDefault();
@@ -33,7 +33,9 @@ export function dialog(title, content, { kind = "box", mayClose = async () => tr
   element.showModal();
   raise();
   raiseBanner();
-  (element.querySelector("[autofocus]") ?? element.querySelector("form input:not([type=checkbox],[type=radio],:disabled), form textarea, form select"))?.focus();
+  const first = element.querySelector("[autofocus]") ?? element.querySelector("form input:not([type=checkbox], [type=radio]), form textarea, form select");
+  // One who makes something begins to type; one who changes something looks first.
+  (first?.disabled || !first ? element.querySelector("h2") : first).focus();
   return { element, close };
 }
 

@@ -11,7 +11,9 @@ export function label(draft, path, words) {
   return t(words ?? `${draft.words}.${path.replace(/\[\d+\]/g, "")}`);
 }
 
-function hintOf(draft, path, { hint, words }) {
+function hintOf(draft, path, { hint, words, disabled }) {
+  // What cannot be changed needs no advice on how to.
+  if (disabled) return null;
   if (hint !== undefined) return hint;
   const key = `${words ?? `${draft.words}.${path.replace(/\[\d+\]/g, "")}`}.hint`;
   return has(key) ? t(key) : null;
@@ -42,7 +44,7 @@ const plain = { autocomplete: "off", spellcheck: "false", autocapitalize: "off" 
 export function textField(draft, path, options = {}) {
   const input = h("input", {
     type: options.type ?? "text", ...plain, placeholder: options.placeholder, disabled: options.disabled, class: options.mono ? "mono" : null,
-    autocomplete: options.autocomplete ?? "off", "aria-required": options.required ? "true" : null, list: options.list, value: draft.get(path) ?? "",
+    autocomplete: options.autocomplete ?? "off", autofocus: options.autofocus, "aria-required": options.required ? "true" : null, list: options.list, value: draft.get(path) ?? "",
     oninput: () => draft.set(path, options.keep ? input.value : input.value.trim()),
   });
   return field(draft, path, input, options);

@@ -33,6 +33,7 @@ const brand = () => h("a", { class: "brand", href: "#/" }, h("img", { src: "/fav
 export function alone(app, title, content, redraw) {
   fill(app, h("header", { class: "top alone" }, brand(), h("span", { class: "grow" }), languageChoice(redraw), themeChoice()), h("main", { class: "narrow" }, content));
   document.title = `${title} · Causeway`;
+  app.querySelector("[autofocus], input")?.focus();
 }
 
 /** The frame; `show(name, element)` puts a page into it. */

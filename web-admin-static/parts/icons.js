@@ -4,7 +4,7 @@ import { svg } from "../dom.js";
 
 const SHAPES = {
   overview: "M3 11l7-7 7 7M5 9.5V16h10V9.5",
-  routes: "M4 5h3a4 4 0 0 1 4 4v2a4 4 0 0 0 4 4h1M4 15h3M13 12l3 3-3 3",
+  routes: "M3 10h4.5l4-5H17M7.5 10l4 5H17M14.5 2.5L17 5l-2.5 2.5M14.5 12.5L17 15l-2.5 2.5",
   domains: "M10 3a7 7 0 1 0 0 14a7 7 0 1 0 0-14M3 10h14M10 3c-4 4-4 10 0 14M10 3c4 4 4 10 0 14",
   certificates: "M5 3h7l3 3v7M5 3v14h4M8 7h4M8 10h3M14 12a2 2 0 1 0 0 4a2 2 0 1 0 0-4M13 16v2l1-.6 1 .6v-2",
   services: "M3 5h14v4H3zM3 11h14v4H3zM6 7h.01M6 13h.01",

@@ -14,16 +14,16 @@ const SIZES = [25, 50, 100];
 
 /**
  * A table with search, sort and pages over rows in memory.
- * columns: [{key, label, cell(row), text?(row), sort?(row), class?}]; actions(row) gives buttons.
+ * columns: [{key, label, cell(row), text?(row), sort?(row), class?}]; actions(row) gives buttons; order: the first sorting.
  */
-export function table({ columns, actions, label, empty }) {
+export function table({ columns, actions, label, empty, order = columns[0].key }) {
   let rows = [];
   let texts = new Map();
   const body = h("div", {});
   const count = h("span", { class: "soft", role: "status" });
   const state = () => {
     const { params } = here();
-    return { q: params.get("q") ?? "", sort: params.get("sort") ?? columns[0].key, page: Number(params.get("page")) || 1, size: Number(params.get("size")) || SIZES[0] };
+    return { q: params.get("q") ?? "", sort: params.get("sort") ?? order, page: Number(params.get("page")) || 1, size: Number(params.get("size")) || SIZES[0] };
   };
   const search = h("input", { type: "search", class: "search", placeholder: t("search"), "aria-label": t("search"), autocomplete: "off", spellcheck: "false", value: state().q });
   search.addEventListener("input", () => {
@@ -90,7 +90,7 @@ export function table({ columns, actions, label, empty }) {
     fill(body, h("div", { class: "scroll" }, h("table", { class: "list", "aria-label": label },
       h("thead", {}, h("tr", {}, columns.map((each) => head(each, sort)), actions && h("th", { scope: "col", class: "actions" }, h("span", { class: "unseen" }, t("actions"))))),
       h("tbody", {}, kept.slice((page - 1) * size, page * size).map((row) => h("tr", { "data-name": row.name ?? row.id },
-        columns.map((each, at) => h(at ? "td" : "th", { "data-label": each.label, class: each.class, scope: at ? null : "row" }, each.cell ? each.cell(row) : row[each.key] ?? "–")),
+        columns.map((each, at) => h(at ? "td" : "th", { "data-label": each.label, class: each.class, scope: at ? null : "row" }, each.cell ? each.cell(row) : (each.text ? each.text(row) : row[each.key]) ?? "–")),
         actions && h("td", { class: "actions" }, actions(row))))))),
       kept.length > SIZES[0] && pages(kept.length, page, size));
   }

@@ -1,0 +1,110 @@
+"""Pictures of every page in both languages and themes, at 1280 and 390 pixels: scripts/screenshots FOLDER."""
+
+import argparse
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from browser.example import furnish  # noqa: E402
+from browser.page import DESKTOP, PHONE, Page  # noqa: E402
+from integration.api import Api  # noqa: E402
+from integration.certificates import Authority  # noqa: E402
+from integration.gateway import Gateway  # noqa: E402
+from integration.waiting import wait_until  # noqa: E402
+
+PAGES = [
+    "overview",
+    "routes",
+    "domains",
+    "certificates",
+    "services",
+    "sources",
+    "consumers",
+    "workers",
+    "versions",
+    "routes?new=1",
+    "routes?edit=cart",
+    "domains?edit=partners.example",
+    "certificates?new=1",
+    "sources?edit=cart",
+    "consumers?edit=mobile-app",
+    "versions?show=5",
+]
+EMPTY = ["overview", "routes", "workers"]
+WAYS = [
+    (language, theme, name, size)
+    for language in ("en", "zh")
+    for theme in ("light", "dark")
+    for name, size in (("desktop", DESKTOP), ("phone", PHONE))
+]
+
+
+def settled(page):
+    """The page has what it asked for, and has drawn it."""
+    wait_until(lambda: page.script("return document.querySelector('main h1') && !document.querySelector('.loading')"), 15)
+    page.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
+def shoot(page, folder, name):
+    settled(page)
+    path = folder / f"{name.replace('?', '-').replace('=', '-')}.png"
+    assert page.driver.save_screenshot(str(path)), path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--only", help="part of LANGUAGE-THEME-SIZE/PAGE")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        gateway = Gateway(pathlib.Path(scratch) / "gateway")
+        gateway.start_control()
+        gateway.start_worker()
+        try:
+            take(gateway, pathlib.Path(scratch), arguments)
+        finally:
+            gateway.abandon()
+
+
+def take(gateway, scratch, arguments):
+    def wanted(way, name):
+        return not arguments.only or arguments.only in f"{'-'.join(way)}/{name}"
+
+    api = Api(gateway.admin_port)
+    for state, names in (("set-up", ["init"]), ("empty", ["login", *EMPTY]), ("full", PAGES)):
+        if state == "empty":
+            api.initialize()
+        if state == "full":
+            furnish(api, Authority(scratch / "authority"))
+        for language, theme, size, pixels in WAYS:
+            chosen = [name for name in names if wanted((language, theme, size), name)]
+            if not chosen:
+                continue
+            folder = arguments.folder / f"{language}-{theme}-{size}"
+            folder.mkdir(parents=True, exist_ok=True)
+            page = Page(f"http://127.0.0.1:{gateway.admin_port}", pixels, {"en": "en-US", "zh": "zh-CN"}[language], theme == "dark")
+            try:
+                page.open()
+                if state != "set-up":
+                    page.one("form")
+                    if "login" in chosen:
+                        shoot(page, folder, "login")
+                    page.fill("username", api.user).fill("password", api.password).press("\ue007")
+                    page.one("nav")
+                for name in chosen:
+                    if name == "login":
+                        continue
+                    if name != "init":
+                        page.open(f"#/{name}")
+                        if "?" in name:
+                            page.one("dialog[open] .content, dialog[open] form")
+                    shoot(page, folder, name if state != "empty" else f"empty-{name}")
+            finally:
+                page.close()
+    print(f"{len(list(arguments.folder.rglob('*.png')))} pictures in {arguments.folder}")
+
+
+if __name__ == "__main__":
+    main()
