@@ -96,15 +96,15 @@ export async function find(path) {
 
 const part = encodeURIComponent;
 
-/** One kind of object under a path, with its list and its life. Writes wait until the workers serve them. */
-export function resource(path) {
+/** One kind of object under a path, with its list and its life. Writes of the configuration wait until the workers serve them. */
+export function resource(path, wait = "?wait=live") {
   return {
     path,
     list: () => get(path),
     read: (name) => find(`${path}/${part(name)}`),
-    create: (object) => call("POST", `${path}?wait=live`, object),
-    replace: (name, object) => call("PUT", `${path}/${part(name)}?wait=live`, object),
-    remove: (name) => call("DELETE", `${path}/${part(name)}?wait=live`),
+    create: (object) => call("POST", `${path}${wait}`, object),
+    replace: (name, object) => call("PUT", `${path}/${part(name)}${wait}`, object),
+    remove: (name) => call("DELETE", `${path}/${part(name)}${wait}`),
   };
 }
 
@@ -116,6 +116,16 @@ export const consumers = resource("/v1/consumers");
 export const services = { list: () => get("/v1/services") };
 export const workers = { list: () => get("/v1/workers") };
 export const versions = { list: (size = 100) => get(`/v1/versions?pageNum=1&pageSize=${size}`), read: (number) => find(`/v1/versions/${part(number)}`) };
+
+export const users = { ...resource("/v1/users", ""), resetPassword: (name, newPassword) => call("POST", `/v1/users/${part(name)}/password`, { newPassword }) };
+export const tokens = { ...resource("/v1/tokens", ""), list: (all) => get(`/v1/tokens${all ? "?all=true" : ""}`) };
+export const sessions = { ...resource("/v1/sessions", ""), list: (all) => get(`/v1/sessions${all ? "?all=true" : ""}`) };
+export const settings = resource("/v1/settings", "");
+export const streams = {
+  all: async ({ route, limit }) => (await call("GET", `/v1/streams?${new URLSearchParams({ limit, ...(route ? { route } : {}) })}`)).content,
+  remove: (id) => call("DELETE", `/v1/streams/${part(id)}`),
+};
+export const audit = { page: async (query) => (await call("GET", `/v1/audit?${query}`)).content, exportPath: (query) => `/v1/audit/export?${query}` };
 
 /** The domain that stands for every host. */
 export const ANY_HOST = "higress-default-domain";

@@ -9,14 +9,14 @@ import { alone, frame } from "./parts/frame.js";
 import { loadWords, t } from "./parts/i18n.js";
 import { clearNotes, noteError, problem } from "./parts/notes.js";
 import { askBeforeLeaving, here, onAddress } from "./parts/router.js";
-import { pages, start } from "./pages/index.js";
+import { setUser, user } from "./parts/session.js";
+import { allowed, pages, start } from "./pages/index.js";
 
 const app = document.getElementById("app");
-let user = null;
 let shown = null;
 let shell = null;
 
-const known = (page) => page in pages;
+const known = (page) => page in pages && allowed(page);
 
 async function logout() {
   try {
@@ -24,7 +24,7 @@ async function logout() {
   } catch (error) {
     return noteError(error);
   }
-  user = null;
+  setUser(null);
   shell = shown = null;
   askBeforeLeaving(null);
   history.replaceState(null, "", "#/");
@@ -40,7 +40,7 @@ function follow() {
   clearNotes();
   shell ??= frame(app, user, { logout, redraw: () => { shell = shown = null; show(); } });
   shown?.page.leave?.();
-  shown = { name, page: pages[name]({ user }) };
+  shown = { name, page: pages[name]() };
   shell.show(name, shown.page.element);
 }
 
@@ -50,7 +50,7 @@ async function show() {
       const config = await get("/system/config");
       if (!config["system.initialized"]) return alone(app, t("init.title"), init(show), show);
       try {
-        user = await get("/user/info");
+        setUser(await get("/user/info"));
       } catch (error) {
         if (error.status === 401) return alone(app, t("login.title"), login(config, show), show);
         throw error;
@@ -70,9 +70,9 @@ onCalls({
   // The session has ended while somebody is at work: what they see stays, a login lies above it, and the call goes on after it.
   login: async () => {
     if (!user) return false;
-    const name = user.name;
-    user = await loginAgain(name);
-    if (user.name !== name) location.reload();
+    const { name, role } = user;
+    setUser(await loginAgain(name));
+    if (user.name !== name || user.role !== role) location.reload();
     return true;
   },
 });

@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -24,6 +25,14 @@ PAGES = [
     "consumers",
     "workers",
     "versions",
+    "tester?url=https://shop.example/shop.Cart/Get&method=POST",
+    "users",
+    "tokens",
+    "sessions",
+    "audit",
+    "settings",
+    "users?new=1",
+    "tokens?new=1",
     "routes?new=1",
     "routes?edit=cart",
     "domains?edit=partners.example",
@@ -49,7 +58,7 @@ def settled(page):
 
 def shoot(page, folder, name):
     settled(page)
-    path = folder / f"{name.replace('?', '-').replace('=', '-')}.png"
+    path = folder / f"{re.sub(r'[^a-z0-9.]+', '-', name)}.png"
     assert page.driver.save_screenshot(str(path)), path
 
 

@@ -8,8 +8,9 @@ from integration.api import Api
 from integration.waiting import wait_until
 from selenium.webdriver.common.keys import Keys
 
-PAGES = ["overview", "routes", "domains", "certificates", "services", "sources", "consumers", "workers", "versions"]
-FORMS = ["routes?new=1", "domains?new=1", "certificates?new=1", "sources?new=1", "consumers?new=1"]
+TRAFFIC = ["overview", "routes", "domains", "certificates", "services", "sources", "consumers", "workers", "versions"]
+PAGES = [*TRAFFIC, "tester", "users", "tokens", "sessions", "audit", "settings"]
+FORMS = [f"{name}?new=1" for name in ("routes", "domains", "certificates", "sources", "consumers", "users", "tokens")]
 
 
 def test_set_up_checks_the_passwords_and_logs_in(page):

@@ -1,20 +1,35 @@
 // All pages by the name in their address, and the groups of the navigation.
 
+import audit from "./audit.js";
 import certificates from "./certificates.js";
 import consumers from "./consumers.js";
 import domains from "./domains.js";
 import overview from "./overview.js";
 import routes from "./routes.js";
 import services from "./services.js";
+import sessions from "./sessions.js";
+import settings from "./settings.js";
 import sources from "./sources.js";
+import tester from "./tester.js";
+import tokens from "./tokens.js";
+import users from "./users.js";
 import versions from "./versions.js";
 import workers from "./workers.js";
+import { may } from "../parts/session.js";
 
 export const start = "overview";
-export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, versions };
+export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, tester, versions, users, tokens, sessions, audit, settings };
 export const groups = [
   [null, ["overview"]],
   ["group.traffic", ["routes", "domains", "certificates"]],
   ["group.backends", ["services", "sources", "consumers"]],
-  ["group.operation", ["workers", "versions"]],
+  ["group.operation", ["workers", "tester", "versions", "audit", "settings"]],
+  ["group.access", ["users", "tokens", "sessions"]],
 ];
+
+/** Pages that only administrators may read. */
+const ADMIN = new Set(["users", "audit"]);
+
+export function allowed(page) {
+  return !ADMIN.has(page) || may("admin");
+}

@@ -2,13 +2,14 @@
 
 import { h } from "../dom.js";
 import { badge } from "./cells.js";
-import { t } from "./i18n.js";
+import { has, t } from "./i18n.js";
 import { address } from "./router.js";
 
 const PAGES = { domain: "domains", "tls-certificate": "certificates", route: "routes", "service-source": "sources", consumer: "consumers" };
 
 export function kindWord(kind) {
-  return t(`kind.${PAGES[kind] ?? "other"}`, { kind });
+  const key = `kind.${PAGES[kind] ?? kind}`;
+  return has(key) ? t(key) : kind;
 }
 
 /** "created route greeter", with a link while it exists. */

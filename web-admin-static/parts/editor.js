@@ -20,7 +20,7 @@ async function mayThrowAway(draft) {
  * kind: {words, resource, fields(draft, more, isNew), prepare?(value), secret?}; object: null for a new one, with `blank` to begin with.
  * saved(answer) is told after a save, closed() when the drawer is gone.
  */
-export function edit(kind, object, blank, more, { saved, closed }) {
+export function edit(kind, object, blank, more, { saved, closed, readOnly = false }) {
   const isNew = object === null;
   let draft;
   let close;
@@ -69,6 +69,8 @@ export function edit(kind, object, blank, more, { saved, closed }) {
     draft.words = kind.words;
     draft.isNew = isNew;
     draft.watch(() => askBeforeLeaving(draft.dirty ? () => mayThrowAway(draft) : null));
+    // Who may not change it can still look at all of it.
+    if (readOnly) return fill(place, h("form", {}, h("fieldset", { class: "fields", disabled: true }, kind.fields(draft, more, isNew)), h("div", { class: "foot" }, h("p", { class: "hint" }, t("readOnly")), h("button", { type: "button", onclick: () => close() }, t("close")))));
     fill(place, form(kind.fields(draft, more, isNew), {
       draft, submit, failed, label: t(isNew ? "create" : "save"), cancel: () => tryClose(), check: () => kind.check?.(draft) ?? [],
       extra: kind.extra?.(draft, { object, prepared, send }),

@@ -1,7 +1,7 @@
 // What stands around every page: navigation, the state of the workers, language, theme, account.
 
 import { fill, h } from "../dom.js";
-import { groups } from "../pages/index.js";
+import { allowed, groups } from "../pages/index.js";
 import changePassword from "../pages/password.js";
 import { icon } from "./icons.js";
 import { choose, language, languages, t } from "./i18n.js";
@@ -39,7 +39,7 @@ export function alone(app, title, content, redraw) {
 /** The frame; `show(name, element)` puts a page into it. */
 export function frame(app, user, { logout, redraw }) {
   const links = new Map();
-  const nav = h("nav", { id: "nav", "aria-label": t("menu") }, groups.map(([title, names]) => h("div", { class: "group" }, title && h("h2", {}, t(title)),
+  const nav = h("nav", { id: "nav", "aria-label": t("menu") }, groups.map(([title, all]) => [title, all.filter(allowed)]).filter(([, names]) => names.length).map(([title, names]) => h("div", { class: "group" }, title && h("h2", {}, t(title)),
     h("ul", {}, names.map((name) => {
       const link = h("a", { href: `#/${name}` }, icon(name), h("span", {}, t(name)));
       links.set(name, link);

@@ -8,6 +8,7 @@ import { dialog, question } from "./dialog.js";
 import { icon } from "./icons.js";
 import { t } from "./i18n.js";
 import { noteError, noteSaved, problem } from "./notes.js";
+import { may } from "./session.js";
 import { adjust, go, here, withParams } from "./router.js";
 
 const SIZES = [25, 50, 100];
@@ -72,7 +73,16 @@ export function table({ columns, actions, label, empty, order = columns[0].key }
       h("button", { type: "button", disabled: page >= last, onclick: to(page + 1) }, t("page.next")), choice);
   }
 
+  /** Rows that are drawn anew while somebody is among them: the same button of the same row has the focus again. */
   function draw() {
+    const held = body.contains(document.activeElement) ? { row: document.activeElement.closest("tr")?.dataset.name, label: document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent } : null;
+    drawRows();
+    if (!held?.row) return;
+    const row = [...body.querySelectorAll("tr[data-name]")].find((each) => each.dataset.name === held.row);
+    [...(row?.querySelectorAll("button, a") ?? [])].find((each) => (each.getAttribute("aria-label") ?? each.textContent) === held.label)?.focus();
+  }
+
+  function drawRows() {
     const { q, sort, size, ...rest } = state();
     if (!rows.length) {
       fill(count);
@@ -89,7 +99,7 @@ export function table({ columns, actions, label, empty, order = columns[0].key }
     }
     fill(body, h("div", { class: "scroll" }, h("table", { class: "list", "aria-label": label },
       h("thead", {}, h("tr", {}, columns.map((each) => head(each, sort)), actions && h("th", { scope: "col", class: "actions" }, h("span", { class: "unseen" }, t("actions"))))),
-      h("tbody", {}, kept.slice((page - 1) * size, page * size).map((row) => h("tr", { "data-name": row.name ?? row.id },
+      h("tbody", {}, kept.slice((page - 1) * size, page * size).map((row) => h("tr", { "data-name": row.id ?? row.name },
         columns.map((each, at) => h(at ? "td" : "th", { "data-label": each.label, class: each.class, scope: at ? null : "row" }, each.cell ? each.cell(row) : (each.text ? each.text(row) : row[each.key]) ?? "–")),
         actions && h("td", { class: "actions" }, actions(row))))))),
       kept.length > SIZES[0] && pages(kept.length, page, size));
@@ -119,22 +129,26 @@ export function emptyState(name, title, text, ...actions) {
 }
 
 /**
- * kind: {name, words, resource, blank(params), fields, prepare, check, extra, load(): {rows, ...more}, columns(more), usedBy?(row, more), blankText?}
+ * kind: {name, words, resource, blank(params), fields, prepare, check, extra, load(): {rows, ...more}, columns(more)}, and where it
+ * needs them: usedBy(row, more), copies, keeps(row), only: "list" (nothing is changed), idOf(row), removes (word for delete), needs
+ * (role to write), tools(row, refresh), bar(refresh), saved(answer)
  */
 export function listPage(kind) {
   let more = {};
   let open = null;
   const words = kind.words;
-  const mayWrite = kind.mayWrite ?? true;
+  const mayWrite = may(kind.needs ?? "editor");
+  const idOf = kind.idOf ?? ((row) => row.name);
   const create = () => h("a", { class: "button primary", href: withParams({ new: "1", edit: null, q: null }) }, icon("add"), t(`${words}.new`));
   const view = table({
     label: t(kind.name), columns: kind.columns(() => more),
     actions: mayWrite ? (row) => [
-      tool("edit", t("edit"), () => go(kind.name, { ...Object.fromEntries(here().params), edit: row.name }), { of: row.name }),
+      kind.tools?.(row, refresh),
+      !kind.only && tool("edit", t("edit"), () => go(kind.name, { ...Object.fromEntries(here().params), edit: row.name }), { of: row.name }),
       kind.copies && tool("copy", t("copy"), () => go(kind.name, { new: "1", from: row.name }), { of: row.name }),
-      !kind.keeps?.(row) && tool("delete", t("delete"), () => remove(row), { of: row.name, class: "danger" }),
+      !kind.keeps?.(row) && tool("delete", t(kind.removes ?? "delete"), () => remove(row), { of: row.name, class: "danger" }),
     ] : null,
-    empty: () => emptyState(kind.name, t(`${words}.empty`), t(`${words}.empty.text`), create()),
+    empty: () => emptyState(kind.name, t(`${words}.empty`), t(`${words}.empty.text`), mayWrite && create()),
   });
   const status = h("div", { class: "status" }, h("p", { class: "loading" }, t("loading")));
 
@@ -152,10 +166,10 @@ export function listPage(kind) {
   async function remove(row) {
     const users = kind.usedBy?.(row, more) ?? [];
     if (users.length) return blocked(row, users.map((each) => h("a", { href: each.href }, each.name)));
-    const agreed = await question(t(`${words}.delete`), [h("p", {}, t("delete.question", { name: row.name })), h("p", { class: "hint" }, t(`${words}.delete.text`))], { yes: t("delete"), danger: true });
+    const agreed = await question(t(`${words}.delete`), [h("p", {}, t("delete.question", { name: row.name })), h("p", { class: "hint" }, t(`${words}.delete.text`))], { yes: t(kind.removes ?? "delete"), danger: true });
     if (!agreed) return;
     try {
-      noteSaved(await kind.resource.remove(row.name));
+      noteSaved(await kind.resource.remove(idOf(row)));
     } catch (error) {
       if (error.code === "in_use") blocked(row, error.fields.map(([, message]) => message));
       else noteError(error);
@@ -180,7 +194,7 @@ export function listPage(kind) {
     const before = open;
     open = null;
     before?.close();
-    if (!wanted || !mayWrite) return;
+    if (!wanted || (params.has("new") && !mayWrite)) return;
     const mine = { wanted, close: () => {} };
     open = mine;
     try {
@@ -192,6 +206,7 @@ export function listPage(kind) {
       if (name && object === null) throw new Error(t("missing", { name }));
       const copy = params.has("new") && object ? { ...object, name: `${object.name}-copy`, version: null } : null;
       const { close } = edit(kind, params.has("new") ? null : object, copy ?? kind.blank(params, more), more, {
+        readOnly: !mayWrite,
         saved: (answer) => {
           kind.saved?.(answer);
           refresh();
@@ -213,7 +228,7 @@ export function listPage(kind) {
   const page = h("section", {},
     h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t(kind.name)), h("span", { class: "grow" }), mayWrite && create()),
     h("p", { class: "lead" }, t(`${words}.lead`)),
-    h("div", { class: "tools" }, view.search, view.count, h("span", { class: "grow" }), kind.tools?.(), tool("refresh", t("refresh"), refresh)),
+    h("div", { class: "tools" }, view.search, view.count, h("span", { class: "grow" }), kind.bar?.(refresh), tool("refresh", t("refresh"), refresh)),
     status, view.body);
   whenBack(page, refresh);
   refresh().then(follow);
