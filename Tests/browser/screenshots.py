@@ -58,7 +58,7 @@ def settled(page):
 
 def shoot(page, folder, name):
     settled(page)
-    path = folder / f"{re.sub(r'[^a-z0-9.]+', '-', name)}.png"
+    path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}.png"
     assert page.driver.save_screenshot(str(path)), path
 
 
@@ -107,7 +107,7 @@ def take(gateway, scratch, arguments):
                         continue
                     if name != "init":
                         page.open(f"#/{name}")
-                        if "?" in name:
+                        if any(part in name for part in ("new=", "edit=", "show=")):
                             page.one("dialog[open] .content, dialog[open] form")
                     shoot(page, folder, name if state != "empty" else f"empty-{name}")
             finally:

@@ -107,7 +107,7 @@ export function durationField(draft, path, options = {}) {
   const unit = h("select", { "aria-label": t("unit"), value: first }, units.map(([name]) => h("option", { value: name }, t(`unit.${name}`))));
   unit.value = first;
   const size = () => UNITS.find(([name]) => name === unit.value)[1];
-  const input = h("input", { type: "text", inputmode: "decimal", ...plain, class: "number", placeholder: options.empty ?? t("form.default"), value: known === null ? value ?? "" : known / size() });
+  const input = h("input", { type: "text", inputmode: "decimal", ...plain, class: "number", placeholder: /^\d+$/.test(options.empty ?? "") ? `${options.empty} ${t("unit.s")}` : options.empty ?? t("form.default"), value: known === null ? value ?? "" : known / size() });
   const take = () => {
     const text = input.value.trim();
     const result = Number(text) * size() / factor;
