@@ -3,7 +3,7 @@
 /// Sizes and counts that nothing on the channel exceeds.
 package enum ChannelLimits {
     /// The protocol that this build speaks. The first field of a hello, in every protocol there will ever be.
-    package static let protocolVersion: UInt16 = 1
+    package static let protocolVersion: UInt16 = 2
 
     /// Canonical bytes of one object. The compiler refuses larger ones before they are stored.
     package static let objectBytes = 8 << 20

@@ -1,5 +1,7 @@
 // What one subscriber is offered of a version: everything, or everything but the objects that it refused. Those stay as they
 // were, or are left out where there is no form before or that one was refused as well.
+//
+// While something is held back each version is composed and judged as a whole: that is rare, and right before it is fast.
 
 import ConfigModel
 

@@ -136,6 +136,8 @@ extension PublishBegin {
         writer.raw(versionRoot.bytes)
         writer.integer(UInt8(root == nil ? 0 : 1))
         if let root { writer.raw(root.bytes) }
+        writer.integer(UInt8(base == nil ? 0 : 1))
+        if let base { writer.raw(base.bytes) }
         writer.integer(objectCount)
     }
 }
@@ -144,7 +146,12 @@ extension ObjectEntry {
     func write(to writer: inout WireWriter) {
         writer.integer(kind)
         writer.text(name, limit: ChannelLimits.nameBytes)
-        writer.integer(UInt8(bytes == nil ? 0 : 1))
-        if let bytes { writer.counted(bytes) }
+        switch form {
+        case .kept: writer.integer(UInt8(0))
+        case .bytes(let bytes):
+            writer.integer(UInt8(1))
+            writer.counted(bytes)
+        case .removed: writer.integer(UInt8(2))
+        }
     }
 }

@@ -146,7 +146,7 @@ struct WireReader {
         let begin = PublishBegin(
             nonce: try integer("nonce"), history: try history(), version: try integer("version"),
             versionRoot: try hash("version root"), root: try flag("root") ? try hash("root") : nil,
-            objectCount: try integer("object count"))
+            base: try flag("base") ? try hash("base") : nil, objectCount: try integer("object count"))
         guard begin.objectCount <= ChannelLimits.objects else { throw .malformed(type, "object count") }
         return begin
     }
@@ -156,8 +156,15 @@ struct WireReader {
         while position < bytes.endIndex {
             let kind: UInt8 = try integer("kind")
             let name = try text("name", ChannelLimits.nameBytes)
-            let canonical = try flag("form") ? Array(try counted("object", ChannelLimits.objectBytes)) : nil
-            entries.append(ObjectEntry(kind: kind, name: name, bytes: canonical))
+            let form: UInt8 = try integer("form")
+            switch form {
+            case 0: entries.append(ObjectEntry(kind: kind, name: name, form: .kept))
+            case 1:
+                let bytes = Array(try counted("object", ChannelLimits.objectBytes))
+                entries.append(ObjectEntry(kind: kind, name: name, form: .bytes(bytes)))
+            case 2: entries.append(ObjectEntry(kind: kind, name: name, form: .removed))
+            default: throw .malformed(type, "form is unknown")
+            }
         }
         return entries
     }

@@ -115,26 +115,30 @@ package struct Refused: Hashable, Sendable, Error {
     }
 }
 
-/// Announces a snapshot. Its objects follow, then `publishEnd`.
+/// Announces a snapshot. Its objects follow, or what differs from one that the worker serves; then `publishEnd`.
 package struct PublishBegin: Hashable, Sendable {
     package var nonce: UInt64
     package var history: HistoryID
     package var version: UInt64
     /// Of the complete version.
     package var versionRoot: Hash256
-    /// Of what follows; `nil` where the worker is asked to keep objects in a form that the control plane does not know.
+    /// Of what is offered; `nil` where the worker is asked to keep objects in a form that the control plane does not know.
     package var root: Hash256?
+    /// Root of what the worker serves, where only what differs from that follows; `nil`: everything follows.
+    package var base: Hash256?
     /// Entries that follow.
     package var objectCount: UInt32
 
     package init(
-        nonce: UInt64, history: HistoryID, version: UInt64, versionRoot: Hash256, root: Hash256?, objectCount: UInt32
+        nonce: UInt64, history: HistoryID, version: UInt64, versionRoot: Hash256, root: Hash256?,
+        base: Hash256? = nil, objectCount: UInt32
     ) {
         self.nonce = nonce
         self.history = history
         self.version = version
         self.versionRoot = versionRoot
         self.root = root
+        self.base = base
         self.objectCount = objectCount
     }
 }
@@ -143,13 +147,25 @@ package struct PublishBegin: Hashable, Sendable {
 package struct ObjectEntry: Hashable, Sendable {
     package var kind: UInt8
     package var name: String
-    /// Canonical bytes; `nil`: the form that the worker serves now, or nothing if it has none.
-    package var bytes: [UInt8]?
+    package var form: Form
 
-    package init(kind: UInt8, name: String, bytes: [UInt8]?) {
+    package enum Form: Hashable, Sendable {
+        /// The form that the worker serves now, or nothing if it has none.
+        case kept
+        /// Canonical bytes.
+        case bytes([UInt8])
+        /// No more: only where what differs is sent.
+        case removed
+    }
+
+    package init(kind: UInt8, name: String, form: Form) {
         self.kind = kind
         self.name = name
-        self.bytes = bytes
+        self.form = form
+    }
+
+    package init(_ key: ObjectKey, _ form: Form) {
+        self.init(kind: key.kind.rawValue, name: key.name, form: form)
     }
 }
 

@@ -7,7 +7,9 @@
 //    a fork: nothing is sent until the target has a new history;
 // 5. a NACK that names objects brings the same version again with those held back; they stay so in later versions until
 //    they change. Any other NACK leaves the subscriber where it is until the next target;
-// 6. a draining subscriber gets nothing more.
+// 6. a draining subscriber gets nothing more;
+// 7. where it is known what the subscriber serves (its last ACK, or a root in its hello that is remembered) only what differs is
+//    sent. What is known may be wrong: a NACK of differences that names no object brings everything, and a NACK of that is rule 5's.
 
 package import ConfigModel
 package import Seal
@@ -53,6 +55,8 @@ package struct PublisherState: Sendable {
         case stale
         /// The same version without the objects that were refused.
         case holdBack(Offer)
+        /// The differences could not be applied: the same version, with everything.
+        case whole(Offer)
         /// The version as a whole is refused.
         case rejected(NextStep)
     }
@@ -107,7 +111,10 @@ package struct PublisherState: Sendable {
 
     // MARK: Events
 
-    package mutating func received(_ hello: Hello, memory: SubscriberMemory? = nil) -> OnHello {
+    /// `recent` finds a snapshot by its root, if it is remembered.
+    package mutating func received(
+        _ hello: Hello, memory: SubscriberMemory? = nil, recent: (Hash256) -> Snapshot? = { _ in nil }
+    ) -> OnHello {
         guard self.hello == nil else { return .refuse(Refused(.malformed, "a second hello")) }
         guard hello.protocolVersion == ChannelLimits.protocolVersion else {
             let error = ChannelError.unsupportedProtocol(hello.protocolVersion)
@@ -121,6 +128,9 @@ package struct PublisherState: Sendable {
             if memory.served == hello.served { (known, heldBack) = (memory.known, memory.heldBack) }
         }
         if hello.served == nil { known = .nothing }
+        if known.snapshot == nil, let served, let snapshot = recent(served.root) {
+            known = KnownContent(snapshot: snapshot)
+        }
         recognise()
         return .accepted(nextStep())
     }
@@ -158,6 +168,10 @@ package struct PublisherState: Sendable {
             // A newer target may have come meanwhile; it brings what this version did.
             return .holdBack(publish(target))
         }
+        if offer.base != nil, nack.reasons.allSatisfy({ $0.kind == 0 }), let target {
+            known = .unknown
+            return .whole(publish(target))
+        }
         rejected = (offer.history, offer.version)
         return .rejected(nextStep())
     }
@@ -193,10 +207,18 @@ package struct PublisherState: Sendable {
 
     // MARK: Rules
 
-    /// A subscriber that reports exactly the target serves what is known.
+    /// A subscriber that reports the target's contents serves what is known.
     private mutating func recognise() {
-        guard let target, known.snapshot == nil, served == ServedVersion(target) else { return }
+        guard let target, known.snapshot == nil, served?.root == target.root else { return }
         known = KnownContent(snapshot: target)
+    }
+
+    /// What differences may be sent to.
+    private func base(for composition: Composition) -> Snapshot? {
+        guard let base = known.snapshot, known.retained.isEmpty, composition.retained.isEmpty,
+            served?.root == base.root
+        else { return nil }
+        return base
     }
 
     private mutating func nextStep() -> NextStep {
@@ -234,8 +256,8 @@ package struct PublisherState: Sendable {
         }
         lastNonce += 1
         let offer = Offer(
-            nonce: lastNonce, target: target, content: composition.content, retained: composition.retained,
-            heldBack: held)
+            nonce: lastNonce, content: composition.content, base: base(for: composition), target: target,
+            retained: composition.retained, heldBack: held)
         for object in held { note(object.key, in: offer) }
         inFlight = offer
         return offer

@@ -1,12 +1,15 @@
 // The worker's end of the channel, as rules without socket or clock. The worker performs, this decides:
 //
 // 1. opens every connection with a hello that tells what is served;
-// 2. puts a publish together, object by object, and checks count, root and validity before anything is warmed;
+// 2. puts a publish together, object by object, on what it serves where only differences come, and checks count, root and validity
+//    before anything is warmed;
 // 3. never goes back: within its history it takes only higher versions, or the same version with other objects held back;
 //    any version of a new history is taken;
 // 4. warms one candidate at a time; a newer one that arrives meanwhile waits, and replaces one that waited before it;
 // 5. answers each publish once, on the connection that it came by; an answer without its connection is not sent;
-// 6. what is served changes only when the worker says that every loop has swapped.
+// 6. what is served changes only when the worker says that every loop has swapped;
+// 7. where that makes the hello of the connection untrue (the candidate came by the connection before), the worker says hello
+//    again: the control plane must not believe that an older version is served, least of all one that has lost versions.
 
 package import ConfigModel
 import Seal
@@ -14,7 +17,8 @@ import Seal
 /// A complete, valid snapshot that the worker shall warm and serve.
 package struct Candidate: Sendable {
     package let nonce: UInt64
-    package let snapshot: Snapshot
+    let judged: JudgedSnapshot
+    package var snapshot: Snapshot { judged.snapshot }
     /// What it is called in a hello, once it is served. To be kept on disk with the snapshot.
     package let served: ServedVersion
 }
@@ -54,11 +58,14 @@ package struct SubscriberState: Sendable {
         package var answers: [Message] = []
         /// To be warmed now.
         package var next: Candidate?
+        /// Close the connection and open another.
+        package var saysHelloAgain = false
     }
 
     private let identity: Identity
     /// What every loop serves.
-    package private(set) var current: Snapshot?
+    package var current: Snapshot? { judged?.snapshot }
+    private var judged: JudgedSnapshot?
     package private(set) var served: ServedVersion?
 
     private var isConnected = false
@@ -68,10 +75,12 @@ package struct SubscriberState: Sendable {
     private var warmingIsAwaited = false
     private var waiting: Candidate?
 
-    /// `served` is what the worker loaded from disk, with the snapshot that belongs to it.
-    package init(identity: Identity, current: Snapshot? = nil, served: ServedVersion? = nil) {
+    /// `served` is what the worker loaded from disk, with the snapshot that belongs to it and the verdict on that.
+    package init(
+        identity: Identity, current: Snapshot? = nil, index: SnapshotIndex? = nil, served: ServedVersion? = nil
+    ) {
         self.identity = identity
-        self.current = current
+        judged = current.map { JudgedSnapshot(snapshot: $0, index: index ?? SnapshotIndex($0)) }
         self.served = current.map { served ?? ServedVersion($0) }
     }
 
@@ -101,7 +110,7 @@ package struct SubscriberState: Sendable {
         case .refused(let refused): return .refused(refused)
         case .publishBegin(let begin):
             // One that is not complete yet is given up: the control plane has something newer.
-            assembly = Assembly(begin, current: current)
+            assembly = Assembly(begin, current: judged)
             return .nothing
         case .objects(let entries):
             guard assembly != nil else { return .violation("objects without publish") }
@@ -121,13 +130,13 @@ package struct SubscriberState: Sendable {
         if let reason = backwards(version) {
             return .answer(Self.nack(begin.nonce, version, [ProblemReport(reason: reason)]))
         }
-        let snapshot: Snapshot
+        let judged: JudgedSnapshot
         switch assembly.finish() {
-        case .success(let made): snapshot = made
+        case .success(let made): judged = made
         case .failure(let failure): return .answer(Self.nack(begin.nonce, version, failure.reports))
         }
-        version.root = snapshot.root
-        let candidate = Candidate(nonce: begin.nonce, snapshot: snapshot, served: version)
+        version.root = judged.snapshot.root
+        let candidate = Candidate(nonce: begin.nonce, judged: judged, served: version)
         if warming != nil {
             waiting = candidate
             return .nothing
@@ -158,8 +167,13 @@ package struct SubscriberState: Sendable {
     /// The same, with reports that may be about the worker as a whole (its disk, say).
     package mutating func warmed(nonce: UInt64, reports: [ProblemReport]) -> OnWarmed {
         guard let done = warming, done.nonce == nonce else { return OnWarmed() }
-        current = done.snapshot
+        judged = done.judged
         served = done.served
+        if isConnected, !warmingIsAwaited, waiting?.served != served {
+            warming = nil
+            waiting = nil
+            return OnWarmed(saysHelloAgain: true)
+        }
         return proceed(answer: ack(done, reports))
     }
 

@@ -34,6 +34,10 @@ package final class SnapshotObject: Hashable, Sendable {
 package struct DuplicateObject: Error, Hashable, Sendable, CustomStringConvertible {
     package var key: ObjectKey
     package var description: String { "\(key) occurs twice" }
+
+    package init(key: ObjectKey) {
+        self.key = key
+    }
 }
 
 /// The whole set of objects at a version of a history.

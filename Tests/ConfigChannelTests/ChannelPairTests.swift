@@ -57,7 +57,7 @@ private struct Pair {
                 case .ack(let ack): if case .live(let step) = publisher.received(ack) { send(step) }
                 case .nack(let nack):
                     switch publisher.received(nack) {
-                    case .holdBack(let offer): send(offer)
+                    case .holdBack(let offer), .whole(let offer): send(offer)
                     case .rejected(let step): send(step)
                     case .stale: break
                     }

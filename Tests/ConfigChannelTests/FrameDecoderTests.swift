@@ -23,9 +23,14 @@ import Testing
         .publishBegin(
             PublishBegin(
                 nonce: 3, history: served.history, version: 8, versionRoot: served.root, root: nil, objectCount: 2)),
+        .publishBegin(
+            PublishBegin(
+                nonce: 3, history: served.history, version: 8, versionRoot: served.root, root: served.root,
+                base: served.versionRoot, objectCount: 0)),
         .objects([
-            ObjectEntry(kind: 1, name: "a", bytes: [1, 2, 3]), ObjectEntry(kind: 200, name: "b", bytes: nil),
-            ObjectEntry(kind: 2, name: "c", bytes: []),
+            ObjectEntry(kind: 1, name: "a", form: .bytes([1, 2, 3])), ObjectEntry(kind: 200, name: "b", form: .kept),
+            ObjectEntry(kind: 5, name: "d", form: .removed),
+            ObjectEntry(kind: 2, name: "c", form: .bytes([])),
         ]),
         .objects([]), .publishEnd(nonce: 3), .ack(Ack(nonce: 3, history: served.history, version: 8)),
         .ack(Ack(nonce: 3, history: served.history, version: 8, degraded: [report, report])),
@@ -91,10 +96,10 @@ import Testing
 
     @Test func anotherProtocolIsNamed() {
         var frame = encode(Self.samples[0])
-        frame[6] = 2
+        frame[6] = 1
         var decoder = FrameDecoder()
         decoder.append(frame)
-        #expect(throws: ChannelError.unsupportedProtocol(2)) { try decoder.next() }
+        #expect(throws: ChannelError.unsupportedProtocol(1)) { try decoder.next() }
         // Whatever else a later protocol says in its hello.
         decoder = FrameDecoder()
         decoder.append([0, 0, 0, 4, MessageType.hello.rawValue, 0, 3, 0xff, 0xff])

@@ -41,7 +41,7 @@ enum Samples {
                     objectCount: UInt32(snapshot.objects.count))),
             .objects(
                 snapshot.objects.map {
-                    ObjectEntry(kind: $0.key.kind.rawValue, name: $0.key.name, bytes: $0.object.canonicalBytes())
+                    ObjectEntry($0.key, .bytes($0.object.canonicalBytes()))
                 }),
             .publishEnd(nonce: nonce),
         ]

@@ -82,7 +82,7 @@ extension SubscriberState.OnMessage {
             var state = connected()
             return try #require(state.receive(messages).nack)
         }
-        let damaged = try answer { $0[1].bytes?.removeLast() }
+        let damaged = try answer { $0[1].form = .bytes(Samples.cluster("b").canonicalBytes().dropLast()) }
         #expect(damaged.reasons.map(\.key) == [ObjectKey(.cluster, "b")])
         #expect(damaged.reasons[0].reason.contains("damaged"))
         let renamed = try answer { $0[1].name = "c" }
@@ -90,10 +90,10 @@ extension SubscriberState.OnMessage {
         let unknown = try answer { $0[1].kind = 99 }
         #expect(unknown.reasons == [ProblemReport(kind: 99, name: "b", reason: "kind 99 is not known to this worker")])
         let invalid = try answer {
-            $0[1].bytes =
+            $0[1].form = .bytes(
                 ConfigObject.cluster(
                     Cluster(name: "b", endpoints: [Endpoint(host: "127.0.0.1", port: 0)], protocol: .http1)
-                ).canonicalBytes()
+                ).canonicalBytes())
         }
         #expect(invalid.reasons.map(\.name) == [""], "another object than the root tells")
         let twice = try answer { $0[1] = $0[0] }
@@ -162,8 +162,9 @@ extension SubscriberState.OnMessage {
                     nonce: 1, history: Samples.history, version: 4, versionRoot: SHA256.hash([]), root: nil,
                     objectCount: 3)),
             .objects([
-                ObjectEntry(kind: 4, name: "a", bytes: Samples.cluster("a", port: 2).canonicalBytes()),
-                ObjectEntry(kind: 4, name: "b", bytes: nil), ObjectEntry(kind: 4, name: "never seen", bytes: nil),
+                ObjectEntry(kind: 4, name: "a", form: .bytes(Samples.cluster("a", port: 2).canonicalBytes())),
+                ObjectEntry(kind: 4, name: "b", form: .kept),
+                ObjectEntry(kind: 4, name: "never seen", form: .kept),
             ]), .publishEnd(nonce: 1),
         ]).candidate
         let wanted = try Samples.snapshot(4, [Samples.cluster("a", port: 2), Samples.cluster("b", port: 1)])

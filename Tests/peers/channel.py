@@ -11,6 +11,8 @@ import threading
 HELLO, REFUSED, PUBLISH_BEGIN, OBJECTS, PUBLISH_END, ACK, NACK, STATUS, STATISTICS = range(1, 10)
 LISTENER, TLS_IDENTITY, VIRTUAL_HOST, CLUSTER, ROUTE = range(1, 6)
 SERVING = 3
+PROTOCOL = 2
+REMOVED = object()
 
 
 def frame(kind, payload):
@@ -60,38 +62,42 @@ def _exactly(sock, count):
 
 
 def read_objects(payload):
-    """[(kind, name, canonical bytes or None)]"""
+    """[(kind, name, canonical bytes or None: as it is served, or REMOVED)]"""
     reader, entries = Reader(payload), []
     while reader.more:
-        kind, name = reader.number(1), reader.counted().decode()
-        entries.append((kind, name, reader.counted() if reader.number(1) else None))
+        kind, name, form = reader.number(1), reader.counted().decode(), reader.number(1)
+        entries.append((kind, name, reader.counted() if form == 1 else REMOVED if form == 2 else None))
     return entries
 
 
 def write_objects(entries):
-    return b"".join(
-        bytes([kind]) + text(name) + (b"\0" if data is None else b"\1" + struct.pack(">I", len(data)) + data)
-        for kind, name, data in entries
-    )
+    return b"".join(bytes([kind]) + text(name) + _form(data) for kind, name, data in entries)
+
+
+def _form(data):
+    if data is None or data is REMOVED:
+        return b"\2" if data is REMOVED else b"\0"
+    return b"\1" + struct.pack(">I", len(data)) + data
 
 
 class FakeWorker:
     """Connects to a control plane as a worker; `publishes` fills with (version, {(kind, name)}), each answered by `answer`.
 
     `answer(version, objects)` gives a list of (kind, name, field, reason) to NACK with, or None to ACK. `objects` is what the
-    newest publish carried, as (kind, name, canonical bytes).
+    newest publish makes of what was ACKed before, as (kind, name, canonical bytes); `carried` is what it brought.
     """
 
     def __init__(self, path, name="fake", answer=lambda version, objects: None):
         self.answer = answer
-        self.publishes, self.objects, self.refused = [], [], None
+        self.publishes, self.objects, self.carried, self.refused = [], [], [], None
+        self.served = {}
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
         self.sock.connect(str(path))
         self.sock.sendall(
             frame(
                 HELLO,
-                struct.pack(">H", 1)
+                struct.pack(">H", PROTOCOL)
                 + text(name)
                 + os.urandom(8)
                 + text("test")
@@ -102,27 +108,41 @@ class FakeWorker:
         self.thread.start()
 
     def _run(self):
-        head, objects = b"", []
+        head, entries, is_delta = b"", [], False
         try:
             while True:
                 kind, payload = read_frame(self.sock)
                 if kind == PUBLISH_BEGIN:
-                    head, objects = payload[:32], []  # nonce, history, version
+                    head, entries = payload[:32], []  # nonce, history, version
+                    base = 64 + (33 if payload[64] else 1)
+                    is_delta = payload[base] == 1
                 elif kind == OBJECTS:
-                    objects += read_objects(payload)
+                    entries += read_objects(payload)
                 elif kind == PUBLISH_END:
-                    self.objects = objects
-                    self._answer(head, objects)
+                    self.carried = entries
+                    self._answer(head, self._apply(entries, is_delta))
                 elif kind == REFUSED:
                     self.refused = Reader(payload[1:]).counted().decode()
         except (EOFError, OSError):
             pass
 
+    def _apply(self, entries, is_delta):
+        result = dict(self.served) if is_delta else {}
+        for kind, name, data in entries:
+            key = (kind, name)
+            if data is REMOVED:
+                del result[key]
+            else:
+                result[key] = self.served.get(key) if data is None else data
+        return result
+
     def _answer(self, head, objects):
         version = int.from_bytes(head[24:32], "big")
-        names = {(kind, name) for kind, name, _ in objects}
-        reasons = self.answer(version, names)
-        self.publishes.append((version, names))
+        self.objects = [(*key, data) for key, data in objects.items()]
+        reasons = self.answer(version, set(objects))
+        if reasons is None:
+            self.served = objects
+        self.publishes.append((version, set(objects)))
         reports = b"".join(
             bytes([kind]) + text(name) + text(field) + text(reason) for kind, name, field, reason in reasons or []
         )
@@ -179,8 +199,8 @@ class FakeControl:
 
     def _publish(self, worker):
         nonce = struct.pack(">Q", 1)
-        version_root, no_root = os.urandom(32), b"\0"
-        begin = nonce + self.history + struct.pack(">Q", self.version) + version_root + no_root
+        version_root, no_root, no_base = os.urandom(32), b"\0", b"\0"
+        begin = nonce + self.history + struct.pack(">Q", self.version) + version_root + no_root + no_base
         worker.sendall(frame(PUBLISH_BEGIN, begin + struct.pack(">I", len(self.objects))))
         for at in range(0, len(self.objects), self.CHUNK):
             worker.sendall(frame(OBJECTS, write_objects(self.objects[at : at + self.CHUNK])))

@@ -30,6 +30,8 @@ package actor Publisher {
 
     /// Workers that went, remembered by id.
     private static let memories = 64
+    /// Snapshots remembered by root, for workers that come with one of them. They share what they have in common.
+    private static let recentSnapshots = 64
     private static let mintRetry = Duration.seconds(5)
 
     private let mintHistory: MintHistory
@@ -41,6 +43,8 @@ package actor Publisher {
     /// Histories that forks have ended; a snapshot that was compiled before is published under the new one.
     private var endedHistories: Set<HistoryID> = []
     private var isMinting = false
+    /// Oldest first.
+    private var recent: [Snapshot] = []
     package private(set) var current: Snapshot?
 
     package init(mintHistory: @escaping MintHistory, logger: Logger) {
@@ -55,8 +59,15 @@ package actor Publisher {
         guard let snapshot = rebased(snapshot) else { return }
         if let current, current.historyID == snapshot.historyID, snapshot.version < current.version { return }
         current = snapshot
+        remember(snapshot)
         for worker in workers.values { perform(worker.state.setTarget(snapshot), for: worker) }
         settleWaiters()
+    }
+
+    private func remember(_ snapshot: Snapshot) {
+        recent.removeAll { $0.root == snapshot.root }
+        recent.append(snapshot)
+        if recent.count > Self.recentSnapshots { recent.removeFirst() }
     }
 
     private func rebased(_ snapshot: Snapshot) -> Snapshot? {
@@ -150,7 +161,7 @@ package actor Publisher {
     private func received(_ hello: Hello, from id: ConnectionID, _ worker: Worker) -> Refused? {
         replaceOthers(than: id, workerID: hello.workerID)
         let known = memory.first { $0.workerID == hello.workerID }?.memory
-        switch worker.state.received(hello, memory: known) {
+        switch worker.state.received(hello, memory: known, recent: { root in recent.last { $0.root == root } }) {
         case .refuse(let refused): return refused
         case .accepted(let step):
             logger.info(
@@ -195,6 +206,9 @@ package actor Publisher {
         case .stale: break
         case .holdBack(let offer):
             report(nack, worker: name, "a worker refused objects: they are held back")
+            perform(.publish(offer), for: worker)
+        case .whole(let offer):
+            report(nack, worker: name, "a worker could not apply differences: it gets everything")
             perform(.publish(offer), for: worker)
         case .rejected(let step):
             report(nack, worker: name, "a worker refused a version")

@@ -145,7 +145,15 @@ package struct ChannelServer: Service {
         _ offers: AsyncStream<Offer>, to outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) async throws -> Part {
         for await offer in offers {
-            for frame in offer.frames() { try await outbound.write(ByteBuffer(bytes: frame)) }
+            // Small frames leave together: one change is one write, and wakes the worker once.
+            var buffer = ByteBuffer()
+            for frame in offer.frames() {
+                buffer.writeBytes(frame)
+                guard buffer.readableBytes >= ChannelLimits.chunkBytes else { continue }
+                try await outbound.write(buffer)
+                buffer.clear()
+            }
+            if buffer.readableBytes > 0 { try await outbound.write(buffer) }
         }
         return .other
     }

@@ -102,9 +102,15 @@ final class ConfigClient: Sendable {
             logger.notice("no snapshot on disk: waiting for the control plane", metadata: ["channel": "\(path)"])
             return
         }
-        switch apply(stored.snapshot, &session, wasServed: true) {
+        let index = SnapshotIndex(stored.snapshot)
+        let outcome =
+            index.isValid
+            ? apply(stored.snapshot, &session, wasServed: true)
+            : .failure(Refusal(reports: index.problems.map { ProblemReport($0) }))
+        switch outcome {
         case .success:
-            session.subscriber = SubscriberState(identity: identity, current: stored.snapshot, served: stored.served)
+            session.subscriber = SubscriberState(
+                identity: identity, current: stored.snapshot, index: index, served: stored.served)
             logger.notice("serving the snapshot on disk", metadata: ["version": "\(stored.snapshot.version)"])
         case .failure(let refusal):
             logger.error(
@@ -207,6 +213,7 @@ final class ConfigClient: Sendable {
             for answer in result.answers {
                 guard send(answer, session.socket) else { return false }
             }
+            if result.saysHelloAgain { return false }
             candidate = result.next
         }
         return true

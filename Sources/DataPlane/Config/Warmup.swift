@@ -1,4 +1,4 @@
-// From a snapshot to something that loops can serve, off the loops: validation, route table, certificates, listening
+// From a valid snapshot to something that loops can serve, off the loops: route table, certificates, listening
 // sockets. What only this machine can know (a port in use) degrades one object; what is wrong in itself refuses the whole.
 // What has not changed since the snapshot before is carried over, so that a change costs what it touches.
 
@@ -33,7 +33,6 @@ struct Warmup {
     private let loopCount: Int
     /// What was warmed last.
     private var active: ActiveSnapshot?
-    private var index = SnapshotIndex()
     private var watch = ClusterWatch()
     /// By listener name: the configuration they were opened for and one socket a loop.
     private var sockets: [String: (Listener, [ListenerSocket])] = [:]
@@ -46,15 +45,12 @@ struct Warmup {
     /// `wasServed`: a snapshot that was warmed before it came to disk.
     mutating func warm(_ snapshot: Snapshot, wasServed: Bool = false) -> WarmupResult {
         let diff = SnapshotDiff(from: active?.snapshot, to: snapshot)
-        let judged = index.following(diff, to: snapshot)
-        guard judged.isValid else { return .refused(judged.problems) }
         let update = (active?.table ?? RouteTable()).updated(diff)
         var problems = update.table.problems
         var material = active?.material ?? SnapshotMaterial()
         let retouched = material.follow(diff, to: snapshot, update, wasServed: wasServed, &problems)
         guard problems.isEmpty else { return .refused(problems) }
 
-        index = judged
         let changes = changes(diff, update, retouched)
         let listeners = snapshot.objects.of(.listener).inOrderOfKeys().compactMap {
             if case .listener(let listener) = $0.object { listener } else { nil }
