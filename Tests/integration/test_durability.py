@@ -117,3 +117,32 @@ def test_the_snapshot_is_on_disk_before_the_ack_leaves(new_gateway, authority, e
         assert (
             written < file_synced < renamed < folder_synced < ack
         ), f"written at {written}, synced at {file_synced}, renamed at {renamed}, folder synced at {folder_synced}, ACK at {ack}"
+
+
+def test_a_change_of_a_large_snapshot_is_appended_and_synced_before_the_ack_leaves(new_gateway, tmp_path):
+    gateway, trace = new_gateway(), Trace(tmp_path / "worker.strace")
+    gateway.start_control()
+    gateway.api.initialize()
+    gateway.start_worker(prefix=trace.prefix())
+
+    gateway.api.expect(201, "POST", "/v1/service-sources", {"name": "a", "type": "static", "domain": "127.0.0.1:1", "port": 1})
+
+    def save(name, path):
+        match = {"matchType": "PRE", "matchValue": path}
+        gateway.api.expect(
+            201, "POST", "/v1/routes?wait=live", {"name": name, "path": match, "services": [{"name": "a.static"}]}
+        )
+
+    for turn in range(30):
+        save(f"large-{turn}", f"/{turn}" + "x" * 4000)
+    save("last", "/last")
+    gateway.worker.stop()
+    calls = trace.calls()
+    appended = last_position(calls, "write", r"/snapshot\.changes>", len(calls))
+    assert appended is not None, "the last change was not appended"
+    synced = position(calls, "fsync", r"/snapshot\.changes>.*= 0", after=appended)
+    acked = last_position(calls, SENDS, r'"\\0\\0\\0[^"]{1,4}\\6', len(calls))
+    assert synced is not None and appended < synced < acked, (appended, synced, acked)
+    first = position(calls, "write", r"/snapshot\.changes>")
+    folder = re.escape(str(gateway.state))
+    assert position(calls, "fsync", folder + r"(/[\w-]+)?>\s*\)\s+= 0", after=first) is not None, "the new file's name"
