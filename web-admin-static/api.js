@@ -105,6 +105,11 @@ export function resource(path, wait = "?wait=live") {
     create: (object) => call("POST", `${path}${wait}`, object),
     replace: (name, object) => call("PUT", `${path}/${part(name)}${wait}`, object),
     remove: (name) => call("DELETE", `${path}/${part(name)}${wait}`),
+    ...(wait ? {
+      /** What a write would do; nothing is stored. */
+      preview: async (object, name) => (await call(name ? "PUT" : "POST", name ? `${path}/${part(name)}?dryRun=true` : `${path}?dryRun=true`, object)).content.data,
+      previewRemoval: async (name) => (await call("DELETE", `${path}/${part(name)}?dryRun=true`)).content.data,
+    } : {}),
   };
 }
 
@@ -115,7 +120,12 @@ export const routes = resource("/v1/routes");
 export const consumers = resource("/v1/consumers");
 export const services = { list: () => get("/v1/services") };
 export const workers = { list: () => get("/v1/workers") };
-export const versions = { list: (size = 100) => get(`/v1/versions?pageNum=1&pageSize=${size}`), read: (number) => find(`/v1/versions/${part(number)}`) };
+export const versions = {
+  list: (size = 100) => get(`/v1/versions?pageNum=1&pageSize=${size}`), read: (number) => find(`/v1/versions/${part(number)}`),
+  diff: (number, from) => get(`/v1/versions/${part(number)}/diff${from ? `?from=${part(from)}` : ""}`),
+  previewRollback: async (number) => (await call("POST", `/v1/versions/${part(number)}/rollback?dryRun=true`, {})).content.data,
+  rollBack: (number, expectedVersion) => call("POST", `/v1/versions/${part(number)}/rollback?wait=live`, { expectedVersion }),
+};
 
 export const users = { ...resource("/v1/users", ""), resetPassword: (name, newPassword) => call("POST", `/v1/users/${part(name)}/password`, { newPassword }) };
 export const tokens = { ...resource("/v1/tokens", ""), list: (all) => get(`/v1/tokens${all ? "?all=true" : ""}`) };

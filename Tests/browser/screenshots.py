@@ -26,6 +26,7 @@ PAGES = [
     "workers",
     "versions",
     "tester?url=https://shop.example/shop.Cart/Get&method=POST",
+    "streams",
     "users",
     "tokens",
     "sessions",
@@ -39,7 +40,8 @@ PAGES = [
     "certificates?new=1",
     "sources?edit=cart",
     "consumers?edit=mobile-app",
-    "versions?show=5",
+    "versions?show=18",
+    "versions?show=12&from=18",
 ]
 EMPTY = ["overview", "routes", "workers"]
 WAYS = [

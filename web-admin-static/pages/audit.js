@@ -6,6 +6,7 @@ import { badge, facts } from "../parts/cells.js";
 import { kindWord } from "../parts/changes.js";
 import { whenBack } from "../parts/connection.js";
 import { diff } from "../parts/diff.js";
+import { WORDS } from "../parts/preview.js";
 import { dialog } from "../parts/dialog.js";
 import { dateTime, has, number, relative, t } from "../parts/i18n.js";
 import { emptyState, tool } from "../parts/list.js";
@@ -14,7 +15,6 @@ import { adjust, here } from "../parts/router.js";
 
 const SIZE = 50;
 const FILTERS = ["actor", "action", "kind", "name"];
-const WORDS = { route: "route", domain: "domain", "tls-certificate": "certificate", "service-source": "source", consumer: "consumer", account: "user", token: "token" };
 
 const actionWord = (action) => (has(`action.${action}`) ? t(`action.${action}`) : action);
 

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { expiry, lines, moment, nameCell, usedBy } from "../parts/cells.js";
 import { areaField, textField, when } from "../parts/fields.js";
 import { icon } from "../parts/icons.js";
-import { dateTime, t } from "../parts/i18n.js";
+import { date, dateTime, relative, t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
 import { blocks, sorted } from "../parts/pem.js";
 import { address } from "../parts/router.js";
@@ -33,6 +33,20 @@ function reading(cert, key) {
   if (keys.length > 1) told.push(["bad", t("pem.manyKeys", { n: keys.length })]);
   else if (keys.length && !keys[0].problem) told.push([keys[0].encrypted ? "warn" : "good", t(keys[0].encrypted ? "pem.encryptedKey" : "pem.key", { label: keys[0].label })]);
   return told;
+}
+
+/** What the server reads of it: names, time, key, and whether the two belong together. [kind, words] */
+function facts({ names, notBefore, notAfter, keyDescription, selfSigned, weaknesses }) {
+  const [from, until] = [notBefore * 1000, notAfter * 1000];
+  const now = Date.now();
+  return [
+    ["good", t("pem.fits")],
+    [names?.length ? "good" : "warn", names?.length ? t("pem.names", { names: names.join(", ") }) : t("pem.nameless")],
+    [until < now ? "bad" : from > now || until - now < 30 * 86_400_000 ? "warn" : "good", t(until < now ? "pem.expired" : from > now ? "pem.future" : "pem.valid", { from: date(from), until: date(until), when: relative(until < now ? until : from > now ? from : until) })],
+    ["good", t("pem.keyKind", { key: keyDescription })],
+    selfSigned && ["warn", t("pem.selfSigned")],
+    ...(weaknesses ?? []).map((each) => ["warn", each]),
+  ].filter(Boolean);
 }
 
 /** A place to drop files on, or to choose them; each block goes into the field that it belongs to. */
@@ -73,10 +87,32 @@ function fields(draft, more, isNew) {
     areaField(draft, "cert", { rows: 7, required: isNew, placeholder: "-----BEGIN CERTIFICATE-----" }),
     areaField(draft, "key", { rows: 5, required: isNew, placeholder: "-----BEGIN PRIVATE KEY-----" }));
   redraw();
+
+  const show = (found) => fill(told, found.map(([kind, words]) => h("p", { class: `mark ${kind}` }, icon(kind === "good" ? "check" : "warning"), words)));
+  let seen = "";
+  let asking = null;
+
+  // The server reads what is whole, a moment after the last change; it stores nothing.
+  async function ask(found) {
+    const { name, version, cert, key, passphrase } = draft.value;
+    const asked = seen;
+    try {
+      const { changes } = await api.certificates.preview({ name: name || "new", version, cert, key, passphrase }, isNew ? null : name);
+      if (asked === seen) show([...found, ...facts(changes[0]?.after?.facts ?? {})]);
+    } catch (error) {
+      const told = (error.fields ?? []).filter(([field]) => ["cert", "key", "passphrase"].includes(field));
+      if (asked === seen) show([...found, ...told.map(([, message]) => ["bad", message])]);
+    }
+  }
+
   draft.watch(() => {
+    const now = JSON.stringify([draft.get("cert"), draft.get("key"), draft.get("passphrase")]);
+    if (now === seen) return;
+    seen = now;
     const found = reading(draft.get("cert"), draft.get("key"));
-    fill(told, found.map(([kind, words]) => h("p", { class: `mark ${kind}` }, icon(kind === "good" ? "check" : "warning"), words)),
-      found.length > 0 && h("p", { class: "hint" }, t("pem.onSave")));
+    show(found);
+    clearTimeout(asking);
+    if (draft.get("cert") && draft.get("key") && !found.some(([kind]) => kind === "bad")) asking = setTimeout(ask, 300, found);
   });
   return [
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "demo" }),

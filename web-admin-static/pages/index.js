@@ -10,6 +10,7 @@ import services from "./services.js";
 import sessions from "./sessions.js";
 import settings from "./settings.js";
 import sources from "./sources.js";
+import streams from "./streams.js";
 import tester from "./tester.js";
 import tokens from "./tokens.js";
 import users from "./users.js";
@@ -18,12 +19,12 @@ import workers from "./workers.js";
 import { may } from "../parts/session.js";
 
 export const start = "overview";
-export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, tester, versions, users, tokens, sessions, audit, settings };
+export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, streams, tester, versions, users, tokens, sessions, audit, settings };
 export const groups = [
   [null, ["overview"]],
   ["group.traffic", ["routes", "domains", "certificates"]],
   ["group.backends", ["services", "sources", "consumers"]],
-  ["group.operation", ["workers", "tester", "versions", "audit", "settings"]],
+  ["group.operation", ["workers", "streams", "tester", "versions", "audit", "settings"]],
   ["group.access", ["users", "tokens", "sessions"]],
 ];
 

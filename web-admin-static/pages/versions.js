@@ -5,25 +5,50 @@ import { h } from "../dom.js";
 import { badge, facts } from "../parts/cells.js";
 import { change, kindWord } from "../parts/changes.js";
 import { whenBack } from "../parts/connection.js";
-import { dialog } from "../parts/dialog.js";
+import { dialog, question } from "../parts/dialog.js";
 import { dateTime, relative, t } from "../parts/i18n.js";
 import { emptyState, table, tool } from "../parts/list.js";
-import { noteError } from "../parts/notes.js";
-import { adjust, here, withParams } from "../parts/router.js";
+import { note, noteError, noteSaved } from "../parts/notes.js";
+import { changesList, effects } from "../parts/preview.js";
+import { adjust, go, here, withParams } from "../parts/router.js";
+import { may } from "../parts/session.js";
 
 const SHOWN = 500;
 
 const live = (version) => (version.live ? badge(t(`version.live.${version.live}`), { true: "good", "no-worker": "warn" }[version.live] ?? "bad") : null);
 
-function details(version) {
+/** Back to what a version held: what that changes is told first, and that nobody has saved since is checked. */
+async function rollBack(number, refresh) {
+  try {
+    const [preview, [last]] = await Promise.all([api.versions.previewRollback(number), api.versions.list(1)]);
+    if (!preview.changes.length) return note(t("version.rollback.same"));
+    const agreed = await question(t("version.rollback.title", { version: number }), [h("p", {}, t("version.rollback.text")), changesList(preview.changes), effects(preview), (preview.warnings ?? []).map((each) => h("p", { class: "aside warn" }, each))], { yes: t("version.rollback"), wide: true });
+    if (!agreed) return;
+    const answer = await api.versions.rollBack(number, last?.version ?? "0");
+    noteSaved(answer);
+    go("versions");
+    await refresh();
+  } catch (error) {
+    noteError(error);
+  }
+}
+
+function details(version, versions, difference, refresh) {
+  const { params } = here();
+  const from = h("select", { "aria-label": t("version.compare"), onchange: () => go("versions", { ...Object.fromEntries(params), from: from.value }) },
+    [["", t("version.before")], ...versions.filter((each) => each.version !== version.version).map((each) => [each.version, `${t("version.number")} ${each.version}`])].map(([value, text]) => h("option", { value }, text)));
+  from.value = params.get("from") ?? "";
   return h("div", { class: "content" },
     facts([t("version.createdAt"), dateTime(new Date(version.createdAt))], [t("version.author"), version.author || "–"], [t("version.live"), live(version)],
       [t("version.history"), h("code", {}, version.history), true]),
-    h("h3", {}, t("version.changes")), h("ul", { class: "changes" }, (version.changes ?? []).map((each) => h("li", {}, change(each)))));
+    h("div", { class: "bar" }, h("label", { class: "inline" }, t("version.compare"), from), h("span", { class: "grow" }),
+      may("editor") && version.version !== versions[0]?.version && h("button", { type: "button", onclick: () => rollBack(version.version, refresh) }, t("version.rollback"))),
+    h("h3", {}, t("version.changes")), difference ? changesList(difference.changes) : h("p", { class: "soft" }, t("version.gone")));
 }
 
 export default () => {
   let open = null;
+  let rows = [];
   const told = (row) => (row.changes ?? []).map((each) => `${t(`action.${each.action}`)} ${kindWord(each.kind)} ${each.name}`).join(" ") || row.summary;
   const view = table({
     label: t("versions"), order: "-version",
@@ -38,7 +63,8 @@ export default () => {
 
   async function refresh() {
     try {
-      view.show(await api.versions.list(SHOWN));
+      rows = await api.versions.list(SHOWN);
+      view.show(rows);
     } catch (error) {
       noteError(error);
     }
@@ -46,7 +72,8 @@ export default () => {
 
   async function follow() {
     view.follow();
-    const wanted = here().params.get("show");
+    const { params } = here();
+    const wanted = params.get("show") && `${params.get("show")} ${params.get("from") ?? ""}`;
     if (open?.wanted === wanted) return;
     const before = open;
     open = null;
@@ -55,19 +82,21 @@ export default () => {
     const mine = { wanted, close: () => {} };
     open = mine;
     try {
-      const version = await api.versions.read(wanted);
-      if (!version) throw new Error(t("missing", { name: wanted }));
+      const number = params.get("show");
+      // What an old version held may be kept no longer: its entry is shown all the same.
+      const [version, difference] = await Promise.all([api.versions.read(number), api.versions.diff(number, params.get("from")).catch(() => null)]);
+      if (!version) throw new Error(t("missing", { name: number }));
       if (open !== mine) return;
-      mine.close = dialog(t("version.title", { version: wanted }), () => details(version), {
+      mine.close = dialog(t("version.title", { version: number }), () => details(version, rows, difference, refresh), {
         kind: "drawer", closed: () => {
           if (open !== mine) return;
           open = null;
-          adjust({ show: null });
+          adjust({ show: null, from: null });
         },
       }).close;
     } catch (error) {
       open = null;
-      adjust({ show: null });
+      adjust({ show: null, from: null });
       noteError(error);
     }
   }

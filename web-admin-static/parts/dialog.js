@@ -40,13 +40,13 @@ export function dialog(title, content, { kind = "box", mayClose = async () => tr
 }
 
 /** A question with two answers; resolves to whether it was agreed to. */
-export function question(title, text, { yes, no = t("cancel"), danger = false } = {}) {
+export function question(title, text, { yes, no = t("cancel"), danger = false, wide = false } = {}) {
   return new Promise((resolve) => {
     let answer = false;
     dialog(title, (close) => h("div", { class: "content" }, h("div", { class: "prose" }, text),
       h("div", { class: "buttons" },
         h("button", { type: "button", class: danger ? "danger solid" : "primary", onclick: () => { answer = true; close(); } }, yes),
         h("button", { type: "button", autofocus: true, onclick: close }, no))),
-    { closed: () => resolve(answer) });
+    { kind: wide ? "box wide" : "box", closed: () => resolve(answer) });
   });
 }

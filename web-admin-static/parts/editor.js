@@ -6,6 +6,7 @@ import { resolve } from "./conflict.js";
 import { dialog, question } from "./dialog.js";
 import { Draft, same, tidy } from "./draft.js";
 import { form } from "./form.js";
+import { previewed } from "./preview.js";
 import { t } from "./i18n.js";
 import { note, noteSaved } from "./notes.js";
 import { askBeforeLeaving } from "./router.js";
@@ -73,7 +74,10 @@ export function edit(kind, object, blank, more, { saved, closed, readOnly = fals
     if (readOnly) return fill(place, h("form", {}, h("fieldset", { class: "fields", disabled: true }, kind.fields(draft, more, isNew)), h("div", { class: "foot" }, h("p", { class: "hint" }, t("readOnly")), h("button", { type: "button", onclick: () => close() }, t("close")))));
     fill(place, form(kind.fields(draft, more, isNew), {
       draft, submit, failed, label: t(isNew ? "create" : "save"), cancel: () => tryClose(), check: () => kind.check?.(draft) ?? [],
-      extra: kind.extra?.(draft, { object, prepared, send }),
+      extra: kind.resource.preview && ((attempt) => {
+        const button = h("button", { type: "button", onclick: () => attempt(button, async () => previewed(await kind.resource.preview(prepared(), object?.name))) }, t("preview"));
+        return button;
+      }),
     }));
   }
 

@@ -41,36 +41,42 @@ export function showErrors(form, errors, rest) {
 }
 
 /**
- * options: label; cancel; submit(): may throw an ApiError, which is shown in place; extra: more buttons; check(): more
+ * options: label; cancel; submit(): may throw an ApiError, which is shown in place; extra(attempt): more buttons; check(): more
  * [path, message] found here; draft: its unreadable texts are shown and nothing is sent.
  */
 export function form(fields, { submit, label, cancel, extra, draft, check, failed }) {
   const button = h("button", { type: "submit", class: "primary" }, label);
   let busy = false;
+
+  /** Runs what a button stands for, with what is wrong shown in place. */
+  async function attempt(pressed, action) {
+    if (busy) return;
+    const found = [...(draft?.problems ?? []), ...(check?.() ?? [])];
+    showErrors(element, found);
+    if (found.length) return;
+    busy = true;
+    pressed.setAttribute("aria-busy", "true");
+    try {
+      await action();
+    } catch (error) {
+      if (!(failed && (await failed(error)))) {
+        const fields = error.fields ?? [];
+        showErrors(element, fields, fields.length ? null : error instanceof Unreachable ? t("away.save") : problem(error));
+      }
+    } finally {
+      busy = false;
+      pressed.removeAttribute("aria-busy");
+    }
+  }
+
   const element = h("form", {
     novalidate: true,
-    onsubmit: async (event) => {
+    onsubmit: (event) => {
       event.preventDefault();
-      if (busy) return;
-      const found = [...(draft?.problems ?? []), ...(check?.() ?? [])];
-      showErrors(element, found);
-      if (found.length) return;
-      busy = true;
-      button.setAttribute("aria-busy", "true");
-      try {
-        await submit();
-      } catch (error) {
-        if (!(failed && (await failed(error)))) {
-          const fields = error.fields ?? [];
-          showErrors(element, fields, fields.length ? null : error instanceof Unreachable ? t("away.save") : problem(error));
-        }
-      } finally {
-        busy = false;
-        button.removeAttribute("aria-busy");
-      }
+      attempt(button, submit);
     },
   }, h("div", { class: "fields" }, fields),
   h("div", { class: "foot" }, h("p", { class: "form-error error", role: "alert" }),
-    h("div", { class: "buttons" }, button, cancel && h("button", { type: "button", onclick: cancel }, t("cancel")), extra)));
+    h("div", { class: "buttons" }, button, extra?.(attempt), cancel && h("button", { type: "button", onclick: cancel }, t("cancel")))));
   return element;
 }

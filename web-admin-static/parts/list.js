@@ -7,6 +7,7 @@ import { edit } from "./editor.js";
 import { dialog, question } from "./dialog.js";
 import { icon } from "./icons.js";
 import { t } from "./i18n.js";
+import { effects } from "./preview.js";
 import { noteError, noteSaved, problem } from "./notes.js";
 import { may } from "./session.js";
 import { adjust, go, here, withParams } from "./router.js";
@@ -166,7 +167,8 @@ export function listPage(kind) {
   async function remove(row) {
     const users = kind.usedBy?.(row, more) ?? [];
     if (users.length) return blocked(row, users.map((each) => h("a", { href: each.href }, each.name)));
-    const agreed = await question(t(`${words}.delete`), [h("p", {}, t("delete.question", { name: row.name })), h("p", { class: "hint" }, t(`${words}.delete.text`))], { yes: t(kind.removes ?? "delete"), danger: true });
+    const preview = await kind.resource.previewRemoval?.(idOf(row)).catch(() => null);
+    const agreed = await question(t(`${words}.delete`), [h("p", {}, t("delete.question", { name: row.name })), h("p", { class: "hint" }, t(`${words}.delete.text`)), preview && effects(preview)], { yes: t(kind.removes ?? "delete"), danger: true });
     if (!agreed) return;
     try {
       noteSaved(await kind.resource.remove(idOf(row)));

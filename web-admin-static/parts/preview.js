@@ -1,0 +1,35 @@
+// What a write would do, told before it is done: what changes, which routes serve otherwise, what runs on them.
+
+import { h } from "../dom.js";
+import { change } from "./changes.js";
+import { dialog } from "./dialog.js";
+import { diff } from "./diff.js";
+import { t } from "./i18n.js";
+
+/** The forms whose words name the fields of each kind. */
+export const WORDS = { route: "route", domain: "domain", "tls-certificate": "certificate", "service-source": "source", consumer: "consumer", account: "user", token: "token" };
+
+const MOST = 20;
+
+/** Each resource with its fields; those that come or go are told in a line. */
+export function changesList(changes) {
+  if (!changes?.length) return h("p", { class: "soft" }, t("preview.nothing"));
+  return h("ul", { class: "changes" }, changes.map((each) => h("li", {}, change(each), each.action === "update" && diff(WORDS[each.kind] ?? "audit", each.before, each.after))));
+}
+
+/** What comes of it beyond the objects themselves. */
+export function effects({ routes, moreRoutes, shadowed, streams }) {
+  return [
+    shadowed?.length > 0 && h("div", { class: "aside bad" }, h("strong", {}, t("preview.shadowed")), h("ul", {}, shadowed.slice(0, MOST).map((each) => h("li", {}, t("preview.shadowed.by", each))))),
+    routes?.length > 0 && h("div", { class: "aside" }, h("strong", {}, t("preview.routes")), h("ul", {}, routes.slice(0, MOST).map((each) => h("li", {}, h("strong", {}, each.route),
+      each.gains?.length > 0 && ` + ${each.gains.join(", ")}`, each.loses?.length > 0 && ` − ${each.loses.join(", ")}`))), (routes.length > MOST || moreRoutes > 0) && h("p", {}, t("more", { n: Math.max(0, routes.length - MOST) + (moreRoutes ?? 0) }))),
+    streams?.touched > 0 && h("p", { class: "aside warn" }, t("preview.streams", { n: streams.touched })),
+  ];
+}
+
+/** The preview of a form, above it. */
+export function previewed(preview) {
+  dialog(t("preview.title"), (close) => h("div", { class: "content" },
+    h("p", { class: "hint" }, t("preview.text")), changesList(preview.changes), effects(preview), (preview.warnings ?? []).map((each) => h("p", { class: "aside warn" }, each)),
+    h("div", { class: "buttons" }, h("button", { type: "button", class: "primary", autofocus: true, onclick: close }, t("conflict.back")))), { kind: "box wide" });
+}
