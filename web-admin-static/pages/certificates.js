@@ -96,12 +96,14 @@ function fields(draft, more, isNew) {
   async function ask(found) {
     const { name, version, cert, key, passphrase } = draft.value;
     const asked = seen;
+    // Saved meanwhile, or about to be: that answer tells the same.
+    if (!told.isConnected || told.closest("form").querySelector("[aria-busy]")) return;
     try {
       const { changes } = await api.certificates.preview({ name: name || "new", version, cert, key, passphrase }, isNew ? null : name);
       if (asked === seen) show([...found, ...facts(changes[0]?.after?.facts ?? {})]);
     } catch (error) {
-      const told = (error.fields ?? []).filter(([field]) => ["cert", "key", "passphrase"].includes(field));
-      if (asked === seen) show([...found, ...told.map(([, message]) => ["bad", message])]);
+      const wrong = (error.fields ?? []).filter(([field]) => ["cert", "key", "passphrase"].includes(field));
+      if (asked === seen) show([...found, ...wrong.map(([, message]) => ["bad", message])]);
     }
   }
 
