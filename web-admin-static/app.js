@@ -9,13 +9,21 @@ import { alone, frame } from "./parts/frame.js";
 import { loadWords, t } from "./parts/i18n.js";
 import { clearNotes, noteError, problem } from "./parts/notes.js";
 import { askBeforeLeaving, here, onAddress } from "./parts/router.js";
-import { setUser, user } from "./parts/session.js";
+import { config, setConfig, setUser, user } from "./parts/session.js";
 import { allowed, pages, start } from "./pages/index.js";
 
 const app = document.getElementById("app");
 let shown = null;
 let shell = null;
 
+/** Where one begins: what the setting says, in words of this page or of Higress's console. */
+function home() {
+  const wanted = (config["index.redirect-target"] || "").replace(/^[#/]+/, "");
+  const page = HIGRESS[wanted] ?? wanted;
+  return known(page) ? page : start;
+}
+
+const HIGRESS = { route: "routes", domain: "domains", "tls-certificate": "certificates", "service-source": "sources", service: "services", consumer: "consumers", system: "settings" };
 const known = (page) => page in pages && allowed(page);
 
 async function logout() {
@@ -35,7 +43,7 @@ async function logout() {
 function follow() {
   if (!user) return;
   const { page } = here();
-  const name = known(page) ? page : start;
+  const name = known(page) ? page : home();
   if (shown?.name === name) return shown.page.follow?.();
   clearNotes();
   shell ??= frame(app, user, { logout, redraw: () => { shell = shown = null; show(); } });
@@ -47,7 +55,7 @@ function follow() {
 async function show() {
   try {
     if (!user) {
-      const config = await get("/system/config");
+      setConfig(await get("/system/config"));
       if (!config["system.initialized"]) return alone(app, t("init.title"), init(show), show);
       try {
         setUser(await get("/user/info"));

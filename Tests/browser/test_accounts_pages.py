@@ -106,6 +106,12 @@ def test_settings_are_changed_and_reset(admin, api, browsers):
     other = browsers()
     other.open().see("Ask the gateway team.")
     admin.click("Default session.lifetime").see("86400")
+    # Where one begins after the login, and whether one may change the password.
+    admin.click("Edit index.redirect-target").fill("value", "/domain").click("Save", exact=True).no_dialog()
+    admin.click("Edit admin.password-change.disabled").fill("value", True).click("Save", exact=True).no_dialog()
+    other.reload()
+    other.login().see("Host names that clients use").click("Account of admin")
+    assert "Change password" not in other.text and "Log out" in other.text
 
 
 def test_route_tester_says_which_and_why_not_the_others(admin, api):

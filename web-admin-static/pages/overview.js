@@ -9,6 +9,7 @@ import { dateTime, number, relative, t } from "../parts/i18n.js";
 import { icon } from "../parts/icons.js";
 import { sum, whenWorkers } from "../parts/live.js";
 import { problem } from "../parts/notes.js";
+import { may } from "../parts/session.js";
 import { address } from "../parts/router.js";
 
 function tile(page, count, words) {
@@ -20,7 +21,7 @@ function guide({ certificates, domains, sources, routes }) {
   const steps = [
     ["certificates", certificates.length], ["domains", domains.some((each) => each.name !== api.ANY_HOST)], ["sources", sources.length], ["routes", routes.length],
   ].map(([page, done]) => ({ page, done: Boolean(done) }));
-  if (steps.every((each) => each.done)) return null;
+  if (steps.every((each) => each.done) || !may("editor")) return null;
   const next = steps.find((each) => !each.done);
   return h("section", { class: "panel guide" }, h("h2", {}, t("guide.title")), h("p", { class: "lead" }, t("guide.text")),
     h("ol", { class: "steps" }, steps.map((each) => h("li", { class: each.done ? "done" : each === next ? "next" : "" }, h("span", { class: "tick" }, each.done ? icon("check") : ""),

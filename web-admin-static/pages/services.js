@@ -7,6 +7,7 @@ import { whenBack } from "../parts/connection.js";
 import { t } from "../parts/i18n.js";
 import { emptyState, table, tool } from "../parts/list.js";
 import { noteError } from "../parts/notes.js";
+import { may } from "../parts/session.js";
 import { address } from "../parts/router.js";
 import { routesOfServices } from "./sources.js";
 
@@ -23,8 +24,8 @@ export default () => {
       { key: "protocol", label: t("source.protocol"), text: (row) => row.protocol ?? "http", cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
       { key: "usedBy", label: t("usedBy"), sort: (row) => (routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(routesOf.get(row.name) ?? [], "routes", "count.routes", row.name) },
     ],
-    actions: (row) => h("a", { class: "button", href: address("routes", { new: "1", service: row.name }) }, t("service.route")),
-    empty: () => emptyState("services", t("service.empty"), t("service.empty.text"), h("a", { class: "button primary", href: address("sources", { new: "1" }) }, t("source.new"))),
+    actions: may("editor") && ((row) => h("a", { class: "button", href: address("routes", { new: "1", service: row.name }) }, t("service.route"))),
+    empty: () => emptyState("services", t("service.empty"), t("service.empty.text"), may("editor") && h("a", { class: "button primary", href: address("sources", { new: "1" }) }, t("source.new"))),
   });
 
   async function refresh() {

@@ -7,6 +7,7 @@ import { icon } from "./icons.js";
 import { choose, language, languages, t } from "./i18n.js";
 import { liveState } from "./live.js";
 import { menu } from "./menu.js";
+import { config } from "./session.js";
 import { nextTheme, theme } from "./theme.js";
 
 function languageChoice(redraw) {
@@ -66,9 +67,9 @@ export function frame(app, user, { logout, redraw }) {
       h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.focus(); } }, t("skip")),
       h("header", { class: "top" }, opener, brand(), h("span", { class: "grow" }), liveState(), languageChoice(redraw), themeChoice(),
         menu(h("span", { class: "account" }, icon("users"), h("span", { class: "user" }, user.displayName || user.name)), t("account", { name: user.displayName || user.name }), [
-          [t("password.title"), () => changePassword(user, redraw)],
+          !config["admin.password-change.disabled"] && [t("password.title"), () => changePassword(user)],
           [t("logout"), logout],
-        ])),
+        ].filter(Boolean))),
       nav, h("div", { class: "veil", onclick: () => toggle(false) }), main);
   }
 

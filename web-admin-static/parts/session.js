@@ -4,6 +4,13 @@ const ROLES = ["viewer", "editor", "admin"];
 
 export let user = null;
 
+/** The flat settings that the API tells before anybody has logged in. */
+export let config = {};
+
+export function setConfig(value) {
+  config = value;
+}
+
 export function setUser(value) {
   user = value;
 }
