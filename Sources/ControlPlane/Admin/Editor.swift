@@ -149,17 +149,19 @@ package struct WaitRequest: Sendable {
 
     package init(_ request: Request) throws(Problem) {
         let query = request.uri.queryParameters
+        var duration = Duration.seconds(10)
+        // Without `wait` it does nothing; a mistake in it is told all the same.
+        if let text = query["timeout"], !text.isEmpty {
+            guard let given = Self.duration(text), given <= Self.longest else {
+                throw .invalidQuery("timeout", "Must be a time of at most 60s, as in 10s or 500ms.")
+            }
+            duration = given
+        }
         switch query["wait"] {
         case nil, "": return
-        case "live": break
+        case "live": timeout = duration
         default: throw .invalidQuery("wait", "Must be live.")
         }
-        timeout = .seconds(10)
-        guard let text = query["timeout"], !text.isEmpty else { return }
-        guard let duration = Self.duration(text), duration <= Self.longest else {
-            throw .invalidQuery("timeout", "Must be a time of at most 60s, as in 10s or 500ms.")
-        }
-        timeout = duration
     }
 
     private static func duration(_ text: Substring) -> Duration? {

@@ -26,6 +26,9 @@ struct RouteController: Sendable {
         let query = request.uri.queryParameters
         let domain = query["domainName"].flatMap { $0.isEmpty ? nil : String($0) }
         // Every route here is the console's own, so `all` adds nothing; Higress refuses the combination.
+        guard ["true", "false", "", nil].contains(query["all"]) else {
+            throw Problem.invalidQuery("all", "Must be true or false.")
+        }
         if domain != nil, query["all"] == "true" {
             throw Problem.invalidQuery("all", "Cannot be combined with domainName.")
         }
