@@ -514,7 +514,7 @@ def test_the_upstream_s_own_word_is_dropped(site):
             wire.read_request()
             wire.send(
                 b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: https://other.example\r\n"
-                b"Access-Control-Allow-Credentials: true\r\nContent-Length: 0\r\n\r\n"
+                b"Access-Control-Allow-Credentials: true\r\nAccess-Control-Max-Age: 5\r\nContent-Length: 0\r\n\r\n"
             )
 
     from peers.http1 import RawServer

@@ -112,7 +112,7 @@ extension ExchangePointer {
         var kept = FieldSlot.regular
         for index in FieldSlot.regular..<count {
             let field = fields[index]
-            if field.namelen > 22, memcmp(field.name, "access-control-", 15) == 0 { continue }
+            if field.namelen > 15, memcmp(field.name, "access-control-", 15) == 0 { continue }
             fields[kept] = field
             kept &+= 1
         }
