@@ -130,16 +130,17 @@ package struct PageRequest: Hashable, Sendable {
 }
 
 /// Times as answers tell them and queries give them.
-enum Timestamp {
+package enum Timestamp {
     private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 
     /// RFC 3339 in UTC, of Unix milliseconds.
-    static func text(_ milliseconds: Int64) -> String {
-        style.format(Date(timeIntervalSince1970: Double(milliseconds) / 1_000))
+    package static func text(_ milliseconds: Int64) -> String {
+        // The format cuts what is behind its last digit, and most milliseconds are a hair less as a fraction of seconds.
+        style.format(Date(timeIntervalSince1970: (Double(milliseconds) + 0.5) / 1_000))
     }
 
     /// Unix milliseconds of RFC 3339, with or without fractions; `nil`: it is none.
-    static func milliseconds(_ text: some StringProtocol) -> Int64? {
+    package static func milliseconds(_ text: some StringProtocol) -> Int64? {
         let text = String(text)
         guard let date = (try? style.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text)) else { return nil }
         return Int64((date.timeIntervalSince1970 * 1_000).rounded())
