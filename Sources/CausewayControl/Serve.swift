@@ -21,6 +21,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Unix socket for workers. Default: DATA/channel.sock.")
     var channel: String?
 
+    @Option(help: "A worker's --inspect-socket, for live streams and statistics; may be repeated.")
+    var inspectSocket: [String] = []
+
     @Option(help: "Address of the gateway's listeners.")
     var gatewayAddress = "127.0.0.1"
 

@@ -34,7 +34,8 @@ package struct ControlPlane: Sendable {
         var settings = GatewaySettings()
         for assignment in options.settings { try settings.set(assignment) }
         let compiler = SnapshotCompiler(listeners: Self.listeners(options, settings), settings: settings)
-        let editor = Editor(store: store, compiler: compiler, publisher: publisher)
+        let inspection = WorkerInspection(paths: options.inspectSockets)
+        let editor = Editor(store: store, compiler: compiler, publisher: publisher, inspection: inspection)
         try await editor.publishStored(logger: logger)
 
         let setupCode = SetupCode()
@@ -47,6 +48,7 @@ package struct ControlPlane: Sendable {
         var parts = AdminParts(
             store: store, editor: editor, publisher: publisher, authenticator: authenticator,
             hosts: HostRule(names: options.hosts), setupCode: setupCode)
+        parts.inspection = inspection
         parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
         parts.apiDocument = try options.apiDocument.map(Self.text)

@@ -11,6 +11,8 @@ package struct ControlPlaneOptions: Sendable {
     package var adminPort = 8080
     /// Unix socket for workers; `nil`: DATA/channel.sock.
     package var channel: String?
+    /// Inspection sockets of this machine's workers.
+    package var inspectSockets: [String] = []
     package var gatewayAddress = "127.0.0.1"
     package var httpPort: UInt16 = 8000
     package var httpsPort: UInt16 = 8443

@@ -45,8 +45,9 @@ package struct Draft: Sendable {
     package var changesNothing: Bool { changes.isEmpty }
 
     /// Creates or replaces; gives back what will be stored. A value equal to the stored one changes nothing.
+    /// `id`: of one that was here before and comes back, so that it is as old as it was.
     @discardableResult
-    package mutating func put<R: Resource>(_ resource: R) -> R {
+    package mutating func put<R: Resource>(_ resource: R, as id: Int64? = nil) -> R {
         var resource = resource
         let path: WritableKeyPath<StoredConfiguration, ResourceTable<R>> = R.collection
         let old = configuration[keyPath: path][resource.name]
@@ -54,8 +55,9 @@ package struct Draft: Sendable {
             resource.version = old.value.version
             if resource == old.value { return resource }
         }
-        let id = old?.id ?? nextID
-        if old == nil { nextID += 1 }
+        let given = id
+        let id = old?.id ?? given ?? nextID
+        if old == nil, given == nil { nextID += 1 }
         resource.version = String(configuration.version)
         configuration[keyPath: path][resource.name] = Stored(id: id, value: resource)
         record(ResourceChange(kind: R.kind, name: resource.name, action: old == nil ? .create : .update), resource, id)
@@ -67,6 +69,12 @@ package struct Draft: Sendable {
         let path: WritableKeyPath<StoredConfiguration, ResourceTable<R>> = R.collection
         guard let old = configuration[keyPath: path].removeValue(forKey: name) else { return }
         record(ResourceChange(kind: R.kind, name: name, action: .delete), nil, old.id)
+    }
+
+    /// Removes one of a kind that is known at run time only.
+    package mutating func remove(_ kind: ResourceKind, named name: String) {
+        func remove<R: Resource>(_ type: R.Type, _ draft: inout Draft) { draft.remove(type, named: name) }
+        remove(kind.type, &self)
     }
 
     private mutating func record(_ change: ResourceChange, _ resource: (any Resource)?, _ id: Int64) {

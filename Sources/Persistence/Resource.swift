@@ -13,6 +13,26 @@ package enum ResourceKind: String, Sendable, CaseIterable {
     case consumer = "consumer"
 }
 
+extension ResourceKind {
+    package var type: any Resource.Type {
+        switch self {
+        case .domain: Console.Domain.self
+        case .certificate: StoredCertificate.self
+        case .route: Console.Route.self
+        case .serviceSource: Console.ServiceSource.self
+        case .consumer: Console.Consumer.self
+        }
+    }
+}
+
+extension StoredConfiguration {
+    /// The resource of that kind and name.
+    package func resource(_ kind: ResourceKind, named name: String) -> (any Resource)? {
+        func find<R: Resource>(_ type: R.Type) -> (any Resource)? { self[keyPath: R.collection][name]?.value }
+        return find(kind.type)
+    }
+}
+
 /// Something that a version covers.
 package protocol Resource: Hashable, Sendable {
     static var kind: ResourceKind { get }

@@ -69,12 +69,24 @@ extension Store {
         }
     }
 
-    private func auditRecord(_ row: Row, _ db: Database) throws -> AuditRecord {
+    /// Something that was done and changed nothing here.
+    package func note(
+        _ action: String, kind: String, name: String, detail: String? = nil, by author: Author
+    ) async throws {
+        try await writing { db in
+            try Self.audit(db, by: author, action: action, kind: kind, name: name, detail: detail)
+        }
+    }
+
+    func auditRecord(_ row: Row, _ db: Database) throws -> AuditRecord {
         var record = AuditRecord(
             id: row["id"], at: row["at"], actor: row["actor"], address: row["address"], via: row["via"],
             action: row["action"], kind: row["kind"], name: row["name"], version: row["version"],
             detail: row["detail"], before: try Self.json(row["old_value"]), after: try Self.json(row["new_value"]))
-        if let version = record.version, let kind = record.kind, let name = record.name {
+        // What a version that is not kept any more held was written into the entry when it went.
+        if record.before == nil, record.after == nil, let version = record.version, let kind = record.kind,
+            let name = record.name
+        {
             record.before = try change(of: kind, name, "version < ?", version, db)
             record.after = try change(of: kind, name, "version = ?", version, db)
         }
@@ -82,7 +94,7 @@ extension Store {
     }
 
     /// The newest value of a resource among the changes that the condition admits.
-    private func change(
+    func change(
         of kind: String, _ name: String, _ condition: String, _ version: Int64, _ db: Database
     ) throws -> JSONValue? {
         let row = try Row.fetchOne(
@@ -93,21 +105,15 @@ extension Store {
                 WHERE kind = ? AND name = ? AND \(condition) ORDER BY version DESC LIMIT 1
                 """, arguments: [kind, name, version])
         guard let row, let body: String = row["body"] else { return nil }
-        var value = try Self.json(body) ?? .null
-        if let sealed: Data = row["sealed"], case .object(var members) = value {
-            let field: String = row["field"]
-            members["\(field)Fingerprint"] = .string(fingerprint(of: sealed, id: row["secret_id"], field: field))
-            value = .object(members)
-        }
-        return value
+        let secret = try Self.secret(in: row, of: "\(kind) \(name)", key: sealingKey)
+        let field: String = row["field"] ?? ""
+        return try Self.readable(body, secret: secret.map { (field, fingerprint(of: $0.bytes)) })
     }
 
     /// Equal for equal secrets of this installation. Keyed, so that a short password cannot be found by trying.
-    private func fingerprint(of sealed: Data, id: Int64, field: String) -> String {
-        let context = Self.secretContext(id: id, field: field, key: sealingKey)
-        guard let opened = try? sealingKey.open(Array(sealed), context: context) else { return "unreadable" }
+    func fingerprint(of secret: [UInt8]) -> String {
         let key = Secret(HMAC.sha256(Array("causeway fingerprint".utf8), key: sealingKey.secret).bytes)
-        return String(HMAC.sha256(opened, key: key).hex.prefix(16))
+        return String(HMAC.sha256(secret, key: key).hex.prefix(16))
     }
 
     static func json(_ text: String?) throws -> JSONValue? {

@@ -40,17 +40,7 @@ extension Store {
         _ type: R.Type, _ row: Row, _ key: SealingKey, _ configuration: inout StoredConfiguration
     ) throws {
         let name: String = row["name"]
-        var secret: Secret?
-        if let sealed: Data = row["sealed"] {
-            do {
-                secret = Secret(
-                    try key.open(
-                        Array(sealed), context: secretContext(id: row["secret_id"], field: row["field"], key: key)))
-            } catch {
-                throw StoreError(
-                    .damaged, "The secret of \(R.kind.rawValue) \(name) in the database cannot be opened: \(error)")
-            }
-        }
+        let secret = try secret(in: row, of: "\(R.kind.rawValue) \(name)", key: key)
         let body: String = row["body"]
         var resource: R
         do {
@@ -61,6 +51,17 @@ extension Store {
         let version: Int64 = row["version"]
         resource.version = String(version)
         configuration[keyPath: R.collection][name] = Stored(id: row["id"], value: resource)
+    }
+
+    /// The secret of a row that has its columns; `nil`: the resource has none.
+    static func secret(in row: Row, of subject: String, key: SealingKey) throws -> Secret? {
+        guard let sealed: Data = row["sealed"] else { return nil }
+        do {
+            let context = secretContext(id: row["secret_id"], field: row["field"], key: key)
+            return Secret(try key.open(Array(sealed), context: context))
+        } catch {
+            throw StoreError(.damaged, "The secret of \(subject) in the database cannot be opened: \(error)")
+        }
     }
 
     /// Bound to the place where the sealed bytes stand, so that they mean nothing elsewhere.

@@ -16,15 +16,20 @@ package struct VersionRecord: Hashable, Sendable {
 }
 
 extension Store {
+    /// Those that are kept.
     package func versionCount() async throws -> Int {
-        try await reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM version") ?? 0 }
+        try await reading { db in
+            try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM version WHERE number >= ?", arguments: [try Self.oldest(db)]) ?? 0
+        }
     }
 
     /// Newest first.
     package func versions(offset: Int, limit: Int) async throws -> [VersionRecord] {
         try await reading { db in
             try Row.fetchAll(
-                db, sql: "SELECT * FROM version ORDER BY number DESC LIMIT ? OFFSET ?", arguments: [limit, offset]
+                db, sql: "SELECT * FROM version WHERE number >= ? ORDER BY number DESC LIMIT ? OFFSET ?",
+                arguments: [try Self.oldest(db), limit, offset]
             ).map { try Self.record($0, db) }
         }
     }
@@ -32,8 +37,11 @@ extension Store {
     package func version(_ number: UInt64) async throws -> VersionRecord? {
         guard let number = Int64(exactly: number) else { return nil }
         return try await reading { db in
-            try Row.fetchOne(db, sql: "SELECT * FROM version WHERE number = ?", arguments: [number])
-                .map { try Self.record($0, db) }
+            try Row.fetchOne(
+                db, sql: "SELECT * FROM version WHERE number = ? AND number >= ?",
+                arguments: [number, try Self.oldest(db)]
+            )
+            .map { try Self.record($0, db) }
         }
     }
 

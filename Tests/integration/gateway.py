@@ -35,6 +35,7 @@ class Gateway:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.admin_port, self.http_port, self.https_port, self.metrics_port = (free_port() for _ in range(4))
         self.channel = self.folder / "channel.sock"
+        self.inspect = self.folder / "inspect.sock"
         self.access_log_path = self.folder / "access.log"
         self.state = self.folder / "worker"
         self.data = self.folder / "control"
@@ -48,6 +49,8 @@ class Gateway:
                 self.data,
                 "--channel",
                 self.channel,
+                "--inspect-socket",
+                self.inspect,
                 "--admin-port",
                 self.admin_port,
                 "--gateway-address",
@@ -85,6 +88,7 @@ class Gateway:
                 log_level,
                 "--access-log",
                 self.access_log_path if access_log == "file" else access_log,
+                *(() if "--inspect-socket" in worker_options else ("--inspect-socket", self.inspect)),
                 *worker_options,
             ],
             self.folder / "worker.log",

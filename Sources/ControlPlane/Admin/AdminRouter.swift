@@ -12,6 +12,7 @@ package struct AdminParts: Sendable {
     package var authenticator: Authenticator
     package var hosts: HostRule
     package var setupCode: SetupCode
+    package var inspection = WorkerInspection(paths: [])
     /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
     package var servesTLS = false
     /// Largest body of a request, in bytes.
@@ -67,8 +68,10 @@ package struct AdminParts: Sendable {
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
+        StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
-        VersionController(store: store, publisher: publisher).addRoutes(to: api.group("versions"))
+        VersionController(store: store, editor: editor, publisher: publisher, bodyLimit: bodyLimit)
+            .addRoutes(to: api.group("versions"))
         methods.learn(router.routes.map { ($0.path.description, $0.method) })
         return router
     }

@@ -129,21 +129,31 @@ package struct PageRequest: Hashable, Sendable {
     }
 }
 
-/// Times as answers tell them and queries give them.
+/// Times as answers tell them and queries give them. Milliseconds are not trusted to floating point: what was told can be
+/// asked for.
 package enum Timestamp {
-    private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+    private static let style = Date.ISO8601FormatStyle()
 
     /// RFC 3339 in UTC, of Unix milliseconds.
     package static func text(_ milliseconds: Int64) -> String {
-        // The format cuts what is behind its last digit, and most milliseconds are a hair less as a fraction of seconds.
-        style.format(Date(timeIntervalSince1970: (Double(milliseconds) + 0.5) / 1_000))
+        let seconds = milliseconds >= 0 ? milliseconds / 1_000 : (milliseconds - 999) / 1_000
+        let rest = String(milliseconds - seconds * 1_000)
+        let whole = style.format(Date(timeIntervalSince1970: Double(seconds))).dropLast()
+        return "\(whole).\(String(repeating: "0", count: 3 - rest.count))\(rest)Z"
     }
 
     /// Unix milliseconds of RFC 3339, with or without fractions; `nil`: it is none.
     package static func milliseconds(_ text: some StringProtocol) -> Int64? {
-        let text = String(text)
-        guard let date = (try? style.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text)) else { return nil }
-        return Int64((date.timeIntervalSince1970 * 1_000).rounded())
+        var whole = String(text)
+        var fraction: Int64 = 0
+        if let dot = whole.firstIndex(of: ".") {
+            let digits = whole[whole.index(after: dot)...].prefix { $0.isASCII && $0.isNumber }
+            guard !digits.isEmpty, let value = Int64((digits + "00").prefix(3)) else { return nil }
+            fraction = value
+            whole.removeSubrange(dot..<digits.endIndex)
+        }
+        guard let date = try? style.parse(whole) else { return nil }
+        return Int64(date.timeIntervalSince1970.rounded()) * 1_000 + fraction
     }
 }
 

@@ -15,11 +15,16 @@ package final class Editor: Sendable {
     private let store: Store
     private let compiler: SnapshotCompiler
     private let publisher: Publisher
+    private let inspection: WorkerInspection
     /// What was compiled last: the stored configuration, and what an edit made of it, which is the stored one if the edit was
     /// committed. The next edit starts from the one that it finds stored.
     private let recent = Mutex<[CompiledConfiguration]>([])
 
-    package init(store: Store, compiler: SnapshotCompiler, publisher: Publisher) {
+    package init(
+        store: Store, compiler: SnapshotCompiler, publisher: Publisher,
+        inspection: WorkerInspection = WorkerInspection(paths: [])
+    ) {
+        self.inspection = inspection
         self.store = store
         self.compiler = compiler
         self.publisher = publisher
@@ -36,13 +41,17 @@ package final class Editor: Sendable {
         await publisher.publish(compiled.snapshot)
     }
 
-    /// Runs the edit; the answer of `respond` gets the headers that tell its version and whether it is live.
+    /// Runs the edit; the answer of `respond` gets the headers that tell its version and whether it is live. With
+    /// `?dryRun=true` nothing is stored, and the answer is what would come of it.
     func edit<Answer: Sendable>(
         _ request: Request, _ context: AdminContext, _ body: @escaping @Sendable (inout Draft) throws -> Answer,
         respond: (Edited<Answer>, _ warnings: [String]) throws -> Response
     ) async throws -> Response {
         let wait = try WaitRequest(request)
         let author = try context.author()
+        if try request.flag("dryRun") {
+            return try .json(Envelope(try await preview(by: author, body)))
+        }
         // A client that goes away must not come between storing and publishing: this task is nobody's child.
         let edited = try await Task { try await storeAndPublish(by: author, body) }.value
         if edited.changed {
@@ -76,12 +85,46 @@ package final class Editor: Sendable {
         }
     }
 
+    /// Judges the edit as it would be judged, and leaves everything as it is.
+    private func preview<Answer: Sendable>(
+        by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
+    ) async throws -> Preview {
+        do {
+            // The way out of an edit that stores nothing is an error.
+            _ = try await store.edit(by: author) { [self] draft in
+                _ = try body(&draft)
+                if draft.changesNothing { throw Judged(draft: draft, compiled: nil) }
+                let before = try compiled(draft.original, history)
+                throw Judged(draft: draft, compiled: (before, try judged(draft)))
+            }
+        } catch let judged as Judged {
+            let live = await inspection.streams(route: nil, limit: WorkerInspection.mostStreams)
+            return try Preview(of: judged.draft, judged.compiled, live: live, store: store)
+        }
+        preconditionFailure("a preview ends by its error")
+    }
+
     private func storeAndPublish<Answer: Sendable>(
         by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
     ) async throws -> Edited<Answer> {
         let (edited, snapshot) = try await judgedEdit(by: author, body)
-        if let snapshot { await publisher.publish(snapshot) }
+        if let snapshot {
+            await publisher.publish(snapshot)
+            forgetOldVersions()
+        }
         return edited
+    }
+
+    /// Nobody waits for it: it can be done again with the next version.
+    private func forgetOldVersions() {
+        Task { [store] in
+            do {
+                let kept = Settings.number(.keptVersions, in: try await store.settings())
+                if kept > 0 { _ = try await store.prune(keeping: kept) }
+            } catch {
+                Logger(label: "versions").warning("old versions could not be forgotten", error: error)
+            }
+        }
     }
 
     private func judgedEdit<Answer: Sendable>(
@@ -130,6 +173,13 @@ package final class Editor: Sendable {
         }
         if !errors.isEmpty { throw Problem.invalid(errors) }
     }
+}
+
+/// The end of an edit that stores nothing.
+private struct Judged: Error {
+    let draft: Draft
+    /// `nil`: nothing changes.
+    let compiled: (before: CompiledConfiguration, after: CompiledConfiguration)?
 }
 
 extension ResourceProblem {

@@ -28,6 +28,7 @@ package struct Problem: Error, Sendable {
         case misdirected
         case tooManyAttempts = "too_many_attempts"
         case busy
+        case workerSilent = "worker_silent"
         case storage
         case http
         case `internal`

@@ -32,9 +32,11 @@ struct Setting: Sendable {
 
 /// All of them.
 enum Settings {
-    enum Seconds: String {
+    enum Number: String {
+        /// Seconds.
         case session = "session.lifetime"
         case keptSession = "session.kept-lifetime"
+        case keptVersions = "versions.keep"
     }
 
     static let passwordChangeDisabled = "admin.password-change.disabled"
@@ -58,11 +60,15 @@ enum Settings {
         Setting(
             name: "dashboard.url.log", fallback: .string(""), meaning: "Address of a page with logs.", isPublic: true),
         Setting(
-            name: Seconds.session.rawValue, fallback: .integer(86_400),
+            name: Number.session.rawValue, fallback: .integer(86_400),
             meaning: "Seconds after which a session ends whose cookie goes with the browser.", range: 300...31_536_000),
         Setting(
-            name: Seconds.keptSession.rawValue, fallback: .integer(2_592_000),
+            name: Number.keptSession.rawValue, fallback: .integer(2_592_000),
             meaning: "Seconds of a session that is to be kept (autoLogin).", range: 300...31_536_000),
+        Setting(
+            name: Number.keptVersions.rawValue, fallback: .integer(0),
+            meaning: "Versions that can be shown and brought back; what only older ones held is deleted. 0: all.",
+            range: 0...1_000_000),
     ]
 
     /// What `/system/config` tells besides, because clients of Higress look for it.
@@ -73,9 +79,9 @@ enum Settings {
 
     static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
 
-    static func seconds(_ name: Seconds, in stored: [String: JSONValue]) -> Int {
+    static func number(_ name: Number, in stored: [String: JSONValue]) -> Int {
         guard let value = stored[name.rawValue] ?? named(name.rawValue)?.fallback, case .integer(let number) = value
-        else { return 86_400 }
+        else { return 0 }
         return Int(number)
     }
 

@@ -2,8 +2,8 @@
 // removed only if it is still ours.
 
 // Whichever of the two the compiler sees first in this module counts as the home of `stat` and its like.
-package import CDispatch
-package import Glibc
+import CDispatch
+import Glibc
 
 /// Why there is no socket to listen on. Names the path, as it stops the start of the process.
 package struct ListeningSocketError: Error, Hashable, CustomStringConvertible {
@@ -34,7 +34,7 @@ package struct ListeningSocket: Sendable {
     }
 
     /// `mode`: by default readable and writable by owner and group, by nobody else.
-    package init(path: String, group: gid_t? = nil, mode: mode_t = 0o660) throws(ListeningSocketError) {
+    package init(path: String, group: UInt32? = nil, mode: UInt32 = 0o660) throws(ListeningSocketError) {
         func failure(_ doing: String) -> ListeningSocketError {
             ListeningSocketError(path: path, reason: "\(doing): \(String(cString: strerror(errno)))")
         }

@@ -100,9 +100,13 @@ package struct AccessRule: Hashable, Sendable {
 
         .viewer("POST", "/v1/route-tester"),
         .viewer("GET", "/v1/route-tester/shadowed"),
+        .viewer("GET", "/v1/streams"),
+        .editor("DELETE", "/v1/streams/{id}"),
         .viewer("GET", "/v1/workers"),
         .viewer("GET", "/v1/versions"),
         .viewer("GET", "/v1/versions/{number}"),
+        .viewer("GET", "/v1/versions/{number}/diff"),
+        .editor("POST", "/v1/versions/{number}/rollback"),
     ]
 
     /// The kinds that a token may be limited to.

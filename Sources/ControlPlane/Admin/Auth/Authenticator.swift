@@ -123,7 +123,7 @@ package final class Authenticator: Sendable {
     ) async throws -> (cookie: String, lifetime: Int) {
         let id = Random.bytes(32)
         let now = clock()
-        let lifetime = Settings.seconds(kept ? .keptSession : .session, in: try await store.settings())
+        let lifetime = Settings.number(kept ? .keptSession : .session, in: try await store.settings())
         try await store.openSession(
             SHA256.hash(id), account: account, now: now, expiresAt: now + Int64(lifetime) * 1_000, agent: agent,
             by: Author(name: account.name, address: peer.address, via: "password"))

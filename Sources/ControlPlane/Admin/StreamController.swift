@@ -1,0 +1,52 @@
+// /v1/streams: what runs now through the workers, and the power to end one of it.
+
+import ConsoleModel
+import HTTPTypes
+import Hummingbird
+import Persistence
+
+/// Live streams.
+struct StreamController: Sendable {
+    let store: Store
+    let inspection: WorkerInspection
+
+    func addRoutes(to group: RouterGroup<AdminContext>) {
+        group
+            .get(use: list)
+            .delete("{id}", use: end)
+    }
+
+    private struct Listing: Encodable {
+        var success = true
+        var data: [JSONValue]
+        var total: Int
+        /// There are more than `limit`.
+        var more: Bool
+        var warnings: [String]?
+    }
+
+    private func list(_ request: Request, context: AdminContext) async throws -> Response {
+        let limit = try request.integer("limit") ?? 100
+        guard (1...WorkerInspection.mostStreams).contains(limit) else {
+            throw Problem.invalidQuery("limit", "Must be between 1 and \(WorkerInspection.mostStreams).")
+        }
+        let live = await inspection.streams(route: request.text("route"), limit: limit)
+        var warnings = live.silent.map { "The worker at \($0) does not answer: its streams are missing." }
+        if inspection.paths.isEmpty {
+            warnings.append(
+                "No worker's inspection socket is known: start the control plane with --inspect-socket PATH.")
+        }
+        return try .json(
+            Listing(
+                data: live.streams, total: live.streams.count, more: live.more,
+                warnings: warnings.isEmpty ? nil : warnings))
+    }
+
+    private func end(_ request: Request, context: AdminContext) async throws -> Response {
+        let id = try context.name("id")
+        let author = try context.author()
+        guard try await inspection.end(stream: id) else { throw Problem.unknown("stream", id) }
+        try await store.note("close", kind: "stream", name: id, by: author)
+        return Response(status: .noContent)
+    }
+}
