@@ -15,7 +15,7 @@ from integration.gateway import ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Those end the session that the run lives by, or slow it down after failures.
-APART = ["login", "logout", "changePassword"]
+APART = ["login", "logout", "changePassword", "resetPassword", "revokeSession"]
 
 
 def test_the_document_is_served_as_it_is(gateway):
@@ -44,5 +44,7 @@ def test_the_document_holds(new_gateway, request, tmp_path):
     )
     log = pathlib.Path(gateway.control.log).read_text()
     assert run.returncode == 0, f"{' '.join(map(str, command))}\n{run.stdout[-30000:]}\n{run.stderr[-2000:]}"
+    still = gateway.api.call("GET", "/user/info", auth=False, cookies={"_hi_sess": session})
+    assert still.status_code == 200, "the run lost its session: from then on every answer was a 401"
     assert '"level":"error"' not in log and '"level":"critical"' not in log
     gateway.stop()
