@@ -40,6 +40,7 @@ let lifecycle: [Target.Dependency] = [
     .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ]
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -55,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -80,7 +82,7 @@ let package = Package(
             "ControlPlane",
             [
                 "Persistence", "ConsoleModel", "ConfigModel", "RouteMatching", "ConfigChannel", "TLSMaterial",
-                "Telemetry", "Seal", logging, trees,
+                "Telemetry", "Seal", logging, yams, trees,
             ] + hummingbird + lifecycle + nio),
         .executableTarget(
             name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],

@@ -51,6 +51,14 @@ package enum Scrypt {
         Stored(text)?.parameters != parameters
     }
 
+    /// A key from a passphrase, as long as a sealing key. The same salt and parameters give the same one.
+    package static func key(
+        _ passphrase: Secret, salt: [UInt8], parameters: Parameters = .standard
+    ) throws(ScryptError) -> Secret {
+        guard parameters.isAcceptable, !salt.isEmpty else { throw .malformed }
+        return Secret(try derive(passphrase, salt: salt, parameters).bytes)
+    }
+
     private static func derive(
         _ password: Secret, salt: [UInt8], _ parameters: Parameters
     ) throws(ScryptError) -> Hash256 {

@@ -67,6 +67,7 @@ package struct AdminParts: Sendable {
         RouteController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("routes"))
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
+        DocumentController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))

@@ -81,7 +81,7 @@ struct CertificateController: Sendable {
     }
 
     /// What is in the PEM, or `nil` when none was given; what the worker could not serve is 400 with field and reason.
-    private static func inspect(_ upload: Console.Certificate) throws(Problem) -> StoredCertificate? {
+    static func inspect(_ upload: Console.Certificate) throws(Problem) -> StoredCertificate? {
         guard let certificate = upload.cert, let key = upload.key else { return nil }
         let inspection: CertificateInspection
         do {

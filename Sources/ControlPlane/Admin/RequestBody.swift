@@ -6,9 +6,10 @@ import Hummingbird
 import NIOCore
 
 extension Request {
-    /// Reads and decodes the body; more than `limit` bytes are 413 before they are kept.
+    /// Reads and decodes the body; more than `limit` bytes are 413 before they are kept. `convert` makes JSON of another form.
     func model<Value: Codable & Sendable>(
-        _ type: Value.Type = Value.self, limit: Int
+        _ type: Value.Type = Value.self, limit: Int,
+        converting convert: (([UInt8]) throws(BodyError) -> [UInt8])? = nil
     ) async throws -> (value: Value, warnings: [String]) {
         if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit { throw Problem.tooLarge(limit) }
         let buffer: ByteBuffer
@@ -18,7 +19,9 @@ extension Request {
             throw Problem.tooLarge(limit)
         }
         do {
-            let decoded = try ConsoleJSON.decode(type, from: Array(buffer.readableBytesView))
+            var bytes = Array(buffer.readableBytesView)
+            if let convert { bytes = try convert(bytes) }
+            let decoded = try ConsoleJSON.decode(type, from: bytes)
             return (
                 decoded.value, decoded.unknownFields.map { "\($0): is not a field that is known here; it is ignored." }
             )

@@ -98,6 +98,9 @@ package struct AccessRule: Hashable, Sendable {
         .editor("PUT", "/v1/service-sources/{name}"),
         .editor("DELETE", "/v1/service-sources/{name}"),
 
+        .viewer("GET", "/v1/export"),
+        .admin("POST", "/v1/export", tokens: false),
+        .editor("POST", "/v1/apply"),
         .viewer("POST", "/v1/route-tester"),
         .viewer("GET", "/v1/route-tester/shadowed"),
         .viewer("GET", "/v1/streams"),

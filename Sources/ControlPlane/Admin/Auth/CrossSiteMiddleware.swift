@@ -32,7 +32,8 @@ package enum CrossSiteRule {
     private static func mediaTypeProblem(with request: Request) -> Problem? {
         let type = request.headers[.contentType]?.split(separator: ";").first
         let essence = type?.trimmingCharacters(in: .whitespaces).lowercased()
-        if essence == "application/json" { return nil }
+        // No form can send either, so a page of another site would have to ask first.
+        if essence == "application/json" || essence == "application/yaml" { return nil }
         let hasBody = request.headers[.contentLength].map { $0 != "0" } ?? (request.headers[.transferEncoding] != nil)
         if essence == nil && !hasBody { return nil }
         return Problem(
