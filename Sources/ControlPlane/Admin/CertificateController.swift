@@ -23,7 +23,31 @@ struct CertificateController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        try .json(try Page(of: store.configuration.certificates, PageRequest(request)) { Self.answer($0) })
+        let configuration = store.configuration
+        let page = try PageRequest(request)
+        guard let text = request.text("expiringWithin") else {
+            return try .json(Page(of: configuration.certificates, page) { Self.answer($0, in: configuration) })
+        }
+        guard let seconds = Self.seconds(text) else {
+            throw Problem.invalidQuery("expiringWithin", "Must be a time as in 30d or 12h.")
+        }
+        // With the chain: clients refuse a leaf whose issuer has expired.
+        let end = WallClock.milliseconds() / 1_000 + seconds
+        let soon = configuration.certificates.values.map { ($0.value, $0.value.facts.wholeExpiry) }
+            .filter { $0.1 <= end }.sorted { ($0.1, $0.0.name) < ($1.1, $1.0.name) }
+        return try .json(Page(of: soon, page) { Self.answer($0.0, in: configuration) })
+    }
+
+    /// Of days or hours, up to a hundred years.
+    private static func seconds(_ text: String) -> Int64? {
+        guard let unit = text.last, let count = Int64(text.dropLast()), (0...876_000).contains(count) else {
+            return nil
+        }
+        switch unit {
+        case "d": return min(count, 36_500) * 86_400
+        case "h": return count * 3_600
+        default: return nil
+        }
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
@@ -38,13 +62,14 @@ struct CertificateController: Sendable {
             }
             return draft.put(certificate)
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, warnings + held), status: .created)
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held), status: .created)
         }
     }
 
     private func show(_ request: Request, context: AdminContext) async throws -> Response {
-        guard let certificate = store.configuration.certificates[try context.name()]?.value else { return .missing }
-        return try .json(Envelope(Self.answer(certificate)))
+        let configuration = store.configuration
+        guard let certificate = configuration.certificates[try context.name()]?.value else { return .missing }
+        return try .json(Envelope(Self.answer(certificate, in: configuration)))
     }
 
     private func replace(_ request: Request, context: AdminContext) async throws -> Response {
@@ -64,7 +89,7 @@ struct CertificateController: Sendable {
             try checkVersion("certificate", name, given: upload.version, current: current.version)
             return draft.put(replacement ?? current)
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, warnings + held))
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held))
         }
     }
 
@@ -102,7 +127,7 @@ struct CertificateController: Sendable {
     }
 
     private static func answer(
-        _ certificate: StoredCertificate, _ warnings: [String] = []
+        _ certificate: StoredCertificate, in configuration: StoredConfiguration, _ warnings: [String] = []
     ) -> Remarked<Console.Certificate> {
         var shown = Console.Certificate()
         shown.name = certificate.name
@@ -110,6 +135,9 @@ struct CertificateController: Sendable {
         shown.domains = certificate.facts.names
         shown.validityStart = Console.Certificate.text(ofTime: certificate.facts.notBefore)
         shown.validityEnd = Console.Certificate.text(ofTime: certificate.facts.notAfter)
+        shown.usedBy = configuration.users(ofCertificate: certificate.name).map { "\($0.noun) \($0.name)" }
+        shown.fingerprint = certificate.facts.fingerprint
+        shown.keyType = certificate.facts.keyDescription
         let remarks = certificate.facts.remarks(at: WallClock.milliseconds() / 1_000)
         return Remarked(value: shown, warnings: warnings + remarks.map { "cert: \($0)." })
     }
@@ -129,6 +157,9 @@ extension TLSMaterialError {
 }
 
 extension StoredCertificate.Facts {
+    /// When the first of the leaf and its chain expires.
+    var wholeExpiry: Int64 { min(notAfter, chainExpiry?.notAfter ?? .max) }
+
     /// What a client would hold against the certificate at this moment.
     func remarks(at now: Int64) -> [String] {
         var remarks: [String] = []
