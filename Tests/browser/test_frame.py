@@ -1,9 +1,11 @@
 """What stands around every page: set-up, login, account, languages, themes, losing and finding the control plane."""
 
+import socket
+
 import pytest
 
 from browser.conftest import PASSWORD
-from browser.page import PHONE
+from browser.page import PHONE, Page
 from integration.api import Api
 from integration.waiting import wait_until
 from selenium.webdriver.common.keys import Keys
@@ -199,3 +201,20 @@ def test_phone_menu(browsers, api):
     assert not page.one("#nav").is_displayed()
     page.click("Pages", kinds="button").click("Service sources").see("No service source yet")
     assert not page.one("#nav").is_displayed()
+
+
+def test_worker_that_cannot_open_a_port_is_degraded_and_says_why(new_gateway):
+    gateway = new_gateway()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", gateway.http_port))
+        taken.listen()
+        gateway.start_control()
+        gateway.start_worker(wait=False)
+        page = Page(f"http://127.0.0.1:{gateway.admin_port}")
+        try:
+            page.set_up().open("#/workers").see("Degraded", "This machine does not let these work now", "listener")
+            page.see("Live, degraded")
+            page.open("#/overview").see("is degraded in one point")
+            assert page.problems() == []
+        finally:
+            page.close()

@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "./icons.js";
 import { t } from "./i18n.js";
+import { lookAgain } from "./live.js";
 
 const SHOWN_FOR = 6000;
 const MOST = 4;
@@ -36,6 +37,7 @@ export function raise() {
 /** Says how a write ended: saved, and live or not yet; and the warnings in its answer. */
 export function noteSaved({ content, live }) {
   const outcome = ["true", "no-worker", "rejected", "timeout"].includes(live) ? `live.${live}` : "saved";
+  lookAgain();
   note(t(outcome), live === "rejected" || live === "timeout" ? "bad" : live === "no-worker" ? "warn" : "good");
   for (const warning of content?.warnings || []) note(warning, "warn");
 }

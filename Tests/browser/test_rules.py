@@ -1,0 +1,100 @@
+"""The page's rules without elements: merging two people's changes, finding what differs, reading PEM. Run where they live, in the
+browser."""
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory):
+    """Calls a function of one of the page's modules: rules("parts/draft.js", "merge", base, mine, theirs)."""
+    from browser.page import Page
+    from integration.gateway import Gateway
+
+    gateway = Gateway(tmp_path_factory.mktemp("rules"))
+    gateway.start_control()
+    page = Page(f"http://127.0.0.1:{gateway.admin_port}")
+    page.open()
+
+    def call(module, function, *arguments):
+        return page.driver.execute_async_script(
+            """const [module, name, values, done] = arguments;
+               import(module).then((found) => done(found[name](...values)))""",
+            f"/{module}",
+            function,
+            arguments,
+        )
+
+    yield call
+    page.close()
+    gateway.abandon()
+
+
+BASE = {"name": "r", "path": {"matchType": "PRE", "matchValue": "/"}, "timeouts": None, "services": [{"name": "a", "weight": 1}]}
+
+
+@pytest.mark.parametrize(
+    "mine, theirs, both, taken, path",
+    [
+        ({}, {"timeouts": {"total": 5}}, [], ["timeouts.total"], "/"),
+        ({"path": {"matchType": "PRE", "matchValue": "/m"}}, {"timeouts": {"total": 5}}, [], ["timeouts.total"], "/m"),
+        (
+            {"path": {"matchType": "PRE", "matchValue": "/m"}},
+            {"path": {"matchType": "PRE", "matchValue": "/t"}},
+            ["path.matchValue"],
+            [],
+            "/t",
+        ),
+        # The same change twice is no conflict.
+        ({"path": {"matchType": "PRE", "matchValue": "/x"}}, {"path": {"matchType": "PRE", "matchValue": "/x"}}, [], [], "/x"),
+        # Different members of one object do not clash.
+        (
+            {"path": {"matchType": "EQUAL", "matchValue": "/"}},
+            {"path": {"matchType": "PRE", "matchValue": "/t"}},
+            [],
+            ["path.matchValue"],
+            "/t",
+        ),
+        # A list is one member.
+        ({"services": [{"name": "b", "weight": 1}]}, {"services": [{"name": "a", "weight": 2}]}, ["services"], [], "/"),
+    ],
+)
+def test_merge(rules, mine, theirs, both, taken, path):
+    merged = rules("parts/draft.js", "merge", BASE, {**BASE, **mine}, {**BASE, **theirs, "version": "9"})
+    assert (merged["both"], merged["theirs"]) == (both, taken)
+    assert merged["merged"]["path"]["matchValue"] == path
+    assert merged["merged"]["version"] == "9"
+
+
+def test_what_is_taken_away_conflicts_with_a_change_inside(rules):
+    base = {**BASE, "timeouts": {"total": 1}}
+    merged = rules("parts/draft.js", "merge", base, {**base, "timeouts": None}, {**base, "timeouts": {"total": 2}})
+    assert merged["both"] in (["timeouts"], ["timeouts.total"])
+
+
+@pytest.mark.parametrize(
+    "one, other, equal",
+    [
+        ({"a": None, "b": ""}, {}, True),
+        ({"a": []}, {"a": None}, True),
+        ({"a": {"b": None}}, {"a": None}, True),
+        ({"a": False}, {"a": None}, False),
+        ({"a": 0}, {"a": None}, False),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": [1, 2]}, {"a": [2, 1]}, False),
+    ],
+)
+def test_what_counts_as_a_change(rules, one, other, equal):
+    assert rules("parts/draft.js", "same", one, other) is equal
+
+
+def test_pem_blocks(rules, authority):
+    identity = authority.issue("pem.test")
+    text = f"junk before\r\n{identity.key}{identity.chain}-----BEGIN CERTIFICATE-----\nMIIB\n"
+    found = rules("parts/pem.js", "blocks", text)
+    assert [(each["kind"], each["problem"]) for each in found] == [("key", None), ("certificate", None), ("certificate", "cut")]
+    assert found[1]["text"].strip() == identity.chain.strip()
+    encrypted = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES\n\nQUJD\n-----END RSA PRIVATE KEY-----"
+    assert [(each["encrypted"], each["problem"]) for each in rules("parts/pem.js", "blocks", encrypted)] == [(True, None)]
+    garbled = "-----BEGIN PRIVATE KEY-----\nnot base64!\n-----END PRIVATE KEY-----"
+    assert [each["problem"] for each in rules("parts/pem.js", "blocks", garbled)] == ["garbled"]
+    assert rules("parts/pem.js", "blocks", "nothing") == []
