@@ -87,3 +87,12 @@ def test_live_streams_are_listed_and_ended(admin, api, chat):
             while True:
                 socket.recv(10)
         admin.see("Nothing runs for longer than a second")
+
+
+def test_a_certificate_is_replaced_with_a_preview_that_people_can_read(admin, api, authority):
+    old, new = authority.issue("shop.test"), authority.issue("shop.test", "www.shop.test", key="rsa")
+    api.create_certificate("shop", old.chain, old.key)
+    admin.open("#/certificates?edit=shop").one("dialog input[type=file]").send_keys(f"{new.path}\n{new.key_path}")
+    admin.see("The key belongs to the certificate.").click("Preview", exact=True).see("ECDSA P-256", "RSA 2048", "www.shop.test", "Fingerprint")
+    admin.click("Back to the form").click("Save", exact=True).no_dialog()
+    assert "www.shop.test" in api.get("/v1/tls-certificates/shop")["domains"]

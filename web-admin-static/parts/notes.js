@@ -1,5 +1,6 @@
 // Short notes at the edge of the page: what was done, or what went wrong. They lie above open dialogs.
 
+import { Unreachable } from "../api.js";
 import { h } from "../dom.js";
 import { icon } from "./icons.js";
 import { t } from "./i18n.js";
@@ -48,5 +49,5 @@ export function noteError(error) {
 
 /** What to tell about an error. */
 export function problem(error) {
-  return error.constructor.name === "Unreachable" ? t("away.call") : error.message || String(error);
+  return error instanceof Unreachable ? t("away.call") : error.message || String(error);
 }

@@ -4,17 +4,25 @@ import { h } from "../dom.js";
 import { change } from "./changes.js";
 import { dialog } from "./dialog.js";
 import { diff } from "./diff.js";
-import { t } from "./i18n.js";
+import { dateTime, t } from "./i18n.js";
 
 /** The forms whose words name the fields of each kind. */
 export const WORDS = { route: "route", domain: "domain", "tls-certificate": "certificate", "service-source": "source", consumer: "consumer", account: "user", token: "token" };
 
 const MOST = 20;
 
+/** A certificate by what people know of it, instead of the numbers that are stored. */
+function readable(kind, object) {
+  if (kind !== "tls-certificate" || !object?.facts) return object;
+  const { names, notBefore, notAfter, keyDescription, fingerprint } = object.facts;
+  const moment = (seconds) => dateTime(new Date(seconds * 1000));
+  return { domains: names, start: moment(notBefore), end: moment(notAfter), key: keyDescription, fingerprint };
+}
+
 /** Each resource with its fields; those that come or go are told in a line. */
 export function changesList(changes) {
   if (!changes?.length) return h("p", { class: "soft" }, t("preview.nothing"));
-  return h("ul", { class: "changes" }, changes.map((each) => h("li", {}, change(each), each.action === "update" && diff(WORDS[each.kind] ?? "audit", each.before, each.after))));
+  return h("ul", { class: "changes" }, changes.map((each) => h("li", {}, change(each), each.action === "update" && diff(WORDS[each.kind] ?? "audit", readable(each.kind, each.before), readable(each.kind, each.after)))));
 }
 
 /** What comes of it beyond the objects themselves. */
