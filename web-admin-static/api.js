@@ -78,6 +78,23 @@ export async function call(method, path, body, headers) {
   return { content, live: answer.headers.get("Causeway-Live"), version: answer.headers.get("Causeway-Version"), answer };
 }
 
+/** One call whose answer is a file: its text as it came. */
+export async function text(method, path, body) {
+  const { answer, text: content } = await ask(method, path, body);
+  hooks.answered();
+  if (answer.status === 401 && (await hooks.login())) return text(method, path, body);
+  if (!answer.ok) {
+    let problem = null;
+    try {
+      problem = JSON.parse(content);
+    } catch {
+      problem = { message: content };
+    }
+    throw new ApiError(answer.status, problem);
+  }
+  return { answer, text: content };
+}
+
 /** The data of a GET, out of its envelope. */
 export async function get(path) {
   const { content } = await call("GET", path);

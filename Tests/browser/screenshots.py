@@ -27,6 +27,7 @@ PAGES = [
     "versions",
     "tester?url=https://shop.example/shop.Cart/Get&method=POST",
     "streams",
+    "transfer",
     "users",
     "tokens",
     "sessions",

@@ -13,18 +13,19 @@ import sources from "./sources.js";
 import streams from "./streams.js";
 import tester from "./tester.js";
 import tokens from "./tokens.js";
+import transfer from "./transfer.js";
 import users from "./users.js";
 import versions from "./versions.js";
 import workers from "./workers.js";
 import { may } from "../parts/session.js";
 
 export const start = "overview";
-export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, streams, tester, versions, users, tokens, sessions, audit, settings };
+export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, streams, tester, versions, transfer, users, tokens, sessions, audit, settings };
 export const groups = [
   [null, ["overview"]],
   ["group.traffic", ["routes", "domains", "certificates"]],
   ["group.backends", ["services", "sources", "consumers"]],
-  ["group.operation", ["workers", "streams", "tester", "versions", "audit", "settings"]],
+  ["group.operation", ["workers", "streams", "tester", "versions", "transfer", "audit", "settings"]],
   ["group.access", ["users", "tokens", "sessions"]],
 ];
 

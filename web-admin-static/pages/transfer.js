@@ -1,0 +1,113 @@
+// Import and export: the whole configuration as one document, out and in; what an import would change is told before it is done.
+
+import * as api from "../api.js";
+import { fill, h } from "../dom.js";
+import { Draft } from "../parts/draft.js";
+import { areaField, selectField, switchField, textField, when } from "../parts/fields.js";
+import { form } from "../parts/form.js";
+import { icon } from "../parts/icons.js";
+import { t } from "../parts/i18n.js";
+import { lookAgain } from "../parts/live.js";
+import { note, noteSaved } from "../parts/notes.js";
+import { changesList, effects } from "../parts/preview.js";
+import { may } from "../parts/session.js";
+
+const LARGEST = 64 * 1024 * 1024;
+const isJSON = (text) => text.trimStart().startsWith("{");
+const isSealed = (text) => /"sealed"\s*:\s*"|^sealed\s*:/m.test(text);
+
+/** Gives a text to the browser as a file. */
+function save(text, name, type) {
+  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+function exporting() {
+  const draft = new Draft({ format: "yaml", secrets: false, passphrase: "" });
+  draft.words = "export";
+  return h("section", { class: "panel" }, h("h2", {}, t("export.title")), h("p", { class: "hint" }, t("export.text")), form([
+    selectField(draft, "format", [["yaml", "YAML"], ["json", "JSON"]]),
+    may("admin") && switchField(draft, "secrets"),
+    when(draft, () => draft.get("secrets"), textField(draft, "passphrase", { type: "password", autocomplete: "new-password", keep: true })),
+  ], {
+    draft, label: t("export.submit"),
+    submit: async () => {
+      const { format, secrets, passphrase } = draft.value;
+      const { answer, text } = secrets ? await api.text("POST", `/v1/export?format=${format}`, { passphrase }) : await api.text("GET", `/v1/export?format=${format}`);
+      save(text, `causeway-${new Date().toISOString().slice(0, 10)}.${format}`, answer.headers.get("Content-Type"));
+      note(t("export.done"));
+    },
+  }));
+}
+
+/** The document with its passphrase in it, in its own language. */
+function sealedBy(text, passphrase) {
+  if (!passphrase) return text;
+  return isJSON(text) ? JSON.stringify({ ...JSON.parse(text), passphrase }) : `${text.trimEnd()}\npassphrase: ${JSON.stringify(passphrase)}\n`;
+}
+
+function importing() {
+  const draft = new Draft({ text: "", passphrase: "", prune: false });
+  draft.words = "import";
+  const place = h("div", {});
+  const result = h("div", { role: "status" });
+  const send = (dry) => {
+    const { text, passphrase, prune } = draft.value;
+    const type = isJSON(text) ? "application/json" : "application/yaml";
+    return api.call("POST", `/v1/apply?prune=${Boolean(prune)}&${dry ? "dryRun=true" : "wait=live"}`, sealedBy(text, passphrase), { "Content-Type": type });
+  };
+
+  function draw() {
+    const file = h("input", { type: "file", class: "unseen", tabindex: "-1", "aria-hidden": "true", onchange: () => take(file.files[0]) });
+    const zone = h("div", {
+      class: "drop", ondragover: (event) => { event.preventDefault(); zone.classList.add("over"); }, ondragleave: () => zone.classList.remove("over"),
+      ondrop: (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); },
+    }, icon("file"), h("p", {}, t("import.drop"), " ", h("button", { type: "button", class: "link", onclick: () => file.click() }, t("pem.choose"))), file);
+    fill(place, form([
+      zone, areaField(draft, "text", { rows: 8, placeholder: "format: causeway.configuration/1" }),
+      when(draft, () => isSealed(draft.get("text") ?? ""), textField(draft, "passphrase", { type: "password", autocomplete: "off", keep: true })),
+      switchField(draft, "prune"),
+    ], {
+      draft, label: t("preview"), check: () => ((draft.get("text") ?? "").trim() ? [] : [["text", t("required")]]),
+      submit: async () => {
+        const { content } = await send(true);
+        const { changes, warnings } = content.data;
+        const apply = h("button", { type: "button", class: "primary", onclick: () => attempt(apply) }, t("import.apply"));
+        fill(result, h("section", { class: "panel" }, h("h2", {}, t("preview.title")), h("p", { class: "hint" }, t("preview.text")), changesList(changes), effects(content.data),
+          (content.warnings ?? warnings ?? []).map((each) => h("p", { class: "aside warn" }, each)), changes.length > 0 && h("div", { class: "buttons" }, apply)));
+        result.scrollIntoView({ block: "nearest" });
+      },
+    }));
+  }
+
+  async function attempt(button) {
+    button.disabled = true;
+    try {
+      noteSaved(await send(false));
+      draft.value = { text: "", passphrase: "", prune: false };
+      draft.changed();
+      fill(result);
+      draw();
+      lookAgain();
+    } catch (error) {
+      button.disabled = false;
+      fill(result, h("p", { class: "error", role: "alert" }, error.message));
+    }
+  }
+
+  async function take(file) {
+    if (!file) return;
+    if (file.size > LARGEST) return note(t("pem.large", { name: file.name }), "bad");
+    draft.set("text", await file.text());
+    fill(result);
+    draw();
+  }
+
+  draw();
+  return h("div", {}, h("section", { class: "panel" }, h("h2", {}, t("import.title")), h("p", { class: "hint" }, t("import.lead")), place), result);
+}
+
+export default () => ({
+  element: h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("transfer"))), h("p", { class: "lead" }, t("transfer.lead")), exporting(), may("editor") && importing()),
+});
