@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
-import { expiry, lines, moment, nameCell, usedBy } from "../parts/cells.js";
+import { badge, expiry, lines, moment, nameCell, usedBy } from "../parts/cells.js";
 import { areaField, textField, when } from "../parts/fields.js";
 import { icon } from "../parts/icons.js";
 import { date, dateTime, relative, t } from "../parts/i18n.js";
@@ -132,6 +132,7 @@ export default () => listPage({
   columns: (more) => [
     { key: "name", label: t("certificate.name"), cell: (row) => nameCell(row) },
     { key: "domains", label: t("certificate.domains"), text: (row) => (row.domains ?? []).join(" "), cell: (row) => lines(row.domains ?? []) },
+    { key: "keyType", label: t("certificate.keyType"), text: (row) => row.keyType ?? "", cell: (row) => (row.keyType ? badge(row.keyType) : "–") },
     { key: "end", label: t("certificate.end"), sort: (row) => Number(moment(row.validityEnd) ?? 0), text: (row) => row.validityEnd ?? "", cell: (row) => h("span", { class: "stack" }, expiry(row), row.validityEnd && h("span", { class: "soft small" }, dateTime(moment(row.validityEnd)))) },
     { key: "usedBy", label: t("usedBy"), sort: (row) => (more().domainsOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().domainsOf.get(row.name) ?? [], "domains", "count.domains", row.name) },
   ],

@@ -14,7 +14,7 @@ import { may } from "../parts/session.js";
 
 const LARGEST = 64 * 1024 * 1024;
 const isJSON = (text) => text.trimStart().startsWith("{");
-const isSealed = (text) => /"sealed"\s*:\s*"|^sealed\s*:/m.test(text);
+const isSealed = (text) => /"sealed"\s*:\s*"|^sealed\s*:\s*(?!null\b)\S/m.test(text);
 
 /** Gives a text to the browser as a file. */
 function save(text, name, type) {
@@ -44,7 +44,7 @@ function exporting() {
 /** The document with its passphrase in it, in its own language. */
 function sealedBy(text, passphrase) {
   if (!passphrase) return text;
-  return isJSON(text) ? JSON.stringify({ ...JSON.parse(text), passphrase }) : `${text.trimEnd()}\npassphrase: ${JSON.stringify(passphrase)}\n`;
+  return isJSON(text) ? JSON.stringify({ ...JSON.parse(text), passphrase }) : `${text.replace(/^passphrase\s*:.*$/m, "").trimEnd()}\npassphrase: ${JSON.stringify(passphrase)}\n`;
 }
 
 function importing() {
