@@ -120,6 +120,8 @@ def test_route_tester_says_which_and_why_not_the_others(admin, api):
     api.create_route("cart", ["shop.test"], "one.static", path="/shop.Cart/", protocol="GRPC")
     api.create_route("rest", ["shop.test"], "one.static", path="/")
     api.create_route("posts", ["shop.test"], "one.static", path="/shop.Cart/Add", methods=["GET"])
+    admin.open("#/routes").click("Test cart").see("Taken by")
+    assert admin.value("url") == "http://shop.test/shop.Cart/"
     admin.open("#/tester").click("gRPC call").fill("url", "http://shop.test/shop.Cart/Add").click("Test", exact=True)
     admin.see("Taken by", "Why this one, and why not the others", "outranked", "method differs")
     assert "url=http" in admin.address

@@ -19,9 +19,12 @@ def test_preview_tells_what_saving_would_do_and_saves_nothing(admin, api):
     admin.click("Back to the form")
     assert admin.value("path.matchValue") == "/y"
     admin.fill("path.matchValue", "/x").click("Preview", exact=True).see("Routes that nothing would reach any more", "second on a.test")
+    api.create_route("third", ["a.test"], "one.static", path="/x")
     admin.click("Back to the form").expected.add("400")
     admin.fill("path.matchValue", "nonsense").click("Preview", exact=True)
     assert admin.error("path.matchValue")
+    admin.click("Cancel", exact=True).click("Throw away")
+    admin.open("#/overview").see("One route can never be reached")
 
 
 def test_certificate_is_read_while_it_is_entered(admin, api, authority):

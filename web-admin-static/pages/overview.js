@@ -43,11 +43,12 @@ function tryIt({ domains, routes, sources }) {
   return h("section", { class: "panel" }, h("h2", {}, t("overview.try")), h("p", { class: "hint" }, t("overview.try.text")), copyable(command));
 }
 
-function attention({ certificates, workers }) {
+function attention({ certificates, shadowed, workers }) {
   const ends = certificates.map((each) => ({ name: each.name, end: moment(each.validityEnd) })).filter(({ end }) => end && expiryKind(end) !== "good").sort((one, two) => one.end - two.end);
   const told = [
     ...workers.flatMap((worker) => [worker.heldBack?.length && ["bad", t("overview.heldBack", { worker: worker.id, n: worker.heldBack.length }), address("workers")], worker.degraded?.length && ["warn", t("overview.degraded", { worker: worker.id, n: worker.degraded.length }), address("workers")]]).filter(Boolean),
     ...(workers.some((each) => each.state === "serving") ? [] : [["bad", t("overview.noWorker"), address("workers")]]),
+    ...(shadowed.length ? [["warn", t("tester.shadowed", { n: shadowed.length }), address("tester")]] : []),
     ...ends.map(({ name, end }) => [expiryKind(end), t(end < Date.now() ? "overview.expired" : "overview.expires", { name, when: relative(end) }), address("certificates", { edit: name })]),
   ];
   return h("section", { class: "panel" }, h("h2", {}, t("overview.attention")),
@@ -75,8 +76,8 @@ export default () => {
 
   async function refresh() {
     try {
-      const [domains, certificates, sources, services, routes, versions, workers] = await Promise.all([api.domains.list(), api.certificates.list(), api.sources.list(), api.services.list(), api.routes.list(), api.versions.list(8), api.workers.list()]);
-      known = { domains, certificates, sources, routes };
+      const [domains, certificates, sources, services, routes, versions, workers, shadowed] = await Promise.all([api.domains.list(), api.certificates.list(), api.sources.list(), api.services.list(), api.routes.list(), api.versions.list(8), api.workers.list(), api.get("/v1/route-tester/shadowed")]);
+      known = { domains, certificates, sources, routes, shadowed };
       tell(workers);
       const steps = guide(known);
       fill(body, steps, h("div", { class: "tiles" }, tile("routes", routes.length, t("routes")), tile("domains", domains.length, t("domains")), tile("certificates", certificates.length, t("certificates")), tile("services", services.length, t("services"))),

@@ -4,7 +4,8 @@ import * as api from "../api.js";
 import { h } from "../dom.js";
 import { badge, lines, nameCell } from "../parts/cells.js";
 import { t } from "../parts/i18n.js";
-import { listPage } from "../parts/list.js";
+import { listPage, tool } from "../parts/list.js";
+import { go } from "../parts/router.js";
 import { nameOfDomain } from "./domains.js";
 import { routeFields, tidyRoute } from "./route-form.js";
 
@@ -36,21 +37,39 @@ function target(row) {
   return lines(services.map((each) => (services.length > 1 ? `${each.name} · ${Math.round(((each.weight ?? 100) / (sum || 1)) * 100)} %` : each.name)));
 }
 
-export default () => listPage({
-  name: "routes", words: "route", resource: api.routes, load, fields: routeFields, prepare: tidyRoute, copies: true,
-  blank: (params, { domains, services }) => ({
-    name: "", domains: params.get("domain") ? [params.get("domain")] : domains.length === 1 ? [domains[0].name] : [], path: { matchType: "PRE", matchValue: "/", caseSensitive: null }, methods: [], headers: [], urlParams: [],
-    services: [{ name: params.get("service") ?? (services.length === 1 ? services[0].name : ""), weight: 100 }], protocol: params.get("protocol") ?? null,
-  }),
-  columns: () => [
-    { key: "name", label: t("route.name"), cell: (row) => nameCell(row) },
-    { key: "domains", label: t("domains"), text: (row) => hosts(row).join(" "), cell: (row) => lines(hosts(row)) },
-    {
-      key: "path", label: t("route.path"), text: (row) => `${row.path?.matchValue ?? ""} ${(row.methods ?? []).join(" ")}`,
-      cell: (row) => h("span", { class: "stack" }, h("code", {}, row.path?.matchValue ?? ""), h("span", { class: "soft small" }, [t(`path.${row.path?.matchType ?? "PRE"}`), ...(row.methods ?? []), row.headers?.length && t("count.headers", { n: row.headers.length }), row.urlParams?.length && t("count.params", { n: row.urlParams.length })].filter(Boolean).join(" · "))),
+/** The tester with a request that this route is meant for. */
+function testAddress(row, domains) {
+  const host = row.domains?.[0] ?? "localhost";
+  const secure = domains.some((each) => each.name === host && (each.enableHttps ?? "off") !== "off");
+  const path = row.path?.matchType === "REGULAR" ? "/" : row.path?.matchValue ?? "/";
+  const grpc = (protocolOf(row) ?? "").toUpperCase().startsWith("GRPC");
+  return { url: `${secure ? "https" : "http"}://${host.replace("*", "any")}${path}`, method: row.methods?.[0] ?? (grpc ? "POST" : "GET"), headers: grpc ? "content-type: application/grpc" : null };
+}
+
+export default () => {
+  let domains = [];
+  return listPage({
+    name: "routes", words: "route", resource: api.routes, fields: routeFields, prepare: tidyRoute, copies: true,
+    load: async () => {
+      const found = await load();
+      ({ domains } = found);
+      return found;
     },
-    { key: "services", label: t("services"), text: (row) => (row.services ?? []).map((each) => each.name).join(" "), cell: target },
-    { key: "protocol", label: t("route.protocol"), text: (row) => protocolOf(row) ?? "", cell: (row) => (protocolOf(row) ? badge(protocolOf(row).toUpperCase(), protocolOf(row).toUpperCase().startsWith("GRPC") ? "good" : "") : h("span", { class: "soft" }, t("route.protocol.source"))) },
-    { key: "features", label: t("features"), class: "features", text: (row) => features(row).join(" "), cell: (row) => (features(row).length ? features(row).map((each) => badge(each)) : h("span", { class: "soft" }, "–")) },
-  ],
-});
+    tools: (row) => tool("tester", t("route.test"), () => go("tester", testAddress(row, domains)), { of: row.name }),
+    blank: (params, { domains, services }) => ({
+      name: "", domains: params.get("domain") ? [params.get("domain")] : domains.length === 1 ? [domains[0].name] : [], path: { matchType: "PRE", matchValue: "/", caseSensitive: null }, methods: [], headers: [], urlParams: [],
+      services: [{ name: params.get("service") ?? (services.length === 1 ? services[0].name : ""), weight: 100 }], protocol: params.get("protocol") ?? null,
+    }),
+    columns: () => [
+      { key: "name", label: t("route.name"), cell: (row) => nameCell(row) },
+      { key: "domains", label: t("domains"), text: (row) => hosts(row).join(" "), cell: (row) => lines(hosts(row)) },
+      {
+        key: "path", label: t("route.path"), text: (row) => `${row.path?.matchValue ?? ""} ${(row.methods ?? []).join(" ")}`,
+        cell: (row) => h("span", { class: "stack" }, h("code", {}, row.path?.matchValue ?? ""), h("span", { class: "soft small" }, [t(`path.${row.path?.matchType ?? "PRE"}`), ...(row.methods ?? []), row.headers?.length && t("count.headers", { n: row.headers.length }), row.urlParams?.length && t("count.params", { n: row.urlParams.length })].filter(Boolean).join(" · "))),
+      },
+      { key: "services", label: t("services"), text: (row) => (row.services ?? []).map((each) => each.name).join(" "), cell: target },
+      { key: "protocol", label: t("route.protocol"), text: (row) => protocolOf(row) ?? "", cell: (row) => (protocolOf(row) ? badge(protocolOf(row).toUpperCase(), protocolOf(row).toUpperCase().startsWith("GRPC") ? "good" : "") : h("span", { class: "soft" }, t("route.protocol.source"))) },
+      { key: "features", label: t("features"), class: "features", text: (row) => features(row).join(" "), cell: (row) => (features(row).length ? features(row).map((each) => badge(each)) : h("span", { class: "soft" }, "–")) },
+    ],
+  });
+};
