@@ -9,6 +9,6 @@ struct CausewayControl: AsyncParsableCommand {
         commandName: "causeway-control",
         abstract: "The control plane of Causeway, and commands for its data folder.",
         discussion: "Without a command it serves; `causeway-control serve --help` lists its flags.",
-        version: ControlPlaneVersion.current, subcommands: [Serve.self, ResetPassword.self],
+        version: ControlPlaneVersion.current, subcommands: [Serve.self, ResetPassword.self, Restore.self],
         defaultSubcommand: Serve.self)
 }

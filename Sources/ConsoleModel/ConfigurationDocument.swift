@@ -60,21 +60,41 @@ extension Console {
     package struct ExportRequest: Codable, Hashable, Sendable {
         @JSONField package var passphrase: Concealed<String>? = nil
 
-        package static let shortPassphrase = 12
+        package init() {}
 
         package func check() -> Findings {
             var findings = Findings()
-            let text = passphrase?.value ?? ""
-            if text.isEmpty {
-                findings.refuse("passphrase", "Is required: an export without secrets is a GET.")
-            } else if text.count < Self.shortPassphrase {
-                findings.refuse(
-                    "passphrase",
-                    "Must have at least \(Self.shortPassphrase) characters: the file may be tried without end.")
-            } else if text.utf8.count > 1_024 {
-                findings.refuse("passphrase", "Must have at most 1024 bytes.")
-            }
+            Passphrase.check(passphrase?.value ?? "", &findings)
             return findings
+        }
+    }
+
+    /// What a backup is asked for by. Without a passphrase it does not hold the key of its secrets.
+    package struct BackupRequest: Codable, Hashable, Sendable {
+        @JSONField package var passphrase: Concealed<String>? = nil
+
+        package init() {}
+
+        package func check() -> Findings {
+            var findings = Findings()
+            if let passphrase { Passphrase.check(passphrase.value, &findings) }
+            return findings
+        }
+    }
+
+    private enum Passphrase {
+        static let shortest = 12
+        static let longest = 1_024
+
+        static func check(_ text: String, _ findings: inout Findings) {
+            if text.isEmpty {
+                findings.refuse("passphrase", "Is required.")
+            } else if text.count < shortest {
+                findings.refuse(
+                    "passphrase", "Must have at least \(shortest) characters: the file may be tried without end.")
+            } else if text.utf8.count > longest {
+                findings.refuse("passphrase", "Must have at most \(longest) bytes.")
+            }
         }
     }
 }

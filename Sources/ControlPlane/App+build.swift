@@ -49,6 +49,7 @@ package struct ControlPlane: Sendable {
             store: store, editor: editor, publisher: publisher, authenticator: authenticator,
             hosts: HostRule(names: options.hosts), setupCode: setupCode)
         parts.inspection = inspection
+        parts.backupFolder = options.data
         parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
         parts.apiDocument = try options.apiDocument.map(Self.text)

@@ -85,7 +85,7 @@ package final class Store: Sendable {
         try queue.close()
     }
 
-    private static func makeFolder(_ folder: String) throws {
+    static func makeFolder(_ folder: String) throws {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) {
             guard isFolder.boolValue else { throw StoreError(.folder, "The data folder \(folder) (--data) is a file.") }
@@ -99,7 +99,7 @@ package final class Store: Sendable {
         }
     }
 
-    private static func open(_ path: String) throws -> DatabaseQueue {
+    static func open(_ path: String) throws -> DatabaseQueue {
         // SQLite makes its other files with the permissions of the first.
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {

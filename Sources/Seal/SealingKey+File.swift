@@ -35,6 +35,11 @@ extension SealingKey {
         self = existing
     }
 
+    /// Writes the key to a file that must not be there yet.
+    package func create(at path: String) throws(SealingKeyError) {
+        guard try Self.create(path, self) else { throw SealingKeyError(path: path, reason: "there is a file already") }
+    }
+
     /// `nil` when there is no such file.
     private static func load(_ path: String) throws(SealingKeyError) -> SealingKey? {
         func failure(_ reason: String) -> SealingKeyError { SealingKeyError(path: path, reason: reason) }

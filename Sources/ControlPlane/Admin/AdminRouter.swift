@@ -1,5 +1,6 @@
 // The admin API put together: middleware in the order in which it acts, then the controllers.
 
+import Foundation
 package import Hummingbird
 package import Logging
 package import Persistence
@@ -12,6 +13,8 @@ package struct AdminParts: Sendable {
     package var authenticator: Authenticator
     package var hosts: HostRule
     package var setupCode: SetupCode
+    /// Where a backup stands while it is sent.
+    package var backupFolder = NSTemporaryDirectory()
     package var inspection = WorkerInspection(paths: [])
     /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
     package var servesTLS = false
@@ -68,6 +71,7 @@ package struct AdminParts: Sendable {
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         DocumentController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
+        BackupController(store: store, folder: backupFolder, bodyLimit: bodyLimit).addRoutes(to: api.group("backup"))
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))

@@ -98,6 +98,7 @@ package struct AccessRule: Hashable, Sendable {
         .editor("PUT", "/v1/service-sources/{name}"),
         .editor("DELETE", "/v1/service-sources/{name}"),
 
+        .admin("POST", "/v1/backup", tokens: false),
         .viewer("GET", "/v1/export"),
         .admin("POST", "/v1/export", tokens: false),
         .editor("POST", "/v1/apply"),
