@@ -11,6 +11,7 @@ import requests
 
 from integration.gateway import BINARIES, ROOT
 from integration.test_versions import api, fill, whole, write  # noqa: F401  `api` is a fixture
+from integration.waiting import wait_until
 
 PASSPHRASE = "a passphrase: long"
 
@@ -76,9 +77,9 @@ def test_a_backup_over_what_is_there(gateway_with_worker, tmp_path):
     assert done.returncode == 0, done.stderr
     gateway.start_control()
     assert [each["name"] for each in gateway.api.get("/v1/domains")] == ["kept.test"]
-    gateway.api.create_domain("after.test")
-    [worker] = gateway.workers()
-    assert worker["version"] == int(gateway.api.get("/v1/domains/after.test")["version"])
+    gateway.api.post("/v1/domains", {"name": "after.test"}, live=False)
+    version = int(gateway.api.get("/v1/domains/after.test")["version"])
+    wait_until(lambda: [each["version"] for each in gateway.workers()] == [version], 20, "the worker serves it")
 
 
 @pytest.fixture

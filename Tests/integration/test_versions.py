@@ -74,6 +74,7 @@ def test_two_versions_are_compared(api, authority):
     assert [each["name"] for each in api.get(f"/v1/versions/{last}/diff")["changes"]] == ["r1"], "the one before"
     assert len(api.get(f"/v1/versions/{first}/diff?from=0")["changes"]) == first
     assert identity.key.splitlines()[1] not in str(api.get(f"/v1/versions/{first}/diff?from=0"))
+    assert api.get("/v1/versions/0/diff") == {"from": "0", "to": "0", "changes": []}, "nothing is before the beginning"
     for bad in (f"/v1/versions/{last + 1}/diff", f"/v1/versions/{last}/diff?from=x", "/v1/versions/x/diff"):
         assert api.call("GET", bad).status_code == 404, bad
 

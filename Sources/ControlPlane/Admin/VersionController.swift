@@ -77,7 +77,7 @@ struct VersionController: Sendable {
     private func diff(_ request: Request, context: AdminContext) async throws -> Response {
         let to = try await kept(try context.name("number"))
         let from: UInt64
-        if let text = request.text("from") { from = try await kept(text) } else { from = to - 1 }
+        if let text = request.text("from") { from = try await kept(text) } else { from = to > 0 ? to - 1 : 0 }
         // What was before the first version that is kept is not known, unless nothing was.
         let oldest = try await store.oldestVersion()
         guard from >= oldest || (from == 0 && oldest == 1) else {
