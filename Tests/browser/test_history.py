@@ -14,7 +14,7 @@ def test_preview_tells_what_saving_would_do_and_saves_nothing(admin, api):
     api.create_route("second", ["b.test"], "one.static", path="/x")
     before = api.get("/v1/routes")
     admin.open("#/routes?edit=second").fill("path.matchValue", "/y").click("a.test", kinds="label.chip").click("Preview", exact=True)
-    admin.see("Nothing is stored yet", "/x", "/y", "Domains", "Routes that serve otherwise then")
+    admin.see("Nothing is stored yet", "/x", "/y", "Domains", "Path · Value")
     assert api.get("/v1/routes") == before
     admin.click("Back to the form")
     assert admin.value("path.matchValue") == "/y"
@@ -25,6 +25,16 @@ def test_preview_tells_what_saving_would_do_and_saves_nothing(admin, api):
     assert admin.error("path.matchValue")
     admin.click("Cancel", exact=True).click("Throw away")
     admin.open("#/overview").see("One route can never be reached")
+
+
+def test_preview_of_a_domain_names_the_routes_on_it(admin, api, authority):
+    identity = authority.issue("a.test")
+    api.create_certificate("c", identity.chain, identity.key)
+    api.create_domain("a.test")
+    api.create_static("one", 9)
+    api.create_route("first", ["a.test"], "one.static")
+    admin.open("#/domains?edit=a.test").card("force").fill("certIdentifier", "c").click("Preview", exact=True)
+    admin.see("Other routes that serve otherwise then", "first")
 
 
 def test_certificate_is_read_while_it_is_entered(admin, api, authority):

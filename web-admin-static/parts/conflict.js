@@ -14,7 +14,10 @@ export function shown(value) {
 
 export function nameOf(words, path) {
   const key = `${words}.${path}`;
-  return has(key) ? t(key) : path;
+  const name = has(key) ? t(key) : path;
+  // "Rate limit · Requests": a label alone says too little outside of its section.
+  const [first] = path.split(".");
+  return first !== path && has(key) && has(`${words}.${first}`) ? `${t(`${words}.${first}`)} · ${name}` : name;
 }
 
 /** Resolves to the object to go on with (theirs, with what was chosen), or null when the person goes back to the form. */

@@ -25,12 +25,17 @@ export function changesList(changes) {
   return h("ul", { class: "changes" }, changes.map((each) => h("li", {}, change(each), each.action === "update" && diff(WORDS[each.kind] ?? "audit", readable(each.kind, each.before), readable(each.kind, each.after)))));
 }
 
-/** What comes of it beyond the objects themselves. */
-export function effects({ routes, moreRoutes, shadowed, streams }) {
+/** What a route gains or loses in words that people know; hashes of settings say nothing to them. */
+const told = (list) => (list ?? []).filter((each) => !/settings [0-9a-f]{8}$/.test(each)).join(", ");
+
+/** What comes of it beyond the objects themselves: other routes, and what runs. */
+export function effects({ changes, routes, moreRoutes, shadowed, streams }) {
+  const own = new Set((changes ?? []).filter((each) => each.kind === "route").map((each) => each.name));
+  const others = (routes ?? []).filter((each) => !own.has(each.route));
   return [
     shadowed?.length > 0 && h("div", { class: "aside bad" }, h("strong", {}, t("preview.shadowed")), h("ul", {}, shadowed.slice(0, MOST).map((each) => h("li", {}, t("preview.shadowed.by", each))))),
-    routes?.length > 0 && h("div", { class: "aside" }, h("strong", {}, t("preview.routes")), h("ul", {}, routes.slice(0, MOST).map((each) => h("li", {}, h("strong", {}, each.route),
-      each.gains?.length > 0 && ` + ${each.gains.join(", ")}`, each.loses?.length > 0 && ` − ${each.loses.join(", ")}`))), (routes.length > MOST || moreRoutes > 0) && h("p", {}, t("more", { n: Math.max(0, routes.length - MOST) + (moreRoutes ?? 0) }))),
+    others.length > 0 && h("div", { class: "aside" }, h("strong", {}, t("preview.routes")), h("ul", {}, others.slice(0, MOST).map((each) => h("li", {}, h("strong", {}, each.route),
+      told(each.gains) && ` + ${told(each.gains)}`, told(each.loses) && ` − ${told(each.loses)}`))), (others.length > MOST || moreRoutes > 0) && h("p", {}, t("more", { n: Math.max(0, others.length - MOST) + (moreRoutes ?? 0) }))),
     streams?.touched > 0 && h("p", { class: "aside warn" }, t("preview.streams", { n: streams.touched })),
   ];
 }
