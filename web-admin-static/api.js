@@ -26,7 +26,7 @@ export function onCalls(actions) {
   Object.assign(hooks, actions);
 }
 
-async function ask(method, path, body, headers) {
+async function ask(method, path, body, headers, form = "text") {
   const options = { method, headers: { ...headers }, credentials: "same-origin", cache: "no-store" };
   options.signal = AbortSignal.timeout(method === "GET" ? READ_LIMIT : WRITE_LIMIT);
   if (body instanceof Blob) options.body = body;
@@ -36,7 +36,7 @@ async function ask(method, path, body, headers) {
   }
   try {
     const answer = await fetch(path, options);
-    return { answer, text: await answer.text() };
+    return { answer, text: await answer[form]() };
   } catch (error) {
     hooks.lost();
     throw new Unreachable(error.message);
@@ -78,21 +78,13 @@ export async function call(method, path, body, headers) {
   return { content, live: answer.headers.get("Causeway-Live"), version: answer.headers.get("Causeway-Version"), answer };
 }
 
-/** One call whose answer is a file: its text as it came. */
-export async function text(method, path, body) {
-  const { answer, text: content } = await ask(method, path, body);
+/** One call whose answer is a file, as bytes. */
+export async function file(method, path, body) {
+  const { answer, text: blob } = await ask(method, path, body, {}, "blob");
   hooks.answered();
-  if (answer.status === 401 && (await hooks.login())) return text(method, path, body);
-  if (!answer.ok) {
-    let problem = null;
-    try {
-      problem = JSON.parse(content);
-    } catch {
-      problem = { message: content };
-    }
-    throw new ApiError(answer.status, problem);
-  }
-  return { answer, text: content };
+  if (answer.status === 401 && (await hooks.login())) return file(method, path, body);
+  if (!answer.ok) throw new ApiError(answer.status, await blob.text().then(JSON.parse).catch(() => null));
+  return { answer, blob };
 }
 
 /** The data of a GET, out of its envelope. */

@@ -1,5 +1,7 @@
 """Import and export in the page: a file out, changed, and in again, with what it would change shown first."""
 
+import sqlite3
+
 import pytest
 
 from integration.waiting import wait_until
@@ -56,7 +58,17 @@ def test_secrets_go_under_a_passphrase_and_open_elsewhere(language, admin, api, 
     api.delete("/v1/tls-certificates/out")
     admin.one("main input[type=file]").send_keys(str(document))
     admin.see("Opens the secrets in the document.")
-    admin.script("[...document.querySelectorAll('[data-path=passphrase] input')].at(-1).focus()")
+    admin.script("document.querySelector('textarea').closest('form').querySelector('[data-path=passphrase] input').focus()")
     admin.press("a long passphrase")
     admin.click("Preview", exact=True).see("created", "out.test").click("Apply", exact=True).see("Saved and live.")
     assert api.get("/v1/tls-certificates/out")["domains"] == ["out.test"]
+
+
+def test_a_backup_is_a_database(admin, api, tmp_path):
+    admin.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    api.create_domain("kept.test")
+    admin.open("#/transfer").click("Back up", exact=True).see("Its private keys open only where")
+    file = wait_until(lambda: next(iter(tmp_path.glob("causeway-*.sqlite3")), None), 10)
+    assert file.read_bytes().startswith(b"SQLite format 3\x00")
+    with sqlite3.connect(file) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -16,11 +16,30 @@ const LARGEST = 64 * 1024 * 1024;
 const isJSON = (text) => text.trimStart().startsWith("{");
 const isSealed = (text) => /"sealed"\s*:\s*"|^sealed\s*:\s*(?!null\b)\S/m.test(text);
 
-/** Gives a text to the browser as a file. */
-function save(text, name, type) {
-  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+/** Gives bytes to the browser as a file. */
+function save(blob, name) {
+  const link = h("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+const today = () => new Date().toISOString().slice(0, 10);
+
+/** Everything that the control plane keeps, accounts and audit included. */
+function backup() {
+  const draft = new Draft({ passphrase: "" });
+  draft.words = "backup";
+  return h("section", { class: "panel" }, h("h2", {}, t("backup.title")), h("p", { class: "hint" }, t("backup.text")), form([
+    textField(draft, "passphrase", { type: "password", autocomplete: "new-password", keep: true }),
+  ], {
+    draft, label: t("backup.submit"),
+    submit: async () => {
+      const { answer, blob } = await api.file("POST", "/v1/backup", { passphrase: draft.value.passphrase || null });
+      save(blob, `causeway-${today()}.sqlite3`);
+      const sealed = answer.headers.get("Causeway-Sealing-Key") === "sealed";
+      note(t(sealed ? "export.done" : "backup.keyless"), sealed ? "good" : "warn");
+    },
+  }));
 }
 
 function exporting() {
@@ -34,8 +53,9 @@ function exporting() {
     draft, label: t("export.submit"),
     submit: async () => {
       const { format, secrets, passphrase } = draft.value;
-      const { answer, text } = secrets ? await api.text("POST", `/v1/export?format=${format}`, { passphrase }) : await api.text("GET", `/v1/export?format=${format}`);
-      save(text, `causeway-${new Date().toISOString().slice(0, 10)}.${format}`, answer.headers.get("Content-Type"));
+      const path = `/v1/export?format=${format}`;
+      const { blob } = secrets ? await api.file("POST", path, { passphrase }) : await api.file("GET", path);
+      save(blob, `causeway-${today()}.${format}`);
       note(t("export.done"));
     },
   }));
@@ -109,5 +129,5 @@ function importing() {
 }
 
 export default () => ({
-  element: h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("transfer"))), h("p", { class: "lead" }, t("transfer.lead")), exporting(), may("editor") && importing()),
+  element: h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("transfer"))), h("p", { class: "lead" }, t("transfer.lead")), exporting(), may("editor") && importing(), may("admin") && backup()),
 });
