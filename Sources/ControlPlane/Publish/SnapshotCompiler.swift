@@ -75,7 +75,12 @@ package struct SnapshotCompiler: Sendable {
                         key: object.key, field: "", reason: "has \(size) bytes, at most \(ChannelLimits.objectBytes)"))
             }
         }
-        return problems + RouteTable(virtualHosts: [], routes: routes).problems
+        // A part at a time: tables of a hundred thousand routes would be made to be thrown away.
+        for start in stride(from: 0, to: routes.count, by: 1_000) {
+            let part = Array(routes[start..<min(start + 1_000, routes.count)])
+            problems += RouteTable(virtualHosts: [], routes: part).problems
+        }
+        return problems
     }
 
     /// Certificate authorities are parsed as the worker will parse them.
