@@ -102,16 +102,16 @@ final class ConfigClient: Sendable {
             logger.notice("no snapshot on disk: waiting for the control plane", metadata: ["channel": "\(path)"])
             return
         }
-        let index = SnapshotIndex(stored.snapshot)
-        let outcome =
-            index.isValid
-            ? apply(stored.snapshot, &session, wasServed: true)
-            : .failure(Refusal(reports: index.problems.map { ProblemReport($0) }))
-        switch outcome {
+        switch apply(stored.snapshot, &session, wasServed: true) {
         case .success:
+            logger.notice("serving the snapshot on disk", metadata: ["version": "\(stored.snapshot.version)"])
+            // It was judged before it came to disk. The verdict is for the next one to start from, and holds up nobody here.
+            let index = SnapshotIndex(stored.snapshot)
+            for problem in index.problems.prefix(20) {
+                logger.warning("the snapshot on disk has a problem", metadata: ["problem": "\(problem)"])
+            }
             session.subscriber = SubscriberState(
                 identity: identity, current: stored.snapshot, index: index, served: stored.served)
-            logger.notice("serving the snapshot on disk", metadata: ["version": "\(stored.snapshot.version)"])
         case .failure(let refusal):
             logger.error(
                 "the snapshot on disk cannot be served", metadata: ["reason": "\(refusal.reports.first?.reason ?? "")"])
