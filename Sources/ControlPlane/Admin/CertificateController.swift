@@ -40,9 +40,10 @@ struct CertificateController: Sendable {
 
     /// Of days or hours, up to a hundred years.
     private static func seconds(_ text: String) -> Int64? {
-        guard let unit = text.last, let count = Int64(text.dropLast()), (0...876_000).contains(count) else {
-            return nil
-        }
+        let digits = text.dropLast()
+        guard let unit = text.last, (1...6).contains(digits.count), digits.allSatisfy({ $0.isASCII && $0.isNumber }),
+            let count = Int64(digits), count <= 876_000
+        else { return nil }
         switch unit {
         case "d": return min(count, 36_500) * 86_400
         case "h": return count * 3_600
