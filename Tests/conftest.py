@@ -1,5 +1,10 @@
 """Fixtures: one gateway for a module (`gateway`), gateways that a test may break (`new_gateway`), a CA, peers."""
 
+import os
+
+# The tests fork while grpcio runs: its own handlers for that end the child now and then.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 import pytest
 
 from integration.certificates import Authority
@@ -25,6 +30,11 @@ def pytest_addoption(parser):
     parser.addoption("--schema-examples", type=int, default=5, help="requests by chance for each operation of the API")
     parser.addoption("--bad-bodies", type=int, default=2000, help="malformed bodies that the API gets")
     parser.addoption("--schema-seed", type=int, default=1, help="what chance begins with")
+    parser.addoption("--publishes", type=int, default=1000, help="publishes while streams run that they do not concern")
+    parser.addoption("--publish-streams", type=int, default=500, help="of these streams, of each of two kinds")
+    parser.addoption("--control-kills", type=int, default=1000, help="kills of the control plane during writes")
+    parser.addoption("--worker-kills", type=int, default=200, help="kills of the worker during publishes")
+    parser.addoption("--kill-seed", type=int, default=1, help="what chance begins with")
     parser.addoption("--soak-report", help="file for what the soak test measured, as JSON")
 
 

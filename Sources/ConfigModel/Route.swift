@@ -137,6 +137,17 @@ package enum StreamPolicy: Hashable, Sendable {
     case close
 }
 
+extension Route {
+    /// What becomes of the streams that run on this route when its place is taken by `next`; `nil`: it goes. A route as it is now says
+    /// so, one that has gone as it was. To set a policy is no change that streams would notice.
+    package func streamsWhenChanged(to next: Route?) -> StreamPolicy {
+        guard let next else { return streamPolicy }
+        var same = self
+        same.streamPolicy = next.streamPolicy
+        return same == next ? .keep : next.streamPolicy
+    }
+}
+
 /// What the upstream sees instead of the client's path or authority.
 package struct Rewrite: Hashable, Sendable {
     /// Exact and prefix routes: replaces what matched. Regex routes: a substitution with groups as `$1`.

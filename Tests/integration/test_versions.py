@@ -222,7 +222,10 @@ def test_dry_runs_count_the_streams_on_what_they_touch(gateway, authority, ws_se
             return dry(gateway.api, "PUT", f"/v1/routes/{made['name']}", change)["streams"]
 
         streams = wait_until(lambda: (lambda s: s if s["touched"] else None)(touched()), 10, "the stream is a second old")
-        assert streams == {"touched": 1, "byRoute": {made["name"]: 1}, "incomplete": False}
+        assert streams == {"touched": 1, "byRoute": {made["name"]: 1}, "ended": 0, "incomplete": False}
+        change["streamPolicy"] = {"mode": "close"}
+        assert touched()["ended"] == 1
+        assert dry(gateway.api, "DELETE", f"/v1/routes/{made['name']}")["streams"]["ended"] == 0, "as it was: kept"
         gateway.api.create_domain("untouched.test")
         assert dry(gateway.api, "DELETE", "/v1/domains/untouched.test")["streams"]["touched"] == 0
         socket.send("still here")

@@ -153,6 +153,7 @@ def test_the_handshake_reaches_the_server_unchanged(site):
             wire.send(request)
             answer = wire.read_head()
             assert answer.status == 101 and answer.get("sec-websocket-accept") == accept_for(key)
+        wait_until(lambda: seen, 5, "the server has read the request")
         assert seen[0].target == "/chat?room=1"
         for name, value in [
             ("Host", site.host),

@@ -36,7 +36,8 @@ export function effects({ changes, routes, moreRoutes, shadowed, streams }) {
     shadowed?.length > 0 && h("div", { class: "aside bad" }, h("strong", {}, t("preview.shadowed")), h("ul", {}, shadowed.slice(0, MOST).map((each) => h("li", {}, t("preview.shadowed.by", each))))),
     others.length > 0 && h("div", { class: "aside" }, h("strong", {}, t("preview.routes")), h("ul", {}, others.slice(0, MOST).map((each) => h("li", {}, h("strong", {}, each.route),
       told(each.gains) && ` + ${told(each.gains)}`, told(each.loses) && ` − ${told(each.loses)}`))), (others.length > MOST || moreRoutes > 0) && h("p", {}, t("more", { n: Math.max(0, others.length - MOST) + (moreRoutes ?? 0) }))),
-    streams?.touched > 0 && h("p", { class: "aside warn" }, t("preview.streams", { n: streams.touched })),
+    streams?.ended > 0 && h("p", { class: "aside bad" }, t("preview.ended", { n: streams.ended })),
+    streams?.touched > streams?.ended && h("p", { class: "aside" }, t("preview.streams", { n: streams.touched - streams.ended })),
   ];
 }
 

@@ -47,10 +47,13 @@ struct Preview: Encodable {
         var loses: [String]
     }
 
-    /// Streams that are a second old and run on routes that would change. A change cuts none of them: they go on as they began.
+    /// Streams that are a second old and run on routes that would serve otherwise. They go on as they began, but for gRPC calls and
+    /// WebSockets of a route that changes itself and whose `streamPolicy` ends them.
     struct Streams: Encodable {
         var touched = 0
         var byRoute: [String: Int] = [:]
+        /// Ended by `streamPolicy`, at once or after its time.
+        var ended = 0
         /// There are more, or a worker does not answer.
         var incomplete = false
     }
@@ -82,14 +85,24 @@ struct Preview: Encodable {
             let already = Set(ShadowedRoute.all(in: before.snapshot).map { [$0.domain, $0.route] })
             shadowed = ShadowedRoute.all(in: after.snapshot).filter { !already.contains([$0.domain, $0.route]) }
         }
-        count(live, on: Set(effects.map(\.route)))
+        count(live, on: Set(effects.map(\.route)), before.snapshot, after.snapshot)
     }
 
-    private mutating func count(_ live: LiveStreams, on routes: Set<String>) {
+    private mutating func count(
+        _ live: LiveStreams, on routes: Set<String>, _ before: Snapshot, _ after: Snapshot
+    ) {
+        func route(_ name: String, in snapshot: Snapshot) -> ConfigModel.Route? {
+            if case .route(let route)? = snapshot[ObjectKey(.route, name)]?.object { route } else { nil }
+        }
         for stream in live.streams {
-            guard case .string(let route)? = stream["route"], routes.contains(route) else { continue }
+            guard case .string(let name)? = stream["route"], routes.contains(name) else { continue }
             streams.touched += 1
-            streams.byRoute[route, default: 0] += 1
+            streams.byRoute[name, default: 0] += 1
+            // Messages are counted of gRPC calls and WebSockets, and of nothing else.
+            guard case .integer? = stream["messages_in"] else { continue }
+            if route(name, in: before)?.streamsWhenChanged(to: route(name, in: after)) ?? .keep != .keep {
+                streams.ended += 1
+            }
         }
         streams.incomplete = live.more || !live.silent.isEmpty
     }

@@ -14,23 +14,24 @@ struct RouteEnd: Sendable {
 }
 
 extension RouteEnd {
-    /// What the policies ask for: that of the route as it is now, or, where it has gone, as it was.
+    /// What the policies ask for.
     static func made(of diff: SnapshotDiff, before table: RouteTable?) -> [RouteEnd] {
-        diff.changed.compactMap { change -> RouteEnd? in
+        diff.changed.compactMap { change in
             guard case .route(let old) = change.old.object, case .route(let new) = change.new.object else { return nil }
-            // To set a policy is no change of the route that its streams would notice.
-            var same = old
-            same.streamPolicy = new.streamPolicy
-            return same == new ? nil : RouteEnd(new, table)
+            return RouteEnd(old, old.streamsWhenChanged(to: new), table)
         }
             + diff.removed.compactMap { object in
-                if case .route(let route) = object.object { RouteEnd(route, table) } else { nil }
+                if case .route(let route) = object.object {
+                    RouteEnd(route, route.streamsWhenChanged(to: nil), table)
+                } else {
+                    nil
+                }
             }
     }
 
-    private init?(_ route: Route, _ table: RouteTable?) {
+    private init?(_ route: Route, _ policy: StreamPolicy, _ table: RouteTable?) {
         guard let slot = table?.slot(ofRoute: route.name) else { return nil }
-        switch route.streamPolicy {
+        switch policy {
         case .keep: return nil
         case .drain(let time): after = time
         case .close: after = 0
