@@ -45,6 +45,9 @@ struct CausewayWorker: ParsableCommand {
     @Option(help: "Seconds after which TLS session tickets are sealed with a new key; 1 to 3600.")
     var ticketRotation: UInt32 = 3_600
 
+    @Option(help: "Seconds that a new worker gets to take over after SIGUSR2; 1 to 600.")
+    var handoverTimeout: UInt32 = 30
+
     @Flag(help: "Leaves core dumps and debuggers possible. Keys are in memory: not for production.")
     var allowDumps = false
 
@@ -56,6 +59,9 @@ struct CausewayWorker: ParsableCommand {
         // Three keys are kept, and a ticket lives two hours.
         guard (1...3_600).contains(ticketRotation) else {
             throw ValidationError("--ticket-rotation must be 1 to 3600 seconds, not \(ticketRotation)")
+        }
+        guard (1...600).contains(handoverTimeout) else {
+            throw ValidationError("--handover-timeout must be 1 to 600 seconds, not \(handoverTimeout)")
         }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level must be a level of the list in --help, not \(logLevel)")
@@ -78,7 +84,7 @@ struct CausewayWorker: ParsableCommand {
             resolver: resolver,
             metricsPort: metricsPort == "any" ? 0 : UInt16(metricsPort).flatMap { $0 == 0 ? nil : $0 },
             inspectSocket: inspectSocket, accessLog: log, drainTimeout: drainTimeout,
-            ticketRotation: UInt64(ticketRotation), allowsDumps: allowDumps)
+            ticketRotation: UInt64(ticketRotation), handoverTimeout: handoverTimeout, allowsDumps: allowDumps)
         do {
             try runWorker(options, logger: logger)
         } catch {

@@ -1,5 +1,5 @@
-// The worker's life: starting (state folder, threads), warming (the snapshot on disk), serving, draining (SIGTERM), stopped.
-// The main thread only waits for signals; everything else has a thread of its own and is told by mailboxes.
+// The worker's life: starting (state folder, threads), warming (the snapshot on disk), serving, draining (SIGTERM, or SIGUSR2 and
+// another worker in its place), stopped.
 
 internal import COpenSSL
 internal import ConfigChannel
@@ -26,13 +26,15 @@ package struct WorkerOptions: Sendable {
     package var drainTimeout: UInt32
     /// Seconds after which session tickets are sealed with a new key.
     package var ticketRotation: UInt64
+    /// Seconds that a new worker gets to take over.
+    package var handoverTimeout: UInt32
     /// Whether core dumps and ptrace are left possible.
     package var allowsDumps: Bool
 
     package init(
         state: String, channel: String, loops: Int, resolver: String? = nil, metricsPort: UInt16?,
         inspectSocket: String? = nil, accessLog: AccessLog?, drainTimeout: UInt32, ticketRotation: UInt64,
-        allowsDumps: Bool
+        handoverTimeout: UInt32, allowsDumps: Bool
     ) {
         self.state = state
         self.channel = channel
@@ -43,6 +45,7 @@ package struct WorkerOptions: Sendable {
         self.accessLog = accessLog
         self.drainTimeout = drainTimeout
         self.ticketRotation = ticketRotation
+        self.handoverTimeout = handoverTimeout
         self.allowsDumps = allowsDumps
     }
 }
@@ -61,9 +64,23 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     signal(SIGPIPE, SIG_IGN)
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGTERM, SIGINT, SIGUSR1] { sigaddset(&signals, number) }
-    // Before any thread is made: all inherit it, so that only `sigwait` below sees these signals.
+    for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2] { sigaddset(&signals, number) }
+    // Before any thread is made: all inherit it, so that only the main thread sees these signals.
     pthread_sigmask(SIG_BLOCK, &signals, nil)
+    let pendingSignals = causeway_signals_open(&signals)
+    guard pendingSignals >= 0 else { throw WorkerStartFailure(description: "out of descriptors") }
+    let predecessor = try Predecessor()
+    do {
+        try run(options, pendingSignals, predecessor, logger)
+    } catch {
+        predecessor?.refuse("\(error)")
+        throw error
+    }
+}
+
+private func run(
+    _ options: WorkerOptions, _ signals: Int32, _ predecessor: Predecessor?, _ logger: Logger
+) throws {
     if !options.allowsDumps, causeway_harden() != 0 {
         logger.warning("core dumps could not be switched off")
     }
@@ -72,14 +89,15 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
             description: "--resolver \(servers): write ADDRESS or ADDRESS:PORT, several separated by commas")
     }
     let descriptors = raiseDescriptorLimit()
-    let state = try StateFolder(options.state)
+    let state = try StateFolder(options.state, handedLock: predecessor?.lock)
+    let manager = ServiceManager()
 
     _ = ProcessFigures.started
     let registry = MetricsRegistry(loopCount: options.loops)
     let status = WorkerStatus()
     var mailboxes: [Mailbox] = []
     var loops: [LoopHandle] = []
-    let ticketKeys = TicketKeys()
+    let ticketKeys = predecessor?.ticketKeys ?? TicketKeys()
     let held = HeldByWorker()
     for index in 0..<options.loops {
         guard let mailbox = Mailbox(),
@@ -92,6 +110,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
         }
         loop.pointee.descriptorLimit = descriptors
         loop.pointee.worker = .passRetained(held)
+        loop.pointee.waitsToAccept = predecessor != nil
         loop.armHousekeeping()
         mailboxes.append(mailbox)
         loops.append(LoopHandle(loop: loop))
@@ -101,15 +120,24 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
         let client = ConfigClient(
             path: options.channel, store: SnapshotStore(folder: state.path, key: state.key, logger: logger),
             mailboxes: mailboxes, registry: registry, status: status, resolver: resolver, health: health,
-            logger: logger)
+            inherited: predecessor?.sockets ?? ServiceManager.listeningSockets(), logger: logger)
     else { throw WorkerStartFailure(description: "out of descriptors") }
 
     for each in loops { each.loop.pointee.resolver = .passRetained(resolver) }
     let page = MetricsPage(registry: registry, status: status, health: health, resolver: resolver)
+    var metrics: InspectServer?
+    var inspect: InspectServer?
     if let port = options.metricsPort {
         do {
-            let server = try InspectServer(port: port, page: page, loops: mailboxes)
-            try state.write("metrics.port", "\(server.port)\n")
+            let handed = predecessor?.metrics
+            let server =
+                if let handed {
+                    try InspectServer(handed: handed, page: page, loops: mailboxes)
+                } else {
+                    try InspectServer(port: port, page: page, loops: mailboxes)
+                }
+            if handed == nil { try state.write("metrics.port", "\(server.port)\n") }
+            metrics = server
             _ = try thread("inspect") { server.run() }
         } catch let failure as ListenFailure {
             throw WorkerStartFailure(description: "--metrics-port: \(failure.reason)")
@@ -117,7 +145,13 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     }
     if let path = options.inspectSocket {
         do {
-            let server = try InspectServer(path: path, page: page, loops: mailboxes)
+            let server =
+                if let handed = predecessor?.inspect {
+                    try InspectServer(handed: handed, page: page, loops: mailboxes)
+                } else {
+                    try InspectServer(path: path, page: page, loops: mailboxes)
+                }
+            inspect = server
             _ = try thread("inspect-unix") { server.run() }
         } catch let failure as ListenFailure {
             throw WorkerStartFailure(description: "--inspect-socket: \(failure.reason)")
@@ -138,10 +172,16 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
         workerID: state.workerID, incarnation: UInt64.random(in: 1...UInt64.max),
         softwareVersion: WorkerVersion.current,
         pid: UInt32(getpid()))
-    let clientThread = try thread("config") { client.run(identity: identity) }
+    let clientThread = try thread("config") { client.run(identity: identity, predecessor: predecessor) }
     logger.notice("started", metadata: ["loops": "\(options.loops)", "state": "\(state.path)"])
 
-    waitForSignals(signals, options, running, mailboxes, client, status, ticketKeys, logger)
+    var life = WorkerLife(
+        options: options, running: running, mailboxes: mailboxes, client: client, status: status, state: state,
+        manager: manager, logger: logger, signals: signals, ticketKeys: ticketKeys,
+        rotatesIn: predecessor.map { UInt64($0.rotatesIn) } ?? options.ticketRotation)
+    life.metrics = metrics
+    life.inspect = inspect
+    life.run()
     for thread in loopThreads { thread.join() }
     client.stop()
     resolver.stop()
@@ -152,48 +192,8 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     healthThread.join()
     options.accessLog?.stop()
     logThread?.join()
-    if let path = options.inspectSocket { unlink(path) }
+    if !life.handedOver, let path = options.inspectSocket { unlink(path) }
     logger.notice("stopped")
-}
-
-/// Waits until every loop has ended; SIGTERM drains, a second one stops at once, SIGUSR1 opens the access log again.
-private func waitForSignals(
-    _ signals: sigset_t, _ options: WorkerOptions, _ running: Running, _ mailboxes: [Mailbox], _ client: ConfigClient,
-    _ status: WorkerStatus, _ ticketKeys: TicketKeys, _ logger: Logger
-) {
-    var signals = signals
-    var draining = false
-    var ticketKeys = ticketKeys
-    var rotatesAt = Clock.monotonicNanoseconds() + options.ticketRotation * 1_000_000_000
-    while running.count > 0 {
-        let now = Clock.monotonicNanoseconds()
-        if now >= rotatesAt {
-            ticketKeys.rotate()
-            for mailbox in mailboxes { mailbox.post(.ticketKeys(ticketKeys)) }
-            rotatesAt = now + options.ticketRotation * 1_000_000_000
-        }
-        let wait = draining ? 100_000_000 : rotatesAt - now
-        var pause = timespec(tv_sec: Int(wait / 1_000_000_000), tv_nsec: Int(wait % 1_000_000_000))
-        switch sigtimedwait(&signals, nil, &pause) {
-        case SIGUSR1:
-            options.accessLog?.reopen()
-        case SIGTERM, SIGINT:
-            if draining {
-                for mailbox in mailboxes { mailbox.post(.stop) }
-                continue
-            }
-            draining = true
-            logger.notice("draining", metadata: ["seconds": "\(options.drainTimeout)"])
-            status.update { values in
-                values.isDraining = true
-                values.isServing = false
-            }
-            client.drain()
-            for mailbox in mailboxes { mailbox.post(.drain(UInt64(options.drainTimeout) * 1_000)) }
-        default:
-            break
-        }
-    }
 }
 
 private func thread(_ name: String, _ body: @escaping @Sendable () -> Void) throws(WorkerStartFailure) -> WorkerThread {
@@ -221,7 +221,7 @@ private struct LoopHandle: @unchecked Sendable {
 }
 
 /// How many loops still run.
-private final class Running: Sendable {
+final class Running: Sendable {
     private let loops: Atomic<Int>
 
     init(_ count: Int) { loops = Atomic(count) }

@@ -2,4 +2,5 @@
 // This header must not define _GNU_SOURCE: it would change what Glibc looks like to every importer.
 #pragma once
 #include "engine.h"
+#include "process.h"
 #include "material.h"

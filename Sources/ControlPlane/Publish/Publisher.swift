@@ -180,6 +180,10 @@ package actor Publisher {
         for (other, worker) in workers where other != id && worker.state.hello?.workerID == workerID {
             remember(worker)
             workers[other] = nil
+            // Who waits for the worker waits for its new connection: after an upgrade it serves on.
+            for waiter in waiters.keys where waiters[waiter]?.asked.remove(other) != nil {
+                waiters[waiter]?.asked.insert(id)
+            }
             worker.link.refuse(Refused(.replaced, "another connection of this worker has taken over"))
         }
     }

@@ -20,11 +20,19 @@ final class ConfigClient: Sendable {
     private let health: HealthChecker
     private let logger: Logger
     private let wake: Int32
+    private let inherited: InheritedSockets
+    /// Counts down when what is on disk is served, or there is nothing.
+    let started: Latch
     private let control = Mutex<Control>(Control())
 
     private struct Control {
         var draining = false
         var stopped = false
+        /// The thread is to stand still; counts down when it does.
+        var hold: Latch?
+        var hasLeft = false
+        /// What is served and on disk, as of the last time that the thread stood still.
+        var served: Result<String, HandoverFailure> = .success("")
     }
 
     /// What only the client's thread touches.
@@ -48,7 +56,7 @@ final class ConfigClient: Sendable {
 
     init?(
         path: String, store: SnapshotStore, mailboxes: [Mailbox], registry: MetricsRegistry, status: WorkerStatus,
-        resolver: Resolver, health: HealthChecker, logger: Logger
+        resolver: Resolver, health: HealthChecker, inherited: InheritedSockets, logger: Logger
     ) {
         self.path = path
         self.store = store
@@ -58,8 +66,10 @@ final class ConfigClient: Sendable {
         self.resolver = resolver
         self.health = health
         self.logger = logger
+        self.inherited = inherited
         wake = causeway_eventfd(1)
-        guard wake >= 0 else { return nil }
+        guard wake >= 0, let started = Latch(1) else { return nil }
+        self.started = started
     }
 
     /// The worker goes away: takes no further snapshots.
@@ -73,14 +83,124 @@ final class ConfigClient: Sendable {
         signal()
     }
 
-    /// Serves what is on disk, then follows the control plane until stopped.
-    func run(identity: SubscriberState.Identity) {
+    // MARK: - Handover
+
+    /// Takes and writes nothing until released. The latch counts down when it is so; answers to the control plane wait.
+    func hold(_ latch: Latch) {
+        control.withLock { $0.hold = latch }
+        signal()
+    }
+
+    func release() {
+        control.withLock { $0.hold = nil }
+        signal()
+    }
+
+    /// Another process is this worker for the control plane: only the connection stays until that has taken its place, so that
+    /// the worker is connected all the time.
+    func leave() {
+        control.withLock { $0.hasLeft = true }
+        signal()
+    }
+
+    /// What the worker serves, in words that another worker compares with what it finds on disk.
+    var heldAt: Result<String, HandoverFailure> { control.withLock { $0.served } }
+
+    private static func words(for served: ServedVersion?) -> String {
+        guard let served else { return "" }
+        return "\(served.version) \(served.history.hex) \(served.versionRoot.hex) \(served.root.hex)"
+    }
+
+    /// Stands still while it is asked to. False: for good.
+    private func standStill(_ session: inout Session) -> Bool {
+        guard var latch = control.withLock({ $0.hold }) else { return true }
+        let served: Result<String, HandoverFailure> =
+            if let problem = session.storeProblem {
+                .failure(HandoverFailure(problem.reason))
+            } else {
+                .success(Self.words(for: session.subscriber.served))
+            }
+        control.withLock { $0.served = served }
+        latch.countDown()
+        while true {
+            let now = control.withLock { $0 }
+            if now.stopped { return false }
+            if now.hasLeft {
+                waitForReplacement(session.socket)
+                return false
+            }
+            guard let next = now.hold else { return true }
+            if next !== latch {
+                latch = next
+                latch.countDown()
+            }
+            sleepUntilWoken(-1)
+        }
+    }
+
+    /// Until the control plane ends the connection, because the other process has one.
+    private func waitForReplacement(_ socket: Int32) {
+        var chunk = [UInt8](repeating: 0, count: 4_096)
+        while socket >= 0, !control.withLock({ $0.stopped }) {
+            var entries = [
+                pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+            ]
+            poll(&entries, 2, -1)
+            var counter: UInt64 = 0
+            if entries[1].revents != 0 { _ = read(wake, &counter, 8) }
+            if entries[0].revents != 0, recv(socket, &chunk, chunk.count, 0) <= 0, errno != EINTR { return }
+        }
+    }
+
+    /// Takes the place of the worker before, or ends the process, which has served nobody yet.
+    private func takeOver(_ predecessor: Predecessor, _ session: inout Session, _ identity: SubscriberState.Identity) {
+        waitForNames()
+        do {
+            let turn = try predecessor.waitForTurn()
+            session.warmup.inherit(turn.sockets)
+            let before = session.subscriber.served
+            let stored = store.load()
+            if stored?.served != before { serveStored(&session, identity, stored) }
+            let found = Self.words(for: session.subscriber.served)
+            if let served = turn.served, !served.isEmpty, served != found {
+                throw HandoverFailure("the snapshot on disk is not the one that is served")
+            }
+            if turn.served == nil { logger.error("the worker before has died while it handed over") }
+        } catch {
+            logger.error("this worker cannot take over", metadata: ["reason": "\(error)"])
+            predecessor.refuse("\(error)")
+            _exit(1)
+        }
+        guard let accepting = Latch(mailboxes.count) else {
+            predecessor.refuse("out of descriptors")
+            _exit(1)
+        }
+        for mailbox in mailboxes { mailbox.post(.accept(done: accepting)) }
+        while !accepting.wait(milliseconds: 1_000), !control.withLock({ $0.stopped }) {}
+        predecessor.serves()
+        session.warmup.closeLeftOver()
+        logger.notice("took over from the worker before")
+    }
+
+    /// Requests for a service whose name has no address yet would fail here, while the worker before knows it.
+    private func waitForNames() {
+        let end = Clock.monotonicNanoseconds() + Self.patienceForNames
+        while !resolver.isSettled, Clock.monotonicNanoseconds() < end { poll(nil, 0, 5) }
+    }
+
+    private static let patienceForNames: UInt64 = 5_000_000_000
+
+    /// Serves what is on disk, then follows the control plane until stopped. `predecessor`: the worker whose place it takes.
+    func run(identity: SubscriberState.Identity, predecessor: Predecessor? = nil) {
         var session = Session(
             subscriber: SubscriberState(identity: identity),
-            warmup: Warmup(registry: registry, loopCount: mailboxes.count))
-        serveStored(&session, identity)
+            warmup: Warmup(registry: registry, loopCount: mailboxes.count, inherited: inherited))
+        serveStored(&session, identity, store.load(readOnly: predecessor != nil))
+        if let predecessor { takeOver(predecessor, &session, identity) }
+        started.countDown()
         var delay: Int32 = 100
-        while !control.withLock({ $0.stopped }) {
+        while !control.withLock({ $0.stopped }), standStill(&session) {
             if connect(&session) {
                 delay = 100
                 follow(&session)
@@ -88,7 +208,7 @@ final class ConfigClient: Sendable {
                 close(session.socket)
                 session.socket = -1
             }
-            if control.withLock({ $0.stopped }) { break }
+            if control.withLock({ $0.stopped || $0.hasLeft }) { break }
             sleepUntilWoken(delay)
             retryDegraded(&session)
             delay = min(delay * 2, 2_000)
@@ -97,8 +217,11 @@ final class ConfigClient: Sendable {
 
     // MARK: - Snapshots
 
-    private func serveStored(_ session: inout Session, _ identity: SubscriberState.Identity) {
-        guard let stored = store.load() else {
+    private func serveStored(
+        _ session: inout Session, _ identity: SubscriberState.Identity,
+        _ stored: (snapshot: Snapshot, served: ServedVersion)?
+    ) {
+        guard let stored else {
             logger.notice("no snapshot on disk: waiting for the control plane", metadata: ["channel": "\(path)"])
             return
         }
@@ -150,6 +273,7 @@ final class ConfigClient: Sendable {
                 values.isServing = !values.isDraining
                 values.version = snapshot.version
                 values.bound = bound
+                values.sockets = warm.listeners
             }
             if let names = warm.watch.names { resolver.resolve(names) }
             if let checked = warm.watch.checked { health.watch(checked, warm.active.material) }
@@ -248,7 +372,7 @@ final class ConfigClient: Sendable {
         var nextStatus = Clock.monotonicNanoseconds()
         while true {
             let (draining, stopped) = control.withLock { ($0.draining, $0.stopped) }
-            if stopped { return }
+            if stopped || !standStill(&session) { return }
             let now = Clock.monotonicNanoseconds()
             if now >= nextStatus || (draining && !session.toldDraining) {
                 session.toldDraining = draining

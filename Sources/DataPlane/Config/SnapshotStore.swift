@@ -105,24 +105,27 @@ package final class SnapshotStore: Sendable {
 
     // MARK: - Reading
 
-    /// The newest snapshot that can be read, or nil when there is none.
-    package func load() -> (snapshot: Snapshot, served: ServedVersion)? {
+    /// The newest snapshot that can be read, or nil when there is none. `readOnly`: another worker writes here, so nothing is
+    /// mended, and what was read may be older than what it has written since.
+    package func load(readOnly: Bool = false) -> (snapshot: Snapshot, served: ServedVersion)? {
         state.withLock { $0 = State() }
         for path in [current, previous] {
             guard let bytes = read(path) else { continue }
             do {
                 let kept = try decode(bytes)
-                let found = replay(on: kept, isNewest: path == current, wholeBytes: bytes.count)
+                let found = replay(on: kept, isNewest: path == current, wholeBytes: bytes.count, readOnly)
                 return (found.snapshot, found.served)
             } catch {
-                setAside(path, "\(error)")
+                if !readOnly { setAside(path, "\(error)") }
             }
         }
         return nil
     }
 
     /// Applies the changes that follow the snapshot, and notes whether more may be appended to them.
-    private func replay(on whole: KeptSnapshot, isNewest: Bool, wholeBytes: Int) -> KeptSnapshot {
+    private func replay(
+        on whole: KeptSnapshot, isNewest: Bool, wholeBytes: Int, _ readOnly: Bool
+    ) -> KeptSnapshot {
         for path in [changes, previousChanges] {
             guard let bytes = read(path) else { continue }
             var kept = whole
@@ -132,6 +135,7 @@ package final class SnapshotStore: Sendable {
                     state.withLock { $0 = State(kept: kept, wholeBytes: wholeBytes, changesBytes: bytes.count) }
                 }
             } catch {
+                if readOnly { return kept }
                 logger.error(
                     "the stored changes are damaged or cut off; what is before that is used",
                     metadata: ["file": "\(path)", "version": "\(kept.served.version)", "reason": "\(error)"])
@@ -140,7 +144,7 @@ package final class SnapshotStore: Sendable {
             }
             return kept
         }
-        if isNewest {
+        if isNewest, !readOnly {
             // Changes that are there all the same are those of the generation before.
             try? StoreFile.move(changes, to: previousChanges)
             state.withLock { $0 = State(kept: whole, wholeBytes: wholeBytes, changesBytes: 0) }

@@ -8,23 +8,39 @@ struct StateFolder {
     let path: String
     let workerID: String
     let key: SealingKey
-    /// Held for the process's life.
-    private let lock: Int32
+    /// Held for the process's life, and by the worker that comes after it.
+    let lock: Int32
 
-    init(_ path: String) throws(WorkerStartFailure) {
+    /// `handedLock`: the lock as the worker before holds it.
+    init(_ path: String, handedLock: Int32? = nil) throws(WorkerStartFailure) {
         self.path = path
         if mkdir(path, 0o700) != 0, errno != EEXIST { throw Self.failure("--state \(path)") }
-        lock = open(path + "/worker.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        var lock = open(path + "/worker.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else { throw Self.failure("--state \(path)/worker.lock") }
+        if let handedLock {
+            guard Self.isSame(handedLock, lock) else {
+                throw WorkerStartFailure(description: "--state \(path): the worker before this one has another folder")
+            }
+            close(lock)
+            lock = handedLock
+        }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             throw WorkerStartFailure(description: "--state \(path): another worker uses this folder")
         }
+        self.lock = lock
         do {
             key = try SealingKey(loadingOrCreatingAt: path + "/worker.key")
         } catch {
             throw WorkerStartFailure(description: "--state: \(error)")
         }
         workerID = try Self.loadOrCreateID(path + "/worker.id")
+    }
+
+    private static func isSame(_ one: Int32, _ other: Int32) -> Bool {
+        var first = stat()
+        var second = stat()
+        return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev
+            && first.st_ino == second.st_ino
     }
 
     /// Writes a small file for others to read.

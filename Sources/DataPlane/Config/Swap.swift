@@ -28,8 +28,13 @@ extension LoopPointer {
             pointee.clusters[name]?.healthChanged(of: endpoint, isHealthy: isHealthy)
         case .walk(let walk):
             beginWalk(walk)
-        case .drain(let milliseconds):
-            beginDrain(milliseconds)
+        case .accept(let done):
+            acceptNow()
+            done.countDown()
+        case .beat(let done):
+            done.countDown()
+        case .drain(let milliseconds, let handedOver):
+            beginDrain(milliseconds, handedOver: handedOver)
         case .stop:
             pointee.isStopped = true
         }

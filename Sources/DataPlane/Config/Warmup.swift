@@ -3,6 +3,7 @@
 // What has not changed since the snapshot before is carried over, so that a change costs what it touches.
 
 internal import ConfigModel
+internal import Glibc
 internal import Logging
 internal import RouteMatching
 internal import TLSMaterial
@@ -34,10 +35,12 @@ struct Warmup {
     /// What was warmed last.
     private var active: ActiveSnapshot?
     private var watch = ClusterWatch()
-    /// By listener name: the configuration they were opened for and one socket a loop.
-    private var sockets: [String: (Listener, [ListenerSocket])] = [:]
+    /// By listener name: the configuration they were opened for, and sockets by loop: one each, unless they are inherited.
+    private var sockets: [String: (Listener, [[ListenerSocket]])] = [:]
+    private var inherited: InheritedSockets
 
-    init(registry: MetricsRegistry, loopCount: Int) {
+    init(registry: MetricsRegistry, loopCount: Int, inherited: InheritedSockets = InheritedSockets()) {
+        self.inherited = inherited
         self.registry = registry
         self.loopCount = loopCount
     }
@@ -103,30 +106,78 @@ struct Warmup {
     /// Opens what is new or has another address; a listener that cannot be opened keeps its old sockets.
     private mutating func openSockets(_ listeners: [Listener]) -> [ObjectProblem] {
         var degraded: [ObjectProblem] = []
-        var next: [String: (Listener, [ListenerSocket])] = [:]
+        var next: [String: (Listener, [[ListenerSocket]])] = [:]
         for listener in listeners {
             if let (old, open) = sockets[listener.name], old.hasSameAddress(as: listener) {
-                next[listener.name] = (listener, open.map { $0.with(limits: listener.limits) })
+                next[listener.name] = (listener, open.map { $0.map { $0.with(limits: listener.limits) } })
+                continue
+            }
+            if let adopted = adopt(for: listener) {
+                next[listener.name] = (listener, adopted)
                 continue
             }
             do {
-                next[listener.name] = (listener, try openListener(listener, loops: loopCount))
+                let opened = try openListener(listener, loops: loopCount)
+                next[listener.name] = (listener, opened.map { [$0] })
             } catch {
                 degraded.append(
                     ObjectProblem(key: ObjectKey(.listener, listener.name), field: "port", reason: error.reason))
-                next[listener.name] = sockets[listener.name]
+                next[listener.name] = sockets[listener.name] ?? lastForm(of: listener)
             }
         }
         sockets = next
         return degraded
     }
 
+    // MARK: - Inherited sockets
+
+    /// Sockets that have come since.
+    mutating func inherit(_ more: InheritedSockets) {
+        for entry in more.entries { inherited.add(entry) }
+    }
+
+    /// Closes those that no listener took.
+    mutating func closeLeftOver() {
+        for entry in inherited.takeAll() { close(entry.descriptor) }
+    }
+
+    private mutating func adopt(for listener: Listener) -> [[ListenerSocket]]? {
+        guard let address = SocketAddress(literal: listener.address, port: listener.port) else { return nil }
+        return spread(inherited.take(address, name: listener.name), for: listener)
+    }
+
+    /// The worker before served it at another address, because this one could not be had.
+    private mutating func lastForm(of listener: Listener) -> (Listener, [[ListenerSocket]])? {
+        let entries = inherited.take(named: listener.name)
+        guard let port = entries.first?.address.port, let open = spread(entries, for: listener) else { return nil }
+        // Another port than the one wished for: the next try opens that one.
+        var form = listener
+        form.port = port == listener.port ? 0 : port
+        return (form, open)
+    }
+
+    private func spread(_ entries: [InheritedSockets.Entry], for listener: Listener) -> [[ListenerSocket]]? {
+        if entries.isEmpty { return nil }
+        var taken: Set<Int> = []
+        return InheritedSockets.spread(entries.count, over: loopCount).map { indices in
+            indices.compactMap { index in
+                let own = entries[index].descriptor
+                // Each loop closes its own.
+                let descriptor = taken.insert(index).inserted ? own : fcntl(own, F_DUPFD_CLOEXEC, 0)
+                guard descriptor >= 0 else { return nil }
+                return ListenerSocket(
+                    name: listener.name, address: listener.address, port: entries[index].address.port,
+                    tls: listener.tls, limits: listener.limits, descriptor: descriptor)
+            }
+        }
+    }
+
     private func socketsByLoop() -> [[ListenerSocket]] {
-        (0..<loopCount).map { loop in sockets.values.map { $0.1[loop] } }
+        (0..<loopCount).map { loop in sockets.values.flatMap { $0.1[loop] } }
     }
 
     /// What is listened on: name, address, port.
-    var bound: [ListenerSocket] { sockets.values.compactMap(\.1.first).sorted { $0.name < $1.name } }
+    var bound: [ListenerSocket] { sockets.values.compactMap { $0.1.joined().first }.sorted { $0.name < $1.name } }
 }
 
 extension Listener {

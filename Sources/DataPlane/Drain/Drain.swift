@@ -21,22 +21,21 @@ extension LoopPointer {
         _ = pointee.timers.arm(milliseconds + delay, .housekeeping, UnsafeMutableRawPointer(self))
     }
 
-    func beginDrain(_ timeout: UInt64) {
+    func beginDrain(_ timeout: UInt64, handedOver: Bool) {
         guard !pointee.isDraining else { return }
         var listener = pointee.listeners
         while let current = listener {
             listener = current.pointee.next
-            closeListener(current)
+            closeListener(current, handedOver: handedOver)
         }
         pointee.isDraining = true
         pointee.drainDeadline = milliseconds + timeout
         pointee.drainSecondStep = milliseconds + 500
         forEachDownstream { connection in
             connection.pointee.isDraining = true
-            guard let state = connection.pointee.http2 else {
-                self.endIfIdle(connection)
-                return
-            }
+            // HTTP/1.1 has until the second step: a request that comes meanwhile gets an answer with `Connection: close`, where an
+            // end now would cross it.
+            guard let state = connection.pointee.http2 else { return }
             // First step: no new streams please, but those on their way are still taken.
             if !state.pointee.goAwaySent { self.writeGoAway(connection, lastStream: Int32.max, .noError) }
         }

@@ -8,7 +8,9 @@ internal import Logging
 internal import Telemetry
 
 final class InspectServer: Sendable {
-    private let descriptor: Int32
+    /// In non-blocking mode: another worker may accept on the same socket.
+    let descriptor: Int32
+    private let wake: Int32
     private let page: MetricsPage
     private let loops: [Mailbox]
     /// 0: a Unix socket.
@@ -16,6 +18,25 @@ final class InspectServer: Sendable {
     private let isUnixSocket: Bool
 
     private static let maxRequest = 8_192
+
+    /// Goes on with the socket of the worker before.
+    init(handed descriptor: Int32, page: MetricsPage, loops: [Mailbox]) throws(ListenFailure) {
+        self.descriptor = descriptor
+        self.page = page
+        self.loops = loops
+        let address = SocketAddress(of: descriptor)
+        port = address?.port ?? 0
+        isUnixSocket = address == nil
+        wake = try Self.makeWake(descriptor)
+    }
+
+    private static func makeWake(_ descriptor: Int32) throws(ListenFailure) -> Int32 {
+        let wake = causeway_eventfd(1)
+        guard wake >= 0, fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0 else {
+            throw ListenFailure(reason: String(cString: strerror(errno)))
+        }
+        return wake
+    }
 
     /// Listens on 127.0.0.1.
     init(port: UInt16, page: MetricsPage, loops: [Mailbox]) throws(ListenFailure) {
@@ -39,6 +60,7 @@ final class InspectServer: Sendable {
         self.page = page
         self.loops = loops
         isUnixSocket = false
+        wake = try Self.makeWake(descriptor)
     }
 
     /// Listens on a Unix socket for the worker's user and group. One that a worker before has left is replaced.
@@ -65,18 +87,37 @@ final class InspectServer: Sendable {
         self.page = page
         self.loops = loops
         isUnixSocket = true
+        wake = try Self.makeWake(descriptor)
     }
 
-    /// Answers until the process ends.
+    /// Another worker answers from now on.
+    func stop() {
+        var one: UInt64 = 1
+        _ = write(wake, &one, 8)
+    }
+
+    /// Answers until the process ends, or it is stopped.
     func run() {
         while true {
-            let client = accept(descriptor, nil, nil)
+            var entries = [
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+            ]
+            poll(&entries, 2, -1)
+            if entries[1].revents != 0 {
+                close(descriptor)
+                return
+            }
+            var peer = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let client = causeway_accept(descriptor, &peer, &length)
             guard client >= 0 else {
-                if errno == EINTR || errno == ECONNABORTED { continue }
+                if errno == EINTR || errno == ECONNABORTED || errno == EAGAIN { continue }
                 // Out of descriptors: there is nothing to be told from here until some are free.
                 poll(nil, 0, 100)
                 continue
             }
+            _ = fcntl(client, F_SETFL, fcntl(client, F_GETFL) & ~O_NONBLOCK)
             var timeout = timeval(tv_sec: 2, tv_usec: 0)
             setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
             setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))

@@ -52,6 +52,8 @@ struct MetricsPage {
         page.sample([], counts.lookups)
         page.begin("causeway_dns_failures_total", .counter, help: "Look-ups that gave no address.")
         page.sample([], counts.failures)
+        page.begin("causeway_handover_failures_total", .counter, help: "Handovers to a new worker that failed.")
+        page.sample([], status.handoverFailures)
         ProcessFigures.add(to: &page)
         return page.finish()
     }
@@ -192,6 +194,9 @@ final class WorkerStatus: Sendable {
         var isDraining = false
         var version: UInt64 = 0
         var bound: [ListenerSocket] = []
+        /// All listening sockets, by loop.
+        var sockets: [[ListenerSocket]] = []
+        var handoverFailures: UInt64 = 0
     }
 
     private let values = Mutex<Values>(Values())

@@ -111,15 +111,35 @@ extension LoopPointer {
         connection.pointee.listener = listener
         listener.pointee.next = pointee.listeners
         pointee.listeners = listener
-        if causeway_epoll_add(pointee.epoll, socket.descriptor, Event.input | Event.edge, connection) != 0 {
+        if !pointee.waitsToAccept { watch(listener) }
+    }
+
+    private func watch(_ listener: ListenerPointer) {
+        let descriptor = listener.pointee.socket.descriptor
+        let connection = listener.pointee.connection
+        if causeway_epoll_add(pointee.epoll, descriptor, Event.input | Event.edge, connection) != 0 {
             pointee.statistics.resourceFailures.increment()
         }
     }
 
-    /// Takes what waits in the queue, then closes the socket. The state stays for the connections that point at it.
-    func closeListener(_ listener: ListenerPointer) {
+    /// The worker before lets go: takes what waits in the queues, and accepts from now on.
+    func acceptNow() {
+        guard pointee.waitsToAccept else { return }
+        pointee.waitsToAccept = false
+        var next = pointee.listeners
+        while let listener = next {
+            next = listener.pointee.next
+            if !listener.pointee.isClosed { watch(listener) }
+        }
+    }
+
+    /// Takes what waits in the queue, unless another worker has it too, then closes the socket. The state stays for the
+    /// connections that point at it.
+    func closeListener(_ listener: ListenerPointer, handedOver: Bool = false) {
         guard !listener.pointee.isClosed else { return }
-        accept(on: listener.pointee.connection)
+        if !handedOver { accept(on: listener.pointee.connection) }
+        // To close is not enough: where others have the socket open, it would go on to wake this loop.
+        epoll_ctl(pointee.epoll, EPOLL_CTL_DEL, listener.pointee.socket.descriptor, nil)
         listener.pointee.isClosed = true
         listener.pointee.connection.pointee.isClosed = true
         Glibc.close(listener.pointee.socket.descriptor)

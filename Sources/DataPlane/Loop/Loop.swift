@@ -91,6 +91,8 @@ struct Loop {
 
     var snapshot: LoopSnapshotPointer?
     var listeners: ListenerPointer?
+    /// Another worker accepts still: listeners wait for `accept`.
+    var waitsToAccept = false
     /// What an upstream may send: the largest of the listeners' limits, as their clients share its connections.
     var maxResponseHeaderList = 65_536
     var clusters: [String: ClusterPointer] = [:]

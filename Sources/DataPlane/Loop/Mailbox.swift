@@ -16,8 +16,13 @@ enum LoopMessage: Sendable {
     case health(cluster: String, endpoint: String, isHealthy: Bool)
     /// Look through what runs.
     case walk(StreamWalk)
-    /// Accept nothing more, end what can be ended, stop at the deadline (milliseconds from now).
-    case drain(UInt64)
+    /// Begin to accept: until now another worker did.
+    case accept(done: Latch)
+    /// Show that the loop turns.
+    case beat(Latch)
+    /// Accept nothing more, end what can be ended, stop at the deadline (milliseconds from now). `handedOver`: another worker
+    /// accepts on the same sockets, what waits in their queues is its.
+    case drain(UInt64, handedOver: Bool)
     case stop
 }
 
@@ -55,7 +60,8 @@ final class Mailbox: Sendable {
 /// Counts down to zero; one thread waits.
 final class Latch: Sendable {
     private let remaining: Atomic<Int>
-    private let descriptor: Int32
+    /// Readable once the count is zero.
+    let descriptor: Int32
 
     init?(_ count: Int) {
         remaining = Atomic(count)

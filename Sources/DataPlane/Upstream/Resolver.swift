@@ -19,6 +19,8 @@ final class Resolver: Sendable {
     private struct State {
         var names: Set<String> = []
         var suspects: Set<String> = []
+        /// Looked up at least once.
+        var answered: Set<String> = []
         var lookups: UInt64 = 0
         var failures: UInt64 = 0
         var stopped = false
@@ -62,6 +64,9 @@ final class Resolver: Sendable {
         }
         if changed { signal() }
     }
+
+    /// Whether every name was looked up at least once.
+    var isSettled: Bool { state.withLock { $0.names.isSubset(of: $0.answered) } }
 
     /// A connection to an address of this name has failed: it may have moved.
     func suspect(_ name: String) {
@@ -162,6 +167,7 @@ final class Resolver: Sendable {
         for (name, lookup) in session.lookups {
             guard let outcome = lookup.takeOutcome() else { continue }
             state.withLock { $0.lookups += 1 }
+            defer { state.withLock { $0.answered = $0.answered.intersection($0.names).union([name]) } }
             switch outcome {
             case .failed(let reason):
                 lookup.due = Self.now + Self.retryInterval

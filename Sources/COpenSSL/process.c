@@ -1,0 +1,127 @@
+#define _GNU_SOURCE
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int causeway_packet_pair(int pair[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair); }
+
+/// Room for the descriptors of a packet, aligned as the macros want it.
+typedef union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int) * causeway_descriptors_per_packet)];
+} ancillary;
+
+ssize_t causeway_send_packet(int socket, const void *bytes, size_t length, const int *descriptors, int count) {
+    if (count < 0 || count > causeway_descriptors_per_packet) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    ancillary control;
+    if (count > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+        memcpy(CMSG_DATA(header), descriptors, sizeof(int) * (size_t)count);
+    }
+    ssize_t sent;
+    do sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+ssize_t causeway_receive_packet(int socket, void *bytes, size_t capacity, int *descriptors, int *count) {
+    int room = *count;
+    *count = 0;
+    struct iovec part = {.iov_base = bytes, .iov_len = capacity};
+    ancillary control;
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got;
+    do got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return got;
+    int cut = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        int here = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        for (int i = 0; i < here; i++) {
+            int descriptor;
+            memcpy(&descriptor, CMSG_DATA(header) + sizeof(int) * (size_t)i, sizeof descriptor);
+            if (*count < room) {
+                descriptors[(*count)++] = descriptor;
+            } else {
+                close(descriptor);
+                cut = 1;
+            }
+        }
+    }
+    if (!cut) return got;
+    for (int i = 0; i < *count; i++) close(descriptors[i]);
+    *count = 0;
+    errno = EMSGSIZE;
+    return -1;
+}
+
+int causeway_signals_open(const sigset_t *signals) { return signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK); }
+
+int causeway_signals_next(int descriptor) {
+    struct signalfd_siginfo info;
+    return read(descriptor, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+/// Whether `entry` (NAME=VALUE) has this name.
+static int names(const char *entry, const char *name) {
+    size_t length = strlen(name);
+    return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+int causeway_spawn(pid_t *child, char *const *arguments, int socket, const char *variable, const char *const *without,
+                   int count) {
+    size_t size = 0;
+    while (environ[size]) size++;
+    char **environment = calloc(size + 2, sizeof *environment);
+    char own[64];
+    if (!environment) return ENOMEM;
+    snprintf(own, sizeof own, "%s=3", variable);
+    size_t kept = 0;
+    for (size_t i = 0; i < size; i++) {
+        int drop = names(environ[i], variable);
+        for (int k = 0; k < count; k++) drop |= names(environ[i], without[k]);
+        if (!drop) environment[kept++] = environ[i];
+    }
+    environment[kept] = own;
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) {
+        free(environment);
+        return error;
+    }
+    // Also where `socket` is 3 already: then glibc takes its close-on-exec off.
+    error = posix_spawn_file_actions_adddup2(&actions, socket, 3);
+    if (error == 0) error = posix_spawnp(child, arguments[0], &actions, NULL, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    free(environment);
+    return error;
+}
+
+int causeway_is_listening(int descriptor) {
+    int type = 0, accepts = 0;
+    socklen_t length = sizeof type;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_STREAM) return 0;
+    length = sizeof accepts;
+    return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) == 0 && accepts;
+}
