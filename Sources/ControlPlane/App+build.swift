@@ -49,6 +49,8 @@ package struct ControlPlane: Sendable {
             store: store, editor: editor, publisher: publisher, authenticator: authenticator,
             hosts: HostRule(names: options.hosts), setupCode: setupCode)
         parts.inspection = inspection
+        let sampler = TrafficSampler(inspection: inspection)
+        parts.sampler = sampler
         parts.backupFolder = options.data
         parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
@@ -60,7 +62,10 @@ package struct ControlPlane: Sendable {
         }
         self.store = store
         group = Self.group(
-            [Quiet(service: channel), Quiet(service: management), Self.application(parts, options, logger: logger)],
+            [
+                Quiet(service: channel), Quiet(service: management), Quiet(service: sampler),
+                Self.application(parts, options, logger: logger),
+            ],
             logger: logger)
     }
 

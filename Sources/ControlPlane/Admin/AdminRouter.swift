@@ -16,6 +16,7 @@ package struct AdminParts: Sendable {
     /// Where a backup stands while it is sent.
     package var backupFolder = NSTemporaryDirectory()
     package var inspection = WorkerInspection(paths: [])
+    package var sampler = TrafficSampler(inspection: WorkerInspection(paths: []))
     /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
     package var servesTLS = false
     /// Largest body of a request, in bytes.
@@ -74,6 +75,7 @@ package struct AdminParts: Sendable {
         BackupController(store: store, folder: backupFolder, bodyLimit: bodyLimit).addRoutes(to: api.group("backup"))
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
+        StatsController(sampler: sampler).addRoutes(to: api.group("stats"))
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
         VersionController(store: store, editor: editor, publisher: publisher, bodyLimit: bodyLimit)
             .addRoutes(to: api.group("versions"))

@@ -1,0 +1,101 @@
+// The answer of `GET /v1/stats`: rates, quantiles and totals of the samples.
+
+import ConsoleModel
+
+/// Traffic as charts need it.
+struct TrafficReport: Encodable, Sendable {
+    /// Rates are per second.
+    struct Point: Encodable, Sendable {
+        var at: String
+        var seconds: Double
+        var requests: Double
+        /// Of one route they are not known.
+        @JSONField var errors: [String: Double]?
+        var statusClasses: [String: Double]
+        var grpcStatuses: [String: Double]
+        var bytesIn: Double
+        var bytesOut: Double
+        @JSONField var connections: UInt64?
+        @JSONField var streams: UInt64?
+        @JSONField var webSockets: UInt64?
+        @JSONField var p50: Double?
+        @JSONField var p90: Double?
+        @JSONField var p99: Double?
+
+        init(_ sample: TrafficSample, _ counters: TrafficCounters, ofRoute: Bool) {
+            func rate(_ count: UInt64) -> Double { TrafficReport.rounded(Double(count) / sample.seconds) }
+            at = Timestamp.text(sample.at)
+            seconds = TrafficReport.rounded(sample.seconds)
+            requests = rate(counters.requests)
+            statusClasses = counters.classes.mapValues(rate)
+            grpcStatuses = counters.grpc.mapValues(rate)
+            bytesIn = rate(counters.bytesIn)
+            bytesOut = rate(counters.bytesOut)
+            errors = ofRoute ? nil : counters.errors.filter { $0.value > 0 }.mapValues(rate)
+            connections = ofRoute ? nil : sample.gauges.connections
+            streams = ofRoute ? nil : sample.gauges.streams
+            webSockets = ofRoute ? nil : sample.gauges.webSockets
+            p50 = counters.durations.quantile(0.5).map(TrafficReport.rounded)
+            p90 = counters.durations.quantile(0.9).map(TrafficReport.rounded)
+            p99 = counters.durations.quantile(0.99).map(TrafficReport.rounded)
+        }
+    }
+
+    struct Totals: Encodable, Sendable {
+        var requests: UInt64
+        @JSONField var errors: [String: UInt64]?
+        var statusClasses: [String: UInt64]
+        var grpcStatuses: [String: UInt64]
+        var bytesIn: UInt64
+        var bytesOut: UInt64
+
+        init(_ counters: TrafficCounters, ofRoute: Bool) {
+            requests = counters.requests
+            errors = ofRoute ? nil : counters.errors.filter { $0.value > 0 }
+            statusClasses = counters.classes
+            grpcStatuses = counters.grpc
+            bytesIn = counters.bytesIn
+            bytesOut = counters.bytesOut
+        }
+    }
+
+    var available = false
+    @JSONField var reason: String?
+    @JSONField var sampledAt: String?
+    @JSONField var route: String?
+    var workers: Int
+    var totals: Totals
+    var recent: [Point]
+    var hour: [Point]
+    /// Beside the data, as everywhere.
+    var warnings: [String] = []
+
+    private enum CodingKeys: CodingKey {
+        case available, reason, sampledAt, route, workers, totals, recent, hour
+    }
+
+    init(_ history: TrafficHistory, route: String?) {
+        self.route = route
+        workers = history.readings.count
+        let all = history.totals
+        let counters = route.map { all.routes[$0] ?? TrafficCounters() } ?? all.whole
+        totals = Totals(counters, ofRoute: route != nil)
+        recent = history.recent.compactMap { Self.point($0, route) }
+        hour = history.hour.compactMap { Self.point($0, route) }
+        if route != nil, (history.recent + history.hour).contains(where: \.leavesOutRoutes) {
+            warnings.append(
+                "More than \(TrafficHistory.routesKept) routes had traffic at once: series are kept of the busiest, and points of a"
+                    + " route are missing, or too low, where it was not among them.")
+        }
+    }
+
+    /// `nil`: the route may have had traffic that was not kept.
+    private static func point(_ sample: TrafficSample, _ route: String?) -> Point? {
+        guard let route else { return Point(sample, sample.whole, ofRoute: false) }
+        if let counters = sample.routes[route] { return Point(sample, counters, ofRoute: true) }
+        return sample.leavesOutRoutes ? nil : Point(sample, TrafficCounters(), ofRoute: true)
+    }
+
+    /// To a thousandth: what lies below says nothing.
+    private static func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }
+}
