@@ -9,6 +9,7 @@ extension Serve {
         options.adminAddress = adminAddress
         options.adminPort = Int(adminPort)
         options.channel = channel
+        options.channelGroup = channelGroup
         options.inspectSockets = inspectSocket
         options.gatewayAddress = gatewayAddress
         options.httpPort = httpPort

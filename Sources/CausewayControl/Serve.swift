@@ -21,6 +21,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Unix socket for workers. Default: DATA/channel.sock.")
     var channel: String?
 
+    @Option(help: "Group, by name or number, whose members may connect to it. Default: this user and root alone may.")
+    var channelGroup: String?
+
     @Option(help: "A worker's --inspect-socket, for live streams and statistics; may be repeated.")
     var inspectSocket: [String] = []
 

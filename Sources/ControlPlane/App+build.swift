@@ -56,7 +56,8 @@ package struct ControlPlane: Sendable {
         parts.staticFolder = options.staticFolder
         parts.apiDocument = try options.apiDocument.map(Self.text)
         let channel = try ChannelServer(
-            ChannelServer.Options(path: options.channelPath), publisher: publisher, logger: Logger(label: "channel"))
+            try ChannelServer.Options(path: options.channelPath, group: options.channelGroup), publisher: publisher,
+            logger: Logger(label: "channel"))
         let management = try ManagementServer(path: options.managementPath, logger: Logger(label: "management")) {
             await PasswordReset.perform($0, by: $1, authenticator)
         }

@@ -11,6 +11,8 @@ package struct ControlPlaneOptions: Sendable {
     package var adminPort = 8080
     /// Unix socket for workers; `nil`: DATA/channel.sock.
     package var channel: String?
+    /// Group of that socket, whose members may connect; `nil`: only root and this process's user may.
+    package var channelGroup: String?
     /// Inspection sockets of this machine's workers.
     package var inspectSockets: [String] = []
     package var gatewayAddress = "127.0.0.1"

@@ -29,6 +29,17 @@ package struct ChannelServer: Service {
         package init(path: String) {
             self.path = path
         }
+
+        /// `group`: by name or number; its members may connect.
+        package init(path: String, group: String?) throws(ListeningSocketError) {
+            self.init(path: path)
+            guard let group else { return }
+            guard let number = gid_t(group) ?? getgrnam(group)?.pointee.gr_gid else {
+                throw ListeningSocketError(path: path, reason: "--channel-group: there is no group \(group)")
+            }
+            self.group = number
+            allowedGroups = [number]
+        }
     }
 
     private let options: Options
