@@ -71,6 +71,12 @@ class Callers:
         wait_until(lambda: self.answers >= enough, 20, "callers are answered on")
 
 
+def listening(*ports):
+    """The kernel's numbers of the sockets that listen on these ports."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) in ports}
+
+
 def test_no_call_fails_across_two_upgrades_under_load(upgradable, authority, load_tools, steady_backend, echo):  # noqa: F811
     gateway, upgrades = upgradable(drain_timeout=3)
     calls = Site(gateway, authority, "calls.test")
@@ -78,6 +84,8 @@ def test_no_call_fails_across_two_upgrades_under_load(upgradable, authority, loa
     requests = Site(gateway, authority, "requests.test")
     requests.serve(echo.port)
     before = gateway.workers()[0]
+    sockets = listening(gateway.http_port, gateway.https_port, gateway.metrics_port)
+    assert len(sockets) == 5
     load = Load(load_tools, calls, seconds=14, streams=0)
     with Callers(requests) as callers:
         first = upgrades.upgrade()
@@ -89,6 +97,8 @@ def test_no_call_fails_across_two_upgrades_under_load(upgradable, authority, loa
         second = upgrades.upgrade(first)
         callers.goes_on()
         upgrades.wait_gone(first)
+        # The very same ones: in the queue of each somebody may wait.
+        assert listening(gateway.http_port, gateway.https_port, gateway.metrics_port) == sockets
         callers.goes_on()
     result = load.finish()
     assert callers.failures == []
