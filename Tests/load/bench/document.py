@@ -10,12 +10,12 @@ from bench.site import ROOT
 PATH = ROOT / "docs/benchmarks.md"
 
 
-def _short(text):
+def short(text):
     """An error in one line of a table."""
     return " ".join(str(text).split())[:200].replace("|", "/")
 
 
-def _number(value):
+def number(value):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 1 else f"{value:.2f}"
 
 
@@ -28,10 +28,10 @@ def _table(entry, row):
         rate = statistics.median(load["rate"] for load in entry["load"][name])
         ratio = figures.get("worker_ratio")
         lines.append(
-            f"| {name} | {_number(figures['median'])} | {_number(figures['lowest'])} – {_number(figures['highest'])} "
+            f"| {name} | {number(figures['median'])} | {number(figures['lowest'])} – {number(figures['highest'])} "
             f"| {rate:,.0f} | {'' if ratio is None else f'{ratio:.2f}'} |"
         )
-    lines += [f"| {name} | failed: {_short(error)} | | | |" for name, error in entry["errors"].items()]
+    lines += [f"| {name} | failed: {short(error)} | | | |" for name, error in entry["errors"].items()]
     return lines
 
 
@@ -66,13 +66,13 @@ def write(report):
     """Replaces the sections of the scenarios that were measured, each between marks of its own; others stay as they are."""
     text = PATH.read_text()
     peers = "; ".join(f"{name}: {version}" for name, version in report["machine"]["versions"].items() if version)
-    text = _replaced(text, "peers", peers)
+    text = replaced(text, "peers", peers)
     for entry in report["scenarios"]:
-        text = _replaced(text, entry["name"], f"{section(report, entry)}\n\n{_about(report)}")
+        text = replaced(text, entry["name"], f"{section(report, entry)}\n\n{_about(report)}")
     PATH.write_text(text)
 
 
-def _replaced(text, name, content):
+def replaced(text, name, content):
     begin, end = f"<!-- {name}: written by scripts/bench -->", f"<!-- end of {name} -->"
     if begin not in text or end not in text:
         raise SystemExit(f"docs/benchmarks.md has no marks for {name}")

@@ -20,9 +20,12 @@ def _failures(result):
 class Load:
     """One run of a load client: `ready` once its connections are open and warm, `go` for the result; open until the end."""
 
-    def __init__(self, site, tool, port, *arguments):
+    # Why calls did not get their answer, "errors" in all; a GOAWAY or being late is none of them.
+    FAILED = tuple(key for key in FAILURES if key not in ("errors", "backlog", "goaways"))
+
+    def __init__(self, site, tool, port, *arguments, tls=True):
         self.site = site
-        command = [LOAD / "bin" / tool, "-p", port, "-t", "-g", *arguments]
+        command = [LOAD / "bin" / tool, "-p", port, *(["-t"] if tls else []), "-g", *arguments]
         self.process = site.start(
             command, site.load_cores, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -43,14 +46,18 @@ class Load:
             pass
         self.site.end(self.process)
 
-    def go(self, count=None, rate=None):
-        """The client's own report; an error when one answer was wrong, or fewer came than were asked for."""
+    def tell(self):
+        """The client's own report, whatever it says."""
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
             raise BenchError("the load ended without a report")
-        result = json.loads(line)
+        return json.loads(line)
+
+    def go(self, count=None, rate=None):
+        """The client's own report; an error when one answer was wrong, or fewer came than were asked for."""
+        result = self.tell()
         failures = _failures(result)
         if failures or (count is not None and result["ok"] != count):
             asked = count or result.get("sent")

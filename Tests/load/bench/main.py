@@ -16,6 +16,7 @@ def parse():
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures the data plane of the worker and of its peers, in interleaved rounds on one machine.",
+        epilog="One change of configuration is measured by scripts/bench config, which has a --help of its own.",
     )
     parser.add_argument("--list", action="store_true", help="list the scenarios and end")
     parser.add_argument("--scenario", metavar="NAME,...", help="these scenarios only")
