@@ -49,6 +49,16 @@ package enum JSONValue: Hashable, Sendable {
 
 extension JSONValue: Codable {
     package init(from decoder: any Decoder) throws {
+        let value = try decoder.singleValueContainer()
+        // Each type that a value is not costs a thrown error, and most values are text.
+        if value.decodeNil() {
+            self = .null
+            return
+        }
+        if let text = try? value.decode(String.self) {
+            self = .string(text)
+            return
+        }
         if let object = try? decoder.container(keyedBy: AnyKey.self) {
             var members: [String: JSONValue] = [:]
             for key in object.allKeys {
@@ -65,10 +75,7 @@ extension JSONValue: Codable {
             self = .array(values)
             return
         }
-        let value = try decoder.singleValueContainer()
-        if value.decodeNil() {
-            self = .null
-        } else if let bool = try? value.decode(Bool.self) {
+        if let bool = try? value.decode(Bool.self) {
             self = .bool(bool)
         } else if let integer = try? value.decode(Int64.self) {
             self = .integer(integer)

@@ -77,7 +77,16 @@ package final class Store: Sendable {
 
     /// SQLite's own words, without the statement and its values.
     static func failure(_ error: DatabaseError) -> StoreError {
-        StoreError(.writing, "SQLite failed: \(error.message ?? "error \(error.resultCode.rawValue)").")
+        let message = error.message ?? "error \(error.resultCode.rawValue)"
+        switch error.resultCode.primaryResultCode {
+        case .SQLITE_FULL:
+            return StoreError(.writing, "the disk of the data folder (--data) is full. Make room, then try again.")
+        case .SQLITE_READONLY, .SQLITE_IOERR, .SQLITE_CANTOPEN:
+            return StoreError(
+                .writing,
+                "the disk of the data folder (--data) takes no writes (\(message)). Mend that, then try again.")
+        default: return StoreError(.writing, "SQLite failed: \(message).")
+        }
     }
 
     /// Ends the connection; later calls fail.

@@ -21,7 +21,7 @@ struct ProblemMiddleware: RouterMiddleware {
             return try problem(for: error, request).response()
         } catch let error as StoreError {
             context.logger.error("storing failed", error: error)
-            return try Problem(.internalServerError, .storage, "The change could not be stored: \(error)").response()
+            return try Problem(.serviceUnavailable, .storage, "The change could not be stored: \(error)").response()
         } catch is CancellationError {
             throw CancellationError()
         } catch {

@@ -31,11 +31,8 @@
                 let upstream = Self.listen(path)
             else { return nil }
             var warmup = Warmup(registry: registry, loopCount: 1)
-            guard case .ready(let active, let listeners, _) = warmup.warm(snapshot), let bound = warmup.bound.first
-            else {
-                return nil
-            }
-            loop.receive(.swap(active, listeners: listeners[0], done: done))
+            guard case .ready(let warm) = warmup.warm(snapshot), let bound = warmup.bound.first else { return nil }
+            loop.receive(.swap(warm.active, warm.changes, listeners: warm.listeners[0], done: done))
             self.loop = loop
             self.registry = registry
             self.upstream = upstream
