@@ -13,12 +13,12 @@ extension RouteTable {
         package let virtualHosts: [Int]
     }
 
-    /// The table after a change of snapshot. Objects of other kinds may be among those given. An object that is put takes the
-    /// place of the one with its key.
+    /// The table after a change of snapshot.
     package func updated(_ diff: SnapshotDiff) -> Update {
         updated(removing: diff.removed, putting: diff.added + diff.changed.map(\.new))
     }
 
+    /// Objects of other kinds may be among those given. An object that is put takes the place of the one with its key.
     package func updated(removing removed: [SnapshotObject], putting put: [SnapshotObject]) -> Update {
         var editor = RouteTableEditor(state)
         editor.apply(removing: removed, putting: put)

@@ -1,4 +1,5 @@
-// The filters of a route as a loop runs them: laid out with the loop's route, in memory of their own, freed with it. A route without filters has none of this, and costs one comparison.
+// The filters of a route as a loop runs them: laid out with the loop's route, in memory of their own, freed with it. A route
+// without filters has none of this, and costs one comparison.
 
 internal import CNghttp2
 internal import ConfigModel
