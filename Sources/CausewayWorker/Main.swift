@@ -74,7 +74,7 @@ struct CausewayWorker: ParsableCommand {
         let logger = Logger(label: "causeway-worker")
         var log: AccessLog?
         if accessLog != "off" {
-            log = AccessLog(path: accessLog == "-" ? nil : accessLog)
+            log = AccessLog(path: accessLog == "-" ? nil : accessLog, logger: logger)
             if log == nil {
                 throw ValidationError("--access-log \(accessLog): \(String(cString: strerror(errno)))")
             }

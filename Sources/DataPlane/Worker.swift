@@ -118,7 +118,8 @@ private func run(
     guard let health = HealthChecker(loops: mailboxes, logger: logger),
         let resolver = Resolver(loops: mailboxes, health: health, servers: options.resolver, logger: logger),
         let client = ConfigClient(
-            path: options.channel, store: SnapshotStore(folder: state.path, key: state.key, logger: logger),
+            path: options.channel, state: state,
+            store: SnapshotStore(folder: state.path, key: state.key, logger: logger),
             mailboxes: mailboxes, registry: registry, status: status, resolver: resolver, health: health,
             inherited: predecessor?.sockets ?? ServiceManager.listeningSockets(), logger: logger)
     else { throw WorkerStartFailure(description: "out of descriptors") }
@@ -136,7 +137,7 @@ private func run(
                 } else {
                     try InspectServer(port: port, page: page, loops: mailboxes)
                 }
-            if handed == nil { try state.write("metrics.port", "\(server.port)\n") }
+            if handed == nil { state.write("metrics.port", "\(server.port)\n") }
             metrics = server
             _ = try thread("inspect") { server.run() }
         } catch let failure as ListenFailure {

@@ -56,14 +56,13 @@ def test_a_worker_that_cannot_keep_snapshots_serves_them_all_the_same(tmp_path, 
             assert (answer.status_code, answer.headers["Causeway-Live"]) == (201, "true")
             site.serve(echo.port, path="/meanwhile")
             assert site.get("/meanwhile").status == 200
-            assert any("could not be kept on disk" in reason for reason in degraded(gateway)), degraded(gateway)
+            assert any("snapshots cannot be kept on disk" in reason for reason in degraded(gateway)), degraded(gateway)
             # Killed now, it comes back with the last that it could keep, and follows the control plane from there.
             gateway.worker.kill9()
             (disk / "filler").unlink()
             gateway.start_worker()
             assert site.get("/").status == 200
             wait_until(lambda: site.get("/meanwhile").status == 200, 10, "it has caught up")
-            gateway.api.create_domain("after.test")
             wait_until(lambda: degraded(gateway) == [], 10, "nothing is degraded any more")
             gateway.control.kill9()
             gateway.worker.kill9()
@@ -101,25 +100,69 @@ def test_a_control_plane_that_cannot_write_says_so_and_loses_nothing(tmp_path, a
             gateway.abandon()
 
 
-@pytest.mark.parametrize("which", ["control", "worker"])
-def test_a_read_only_disk_is_told_of_at_the_start_and_stays_as_it_was(tmp_path, authority, echo, which):
-    with small_disk(tmp_path / which, "8m") as disk:
+def test_a_control_plane_on_a_read_only_disk_says_so_and_leaves_it_as_it_was(tmp_path, authority, echo):
+    with small_disk(tmp_path / "control", "8m") as disk:
         gateway = Gateway(tmp_path)
         try:
             gateway.start()
             site = Site(gateway, authority, "disk.test")
             site.serve(echo.port)
-            process = getattr(gateway, which)
-            assert process.stop() == 0
+            assert gateway.control.stop() == 0
             read_only(disk, True)
-            process.start()
-            assert process.wait_exit(20) != 0
-            said = process.log_text()[-2_000:]
+            gateway.control.start()
+            assert gateway.control.wait_exit(20) != 0
+            said = gateway.control.log_text()[-2_000:]
             assert str(disk) in said and "Read-only file system" in said, said
             read_only(disk, False)
-            gateway.start_control() if which == "control" else gateway.start_worker()
+            gateway.start_control()
             assert site.get("/").status == 200
             wait_until(gateway.workers, 10, "both are there")
+            gateway.stop()
+        finally:
+            gateway.abandon()
+
+
+@pytest.mark.parametrize("how", ["read-only", "full"])
+def test_a_worker_is_restarted_on_a_disk_that_takes_nothing(tmp_path, authority, echo, how):
+    """State folder and access log are on it, as where the kernel has made the root read-only."""
+    with small_disk(tmp_path / "worker", "512k") as disk:
+        gateway = Gateway(tmp_path, access_log=disk / "access.log")
+        gateway.access_log_path = disk / "access.log"
+        try:
+            gateway.start()
+            site = Site(gateway, authority, "disk.test")
+            site.serve(echo.port)
+            gateway.control.stop()
+            gateway.worker.kill9()
+            read_only(disk, True) if how == "read-only" else fill(disk)
+            gateway.start_worker()
+            assert site.get("/").status == 200
+            reason = "Read-only file system" if how == "read-only" else "No space left on device"
+            assert reason in gateway.worker.log_text() and gateway.metric("causeway_config_store_failing") == 1
+            gateway.start_control()
+            wait_until(gateway.workers, 10, "the worker is connected")
+            site.serve(echo.port, path="/meanwhile")
+            assert site.get("/meanwhile").status == 200
+            assert any(reason in each and str(disk) in each for each in degraded(gateway)), degraded(gateway)
+
+            def lines_are_lost():
+                site.get("/lost")
+                return gateway.metric("causeway_access_log_dropped_total") > 0
+
+            wait_until(lines_are_lost, 10, "lost lines of the access log are counted")
+            assert "the access log cannot be written" in gateway.worker.log_text()
+
+            read_only(disk, False) if how == "read-only" else (disk / "filler").unlink()
+            wait_until(lambda: degraded(gateway) == [], 30, "nothing is degraded any more")
+            assert gateway.metric("causeway_config_store_failing") == 0
+            assert site.get("/found").status == 200
+            gateway.wait_log(path="/found")
+            assert "the access log is written again" in gateway.worker.log_text()
+            gateway.control.kill9()
+            gateway.worker.kill9()
+            gateway.start_worker()
+            assert site.get("/meanwhile").status == 200, "what it had in memory was not written"
+            gateway.start_control()
             gateway.stop()
         finally:
             gateway.abandon()

@@ -12,6 +12,7 @@ internal import Telemetry
 
 final class ConfigClient: Sendable {
     private let path: String
+    private let state: StateFolder
     private let store: SnapshotStore
     private let mailboxes: [Mailbox]
     private let registry: MetricsRegistry
@@ -43,10 +44,11 @@ final class ConfigClient: Sendable {
         var socket: Int32 = -1
         var decoder = FrameDecoder()
         var toldDraining = false
-        /// Why the snapshot that is served is not on disk; nil: it is.
-        var storeProblem: ProblemReport?
+        /// What a start would find on disk.
+        var kept: ServedVersion?
+        var disk = DiskTrouble()
 
-        var reports: [ProblemReport] { degraded.map { ProblemReport($0) } + (storeProblem.map { [$0] } ?? []) }
+        var reports: [ProblemReport] { degraded.map { ProblemReport($0) } + disk.reports }
     }
 
     /// Milliseconds between two status messages, and between two tries of degraded objects.
@@ -55,10 +57,12 @@ final class ConfigClient: Sendable {
     private static let swapTimeout: Int32 = 10_000
 
     init?(
-        path: String, store: SnapshotStore, mailboxes: [Mailbox], registry: MetricsRegistry, status: WorkerStatus,
+        path: String, state: StateFolder, store: SnapshotStore, mailboxes: [Mailbox], registry: MetricsRegistry,
+        status: WorkerStatus,
         resolver: Resolver, health: HealthChecker, inherited: InheritedSockets, logger: Logger
     ) {
         self.path = path
+        self.state = state
         self.store = store
         self.mailboxes = mailboxes
         self.registry = registry
@@ -115,10 +119,10 @@ final class ConfigClient: Sendable {
     private func standStill(_ session: inout Session) -> Bool {
         guard var latch = control.withLock({ $0.hold }) else { return true }
         let served: Result<String, HandoverFailure> =
-            if let problem = session.storeProblem {
-                .failure(HandoverFailure(problem.reason))
+            if session.kept == session.subscriber.served {
+                .success(Self.words(for: session.kept))
             } else {
-                .success(Self.words(for: session.subscriber.served))
+                .failure(HandoverFailure(session.disk.reports.first?.reason ?? "what is served is not on disk"))
             }
         control.withLock { $0.served = served }
         latch.countDown()
@@ -196,6 +200,7 @@ final class ConfigClient: Sendable {
         var session = Session(
             subscriber: SubscriberState(identity: identity),
             warmup: Warmup(registry: registry, loopCount: mailboxes.count, inherited: inherited))
+        if let problem = state.problem { note(problem, &session) }
         serveStored(&session, identity, store.load(readOnly: predecessor != nil))
         if let predecessor { takeOver(predecessor, &session, identity) }
         started.countDown()
@@ -211,6 +216,7 @@ final class ConfigClient: Sendable {
             if control.withLock({ $0.stopped || $0.hasLeft }) { break }
             sleepUntilWoken(delay)
             retryDegraded(&session)
+            retryKeeping(&session)
             delay = min(delay * 2, 2_000)
         }
     }
@@ -235,6 +241,7 @@ final class ConfigClient: Sendable {
             }
             session.subscriber = SubscriberState(
                 identity: identity, current: stored.snapshot, index: index, served: stored.served)
+            session.kept = stored.served
         case .failure(let refusal):
             logger.error(
                 "the snapshot on disk cannot be served", metadata: ["reason": "\(refusal.reports.first?.reason ?? "")"])
@@ -313,14 +320,8 @@ final class ConfigClient: Sendable {
             let result: SubscriberState.OnWarmed
             switch apply(current.snapshot, &session) {
             case .success:
-                do {
-                    session.storeProblem = nil
-                    try store.save(current.snapshot, served: current.served)
-                } catch {
-                    // It is served all the same: after a restart the control plane brings it again.
-                    logger.error("the snapshot could not be kept on disk", metadata: ["reason": "\(error)"])
-                    session.storeProblem = ProblemReport(reason: "the snapshot could not be kept on disk: \(error)")
-                }
+                // It is served all the same: after a restart the control plane brings it again.
+                keep(current.snapshot, current.served, &session)
                 result = session.subscriber.warmed(nonce: current.nonce, reports: session.reports)
                 logger.info("serving", metadata: ["version": "\(current.snapshot.version)"])
             case .failure(let refusal):
@@ -341,6 +342,50 @@ final class ConfigClient: Sendable {
             candidate = result.next
         }
         return true
+    }
+
+    // MARK: - Disk
+
+    private func keep(_ snapshot: Snapshot, _ served: ServedVersion, _ session: inout Session) {
+        do throws(StoreFailure) {
+            if state.problem != nil { try state.mend() }
+            if session.kept != served { try store.save(snapshot, served: served) }
+            session.kept = served
+            recovered(&session)
+        } catch {
+            note(error, &session)
+        }
+    }
+
+    /// The disk may take by now what it did not take before.
+    private func retryKeeping(_ session: inout Session) {
+        guard session.disk.isDue(Clock.monotonicNanoseconds()) else { return }
+        if let current = session.subscriber.current, let served = session.subscriber.served {
+            keep(current, served, &session)
+        } else {
+            do throws(StoreFailure) {
+                try state.mend()
+                recovered(&session)
+            } catch {
+                note(error, &session)
+            }
+        }
+        if session.disk.reports.isEmpty, session.socket >= 0 { _ = sendStatus(session) }
+    }
+
+    private func note(_ failure: StoreFailure, _ session: inout Session) {
+        let isNew = session.disk.failed(failure, in: state.path, now: Clock.monotonicNanoseconds())
+        status.update { $0.storeFails = true }
+        guard isNew else { return }
+        logger.error(
+            "snapshots cannot be kept on disk; changes are served from memory",
+            metadata: ["state": "\(state.path)", "reason": "\(failure)", "advice": "\(failure.advice)"])
+    }
+
+    private func recovered(_ session: inout Session) {
+        guard session.disk.ended() else { return }
+        status.update { $0.storeFails = false }
+        logger.notice("snapshots are kept on disk again", metadata: ["state": "\(state.path)"])
     }
 
     // MARK: - Connection
@@ -380,7 +425,8 @@ final class ConfigClient: Sendable {
                 guard sendStatus(session) else { return }
             }
             if !session.degraded.isEmpty { retryDegraded(&session) }
-            let wait = session.degraded.isEmpty ? Self.statusInterval : Self.degradedInterval
+            retryKeeping(&session)
+            let wait = session.reports.isEmpty ? Self.statusInterval : Self.degradedInterval
             var entries = [
                 pollfd(fd: session.socket, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: wake, events: Int16(POLLIN), revents: 0),

@@ -12,11 +12,6 @@ package import Logging
 package import Seal
 internal import Synchronization
 
-/// Why the store could not do what it was asked.
-package struct StoreFailure: Error, CustomStringConvertible {
-    package let description: String
-}
-
 package final class SnapshotStore: Sendable {
     let folder: String
     private let key: SealingKey
@@ -145,9 +140,10 @@ package final class SnapshotStore: Sendable {
             return kept
         }
         if isNewest, !readOnly {
-            // Changes that are there all the same are those of the generation before.
-            try? StoreFile.move(changes, to: previousChanges)
-            state.withLock { $0 = State(kept: whole, wholeBytes: wholeBytes, changesBytes: 0) }
+            // Changes that are there all the same are those of the generation before: what follows this one must not be behind them.
+            if (try? StoreFile.move(changes, to: previousChanges)) != nil {
+                state.withLock { $0 = State(kept: whole, wholeBytes: wholeBytes, changesBytes: 0) }
+            }
         }
         return whole
     }
@@ -170,9 +166,13 @@ package final class SnapshotStore: Sendable {
 
     private func setAside(_ path: String, _ reason: String) {
         let aside = path + ".damaged"
-        rename(path, aside)
-        logger.error(
-            "the stored snapshot is damaged; it was set aside", metadata: ["file": "\(aside)", "reason": "\(reason)"])
+        if rename(path, aside) == 0 {
+            logger.error(
+                "the stored snapshot is damaged; it was set aside",
+                metadata: ["file": "\(aside)", "reason": "\(reason)"])
+        } else {
+            logger.error("the stored snapshot is damaged", metadata: ["file": "\(path)", "reason": "\(reason)"])
+        }
     }
 
     private func read(_ path: String) -> [UInt8]? {

@@ -6,7 +6,7 @@ internal import Glibc
 extension LoopPointer {
     /// Once a second: what the drain needs, lines of the access log that have waited, memory of retired clusters and of bursts.
     func housekeeping() {
-        if let log = pointee.accessLog, !log.handOver() { pointee.statistics.accessLogDropped.increment() }
+        if let log = pointee.accessLog { pointee.statistics.accessLogDropped.add(log.handOver()) }
         dropOutdatedRoutes()
         startPendingEnds()
         pointee.retiredClusters.removeAll { $0.sweep() }

@@ -102,7 +102,7 @@ extension ExchangePointer {
     }
 
     private func handOver(_ log: AccessLogBuffer) {
-        if !log.handOver() { loop.pointee.statistics.accessLogDropped.increment() }
+        loop.pointee.statistics.accessLogDropped.add(log.handOver())
     }
 
     private func bytes(_ field: nghttp2_nv) -> UnsafeRawBufferPointer {

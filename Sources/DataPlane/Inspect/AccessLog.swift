@@ -1,8 +1,9 @@
 // The access log's way out: loops fill line buffers of their own and hand them over when they are large or a second old; one
-// thread writes them, so that a slow disk holds up no loop. What cannot be written in time is dropped and counted.
+// thread writes them, so that a slow disk holds up no loop. What cannot be written is dropped and counted.
 
 internal import COpenSSL
 internal import Glibc
+package import Logging
 internal import Synchronization
 internal import Telemetry
 
@@ -23,12 +24,13 @@ struct AccessLogBuffer {
         return lines.pointee.count >= 32 * 1024
     }
 
-    /// Gives the lines to the writer. False: they were dropped, the writer is too far behind.
-    func handOver() -> Bool {
-        guard !lines.pointee.isEmpty else { return true }
-        let accepted = log._withUnsafeGuaranteedRef { log in lines.pointee.withUnsafeBytes { log.enqueue($0) } }
+    /// Gives the lines to the writer. Returns how many buffers were dropped since the last time, of whatever loop: the writer was too
+    /// far behind, or could not write.
+    func handOver() -> Int {
+        guard !lines.pointee.isEmpty else { return log._withUnsafeGuaranteedRef { $0.takeLost() } }
+        let lost = log._withUnsafeGuaranteedRef { log in lines.pointee.withUnsafeBytes { log.enqueue($0) } }
         lines.pointee.removeAll()
-        return accepted
+        return lost
     }
 }
 
@@ -36,7 +38,9 @@ struct AccessLogBuffer {
 package final class AccessLog: Sendable {
     /// nil: standard output.
     private let path: String?
+    private let logger: Logger
     private let state = Mutex<State>(State())
+    private let lost = Atomic(0)
     private let wake: Int32
 
     private struct State {
@@ -49,18 +53,20 @@ package final class AccessLog: Sendable {
     /// Bytes that may wait.
     private static let limit = 8 << 20
 
-    /// Opens the file for appending. nil where it cannot be opened (`errno` tells).
-    package init?(path: String?) {
+    /// Opens the file for appending. nil where it cannot be opened (`errno` tells), unless the disk may take it later.
+    package init?(path: String?, logger: Logger) {
         self.path = path
+        self.logger = logger
         wake = causeway_eventfd(0)
         guard wake >= 0 else { return nil }
         guard let path else { return }
-        let file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
-        guard file >= 0 else { return nil }
-        close(file)
+        let file = Self.open(path)
+        if file < 0, ![EROFS, ENOSPC, EDQUOT, EIO].contains(errno) { return nil }
+        if file >= 0 { close(file) }
     }
 
-    func enqueue(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    /// Returns how many buffers were lost since the last time.
+    fileprivate func enqueue(_ bytes: UnsafeRawBufferPointer) -> Int {
         let accepted = state.withLock { state in
             guard state.size + bytes.count <= Self.limit else { return false }
             state.chunks.append(Array(bytes))
@@ -68,7 +74,11 @@ package final class AccessLog: Sendable {
             return true
         }
         signal()
-        return accepted
+        return takeLost() + (accepted ? 0 : 1)
+    }
+
+    fileprivate func takeLost() -> Int {
+        lost.load(ordering: .relaxed) == 0 ? 0 : lost.exchange(0, ordering: .relaxed)
     }
 
     /// Opens the file again (after a rotation).
@@ -85,6 +95,7 @@ package final class AccessLog: Sendable {
     /// Writes until stopped. The writer's thread runs this.
     package func run() {
         var file = openFile()
+        var isFailing = false
         while true {
             var counter: UInt64 = 0
             _ = read(wake, &counter, 8)
@@ -95,7 +106,13 @@ package final class AccessLog: Sendable {
                 state.reopen = false
                 return taken
             }
-            for chunk in chunks { writeAll(file, chunk) }
+            for chunk in chunks {
+                if file < 0 { file = openFile() }
+                let isWritten = file >= 0 && writeAll(file, chunk)
+                if !isWritten { lost.add(1, ordering: .relaxed) }
+                if isWritten == isFailing { tell(isFailing: !isWritten, errno) }
+                isFailing = !isWritten
+            }
             if reopens, path != nil {
                 if file >= 0 { close(file) }
                 file = openFile()
@@ -105,19 +122,36 @@ package final class AccessLog: Sendable {
         if path != nil, file >= 0 { close(file) }
     }
 
-    private func openFile() -> Int32 {
-        guard let path else { return STDOUT_FILENO }
-        return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+    private func tell(isFailing: Bool, _ code: Int32) {
+        let path = path ?? "-"
+        if isFailing {
+            logger.error(
+                "the access log cannot be written; its lines are lost",
+                metadata: ["access-log": "\(path)", "reason": "\(String(cString: strerror(code)))"])
+        } else {
+            logger.notice("the access log is written again", metadata: ["access-log": "\(path)"])
+        }
     }
 
-    private func writeAll(_ file: Int32, _ bytes: [UInt8]) {
+    private func openFile() -> Int32 {
+        guard let path else { return STDOUT_FILENO }
+        return Self.open(path)
+    }
+
+    private static func open(_ path: String) -> Int32 {
+        Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+    }
+
+    /// False: not all of it could be written (`errno` tells).
+    private func writeAll(_ file: Int32, _ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { buffer in
             var offset = 0
             while offset < buffer.count {
                 let count = write(file, buffer.baseAddress.unsafelyUnwrapped + offset, buffer.count - offset)
-                if count < 0, errno != EINTR { return }
+                if count < 0, errno != EINTR { return false }
                 if count > 0 { offset += count }
             }
+            return true
         }
     }
 

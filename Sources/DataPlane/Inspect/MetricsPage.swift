@@ -22,6 +22,8 @@ struct MetricsPage {
         }
         page.begin("causeway_config_snapshots_held", .gauge, help: "Snapshots that are served or still run.")
         page.sample([], Int64(registry.snapshots.load(ordering: .relaxed)))
+        page.begin("causeway_config_store_failing", .gauge, help: "1 while snapshots cannot be kept on disk.")
+        page.sample([], UInt64(status.storeFails ? 1 : 0))
         page.begin("causeway_downstream_connections_open", .gauge, help: "Client connections that are open.")
         page.sample([], difference(.connectionsOpened, .connectionsClosed))
         page.begin("causeway_downstream_exchanges_active", .gauge, help: "Requests and streams that are open.")
@@ -197,6 +199,7 @@ final class WorkerStatus: Sendable {
         /// All listening sockets, by loop.
         var sockets: [[ListenerSocket]] = []
         var handoverFailures: UInt64 = 0
+        var storeFails = false
     }
 
     private let values = Mutex<Values>(Values())
