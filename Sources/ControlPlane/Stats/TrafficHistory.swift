@@ -3,7 +3,7 @@
 
 /// What was counted in a stretch of time, by all workers.
 package struct TrafficSample: Sendable {
-    /// Unix milliseconds of its end.
+    /// Its end, in milliseconds of the steady clock: the wall clock may be set.
     package var at: Int64
     package var seconds: Double
     package var whole = TrafficCounters()
@@ -60,8 +60,8 @@ package struct TrafficHistory: Sendable {
 
     package init() {}
 
-    /// Takes one reading of every worker that answered.
-    package mutating func take(_ new: [Int32: WorkerReading], at now: Int64) {
+    /// Takes one reading of every worker that answered. `wallOffset`: Unix milliseconds when the steady clock was at 0.
+    package mutating func take(_ new: [Int32: WorkerReading], at now: Int64, wallOffset: Int64 = 0) {
         defer {
             readings = new
             lastAt = now
@@ -71,7 +71,7 @@ package struct TrafficHistory: Sendable {
         var sample = TrafficSample(at: now, seconds: Double(now - before) / 1_000)
         var isKnown = false
         for (process, reading) in new {
-            guard let earlier = earlier(process, reading, since: before) else { continue }
+            guard let earlier = earlier(process, reading, since: before &+ wallOffset) else { continue }
             isKnown = true
             Self.add(reading, since: earlier, to: &sample)
         }
@@ -82,7 +82,7 @@ package struct TrafficHistory: Sendable {
         addToMinute(sample)
     }
 
-    /// The reading to count from; `nil`: there is none.
+    /// The reading to count from; `nil`: there is none. Processes say by the wall clock when they began.
     private func earlier(_ process: Int32, _ reading: WorkerReading, since before: Int64) -> WorkerReading? {
         if let known = readings[process], known.startedAt == reading.startedAt { return known }
         // It began after the last reading: everything that it has counted is of this sample.

@@ -22,9 +22,9 @@ struct TrafficReport: Encodable, Sendable {
         @JSONField var p90: Double?
         @JSONField var p99: Double?
 
-        init(_ sample: TrafficSample, _ counters: TrafficCounters, ofRoute: Bool) {
+        init(_ sample: TrafficSample, _ counters: TrafficCounters, ofRoute: Bool, wallOffset: Int64) {
             func rate(_ count: UInt64) -> Double { TrafficReport.rounded(Double(count) / sample.seconds) }
-            at = Timestamp.text(sample.at)
+            at = Timestamp.text(sample.at + wallOffset)
             seconds = TrafficReport.rounded(sample.seconds)
             requests = rate(counters.requests)
             statusClasses = counters.classes.mapValues(rate)
@@ -74,14 +74,14 @@ struct TrafficReport: Encodable, Sendable {
         case available, reason, sampledAt, route, workers, totals, recent, hour
     }
 
-    init(_ history: TrafficHistory, route: String?) {
+    init(_ history: TrafficHistory, route: String?, wallOffset: Int64) {
         self.route = route
         workers = history.readings.count
         let all = history.totals
         let counters = route.map { all.routes[$0] ?? TrafficCounters() } ?? all.whole
         totals = Totals(counters, ofRoute: route != nil)
-        recent = history.recent.compactMap { Self.point($0, route) }
-        hour = history.hour.compactMap { Self.point($0, route) }
+        recent = history.recent.compactMap { Self.point($0, route, wallOffset) }
+        hour = history.hour.compactMap { Self.point($0, route, wallOffset) }
         if route != nil, (history.recent + history.hour).contains(where: \.leavesOutRoutes) {
             warnings.append(
                 "More than \(TrafficHistory.routesKept) routes had traffic at once: series are kept of the busiest, and points of a"
@@ -90,10 +90,10 @@ struct TrafficReport: Encodable, Sendable {
     }
 
     /// `nil`: the route may have had traffic that was not kept.
-    private static func point(_ sample: TrafficSample, _ route: String?) -> Point? {
-        guard let route else { return Point(sample, sample.whole, ofRoute: false) }
-        if let counters = sample.routes[route] { return Point(sample, counters, ofRoute: true) }
-        return sample.leavesOutRoutes ? nil : Point(sample, TrafficCounters(), ofRoute: true)
+    private static func point(_ sample: TrafficSample, _ route: String?, _ wallOffset: Int64) -> Point? {
+        guard let route else { return Point(sample, sample.whole, ofRoute: false, wallOffset: wallOffset) }
+        if let counters = sample.routes[route] { return Point(sample, counters, ofRoute: true, wallOffset: wallOffset) }
+        return sample.leavesOutRoutes ? nil : Point(sample, TrafficCounters(), ofRoute: true, wallOffset: wallOffset)
     }
 
     /// To a thousandth: what lies below says nothing.

@@ -14,6 +14,7 @@ package actor TrafficSampler: Service {
     private let inspection: WorkerInspection
     private var history = TrafficHistory()
     private var silent: [String] = []
+    /// Of the steady clock.
     private var sampledAt: Int64?
 
     package init(inspection: WorkerInspection) {
@@ -43,14 +44,19 @@ package actor TrafficSampler: Service {
             Dictionary(pages.map { ($0.process, WorkerReading(page: $0.body)) }, uniquingKeysWith: { $1 })
         }
         self.silent = silent
-        history.take(readings ?? [:], at: WallClock.milliseconds())
-        sampledAt = WallClock.milliseconds()
+        let now = SteadyClock.milliseconds()
+        history.take(readings ?? [:], at: now, wallOffset: Self.wallOffset)
+        sampledAt = now
     }
+
+    /// Unix milliseconds when the steady clock was at 0: another one after the wall clock was set.
+    private static var wallOffset: Int64 { WallClock.milliseconds() - SteadyClock.milliseconds() }
 
     /// What `GET /v1/stats` tells, of everything or of one route.
     func report(route: String?) -> TrafficReport {
-        var report = TrafficReport(history, route: route)
-        report.sampledAt = sampledAt.map { Timestamp.text($0) }
+        let offset = Self.wallOffset
+        var report = TrafficReport(history, route: route, wallOffset: offset)
+        report.sampledAt = sampledAt.map { Timestamp.text($0 + offset) }
         if inspection.paths.isEmpty {
             report.reason =
                 "No worker's inspection socket is known: start the control plane with --inspect-socket PATH."

@@ -37,7 +37,8 @@ final class AdminHarness: Sendable {
         publisher = Publisher(mintHistory: { _ in throw StartError("no worker, no fork") }, logger: logger)
         let editor = Editor(store: store, compiler: SnapshotCompiler(listeners: []), publisher: publisher)
         let hasher = try PasswordHasher(parameters: .init(logN: 4, r: 8, p: 1))
-        authenticator = Authenticator(store: store, hasher: hasher, clock: { 1_700_000_000_000 })
+        authenticator = Authenticator(
+            store: store, hasher: hasher, clock: { 1_700_000_000_000 }, steadyClock: { 1_000_000 })
         var parts = AdminParts(
             store: store, editor: editor, publisher: publisher, authenticator: authenticator,
             hosts: HostRule(names: []), setupCode: SetupCode(text: Self.setupCode))

@@ -65,6 +65,19 @@ struct TrafficHistoryTests {
         #expect(history.recent.map(\.whole.requests) == [1])
     }
 
+    @Test func aWallClockThatIsSetLeavesNoGap() {
+        var history = TrafficHistory()
+        history.take([1: Self.page(requests: 1)], at: 5_000, wallOffset: 2_000_000)
+        // A year back, and a year forward.
+        history.take([1: Self.page(requests: 3)], at: 10_000, wallOffset: 2_000_000 - 31_536_000_000)
+        history.take([1: Self.page(requests: 6)], at: 15_000, wallOffset: 2_000_000 + 31_536_000_000)
+        #expect(history.recent.map(\.whole.requests) == [2, 3])
+        #expect(history.recent.map(\.seconds) == [5, 5])
+        // One that began after the last reading says so by the clock that it had.
+        history.take([2: Self.page(requests: 7, startedAt: 31_538_016)], at: 20_000, wallOffset: 31_538_000_000)
+        #expect(history.recent.map(\.whole.requests) == [2, 3, 7])
+    }
+
     @Test func fiveMinutesAndAnHourAreKept() {
         var history = TrafficHistory()
         for turn in 0...800 as ClosedRange<Int64> {

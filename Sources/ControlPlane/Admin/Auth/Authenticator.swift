@@ -24,15 +24,19 @@ package final class Authenticator: Sendable {
     private let checking = Mutex<[Hash256: Task<Account, any Error>]>([:])
     private let logger = Logger(label: "login")
 
-    /// Unix milliseconds.
+    /// Unix milliseconds, for what has to outlive the process.
     let clock: @Sendable () -> Int64
+    /// Milliseconds, for delays and what is remembered a while: setting the wall clock must neither lock nor free anybody.
+    private let steadyClock: @Sendable () -> Int64
 
     package init(
-        store: Store, hasher: PasswordHasher, clock: @escaping @Sendable () -> Int64 = WallClock.milliseconds
+        store: Store, hasher: PasswordHasher, clock: @escaping @Sendable () -> Int64 = WallClock.milliseconds,
+        steadyClock: @escaping @Sendable () -> Int64 = SteadyClock.milliseconds
     ) {
         self.store = store
         self.hasher = hasher
         self.clock = clock
+        self.steadyClock = steadyClock
     }
 
     /// Whoever the request's credentials belong to; `nil`: there are none that hold.
@@ -153,6 +157,6 @@ package final class Authenticator: Sendable {
     }
 
     private func now() -> Int {
-        Int(clock() / 1_000)
+        Int(steadyClock() / 1_000)
     }
 }
