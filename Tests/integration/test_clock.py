@@ -1,11 +1,9 @@
 """The wall clock is set, an hour back and a year forward, while everything runs: what lasts, lasts as long as it should, and only what
 is told in dates moves. `peers/wallclock.c`, preloaded, is the clock."""
 
-import contextlib
 import datetime
 import json
 import mmap
-import queue
 import socket
 import struct
 import subprocess
@@ -16,13 +14,12 @@ import requests
 
 from integration.api import route
 from integration.gateway import ROOT
+from integration.live import Callers, Streams
 from integration.site import Site
-from integration.test_upgrade import Callers
 from integration.waiting import wait_until
 from peers import http2
 from peers.dns import DNSServer
 from peers.http1 import EchoServer
-from peers.protos import Ask, Kinds
 from peers.wire import tls_context
 
 HOUR, YEAR = 3_600, 365 * 24 * 3_600
@@ -69,25 +66,6 @@ def gateway(new_gateway, wall, dns):
     made.api.initialize()
     made.start_worker(**wall.environment)
     return made
-
-
-class Streams(contextlib.ExitStack):
-    """A WebSocket and a gRPC call that are open all the time, and say something when asked."""
-
-    def __init__(self, site):
-        super().__init__()
-        self.websocket = self.enter_context(site.websocket("/ws"))
-        self.outgoing = queue.Queue()
-        # Its deadline is ten minutes away: an hour's jump would have passed it.
-        channel = self.enter_context(site.channel())
-        self.call = Kinds(channel).Bidi(iter(self.outgoing.get, None), timeout=600)
-        self.callback(self.outgoing.put, None)
-
-    def speak(self, word):
-        self.websocket.send(word)
-        assert self.websocket.recv(timeout=10) == word
-        self.outgoing.put(Ask(payload=word.encode()))
-        assert next(self.call).payload == word.encode()
 
 
 def latest(log):

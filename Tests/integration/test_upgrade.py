@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from integration.api import route
+from integration.live import Callers
 from integration.site import Site
 from integration.test_config_live import Load, load_tools, steady_backend  # noqa: F401 (fixtures)
 from integration.upgrades import Upgrades, alive
@@ -36,39 +37,6 @@ def upgradable(new_gateway, authority):
     yield make
     for each in made:
         each.end()
-
-
-class Callers:
-    """Threads that ask over and over, each time on a new connection, in clear text and with TLS."""
-
-    def __init__(self, site, count=4):
-        self.site, self.over = site, threading.Event()
-        self.answers, self.failures = 0, []
-        self.threads = [threading.Thread(target=self.call, args=(number % 2 == 0,)) for number in range(count)]
-
-    def call(self, tls):
-        while not self.over.is_set():
-            try:
-                status = self.site.get("/caller", tls=tls).status
-                assert status == 200, f"status {status}"
-                self.answers += 1
-            except Exception as error:  # whatever it is, a client has seen it
-                self.failures.append(repr(error))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        wait_until(lambda: self.answers > 20, 10, "callers are answered")
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join(30)
-
-    def goes_on(self, more=50):
-        enough = self.answers + more
-        wait_until(lambda: self.answers >= enough, 20, "callers are answered on")
 
 
 def listening(*ports):
