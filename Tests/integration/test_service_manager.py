@@ -1,9 +1,11 @@
 """What systemd is told and what it hands over, with the test in its place: sd_notify, the watchdog, socket activation."""
 
+import contextlib
 import os
 import pathlib
 import signal
 import socket
+import subprocess
 import sys
 import threading
 
@@ -101,6 +103,66 @@ def test_the_watchdog_hears_that_the_loops_turn(new_gateway, manager):
     manager.wait(since, READY=1)
     gateway.worker.stop()
     assert not any("WATCHDOG" in message for message in manager.messages[since:])
+
+
+@pytest.fixture(scope="module")
+def hold_thread(tmp_path_factory):
+    """`hold_thread(pid, name)` stops one thread for as long as the block lasts; only root may do that to the worker."""
+    program = tmp_path_factory.mktemp("holdthread") / "holdthread"
+    subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-o", program, ROOT / "Tests/peers/holdthread.c"], check=True)
+
+    @contextlib.contextmanager
+    def hold(pid, name):
+        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+        thread = next(task.name for task in tasks if (task / "comm").read_text().strip() == name)
+        prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        holder = subprocess.Popen([*prefix, program, thread], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            assert holder.stdout.readline() == "held\n"
+            yield
+        finally:
+            holder.stdin.close()
+            holder.wait(10)
+            holder.stdout.close()
+
+    return hold
+
+
+@pytest.mark.parametrize("thread", ["loop-0", "loop-1"])
+def test_the_watchdog_hears_nothing_of_a_loop_that_hangs(new_gateway, authority, echo, manager, hold_thread, thread):
+    gateway = new_gateway(loops=2)
+    gateway.start_control()
+    gateway.api.initialize()
+    gateway.start_worker(NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="400000")
+    site = Site(gateway, authority, "hung.test")
+    site.serve(echo.port)
+    manager.wait(WATCHDOG=1)
+
+    def complaints():
+        return gateway.worker.log_text().count("a loop does not answer")
+
+    def beats():
+        return sum("WATCHDOG" in message for message in manager.messages)
+
+    with hold_thread(gateway.worker.pid, thread):
+        wait_until(complaints, 10, "the worker has noticed")
+        heard = beats()
+        # Three times the service manager's patience.
+        wait_until(lambda: complaints() >= 7, 10, "the loop hangs on")
+        assert beats() == heard
+        # What is not of this loop goes on.
+        assert gateway.metric("causeway_ready") == 1
+    # One that comes back is forgiven.
+    wait_until(lambda: beats() > heard + 2, 10, "beats go on")
+    for _ in range(10):
+        assert site.get("/").status == 200
+
+    # One that does not is ended by systemd (SIGABRT), which starts the worker anew (`Restart=always`).
+    with hold_thread(gateway.worker.pid, thread):
+        gateway.worker.signal(signal.SIGABRT)
+    assert gateway.worker.wait_exit(10) == -signal.SIGABRT
+    gateway.start_worker(NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="400000")
+    assert site.get("/").status == 200
 
 
 def test_sockets_of_systemd_are_adopted_by_address(new_gateway, authority, echo):
