@@ -61,11 +61,14 @@ package struct ControlPlane: Sendable {
         let management = try ManagementServer(path: options.managementPath, logger: Logger(label: "management")) {
             await PasswordReset.perform($0, by: $1, authenticator)
         }
+        let signs = LifeSigns(store: store, publisher: publisher, logger: logger)
         self.store = store
         group = Self.group(
             [
                 Quiet(service: channel), Quiet(service: management), Quiet(service: sampler),
-                Self.application(parts, options, logger: logger),
+                Self.application(parts, options, signs, logger: logger),
+                // The last is the first to hear of the end.
+                Quiet(service: signs),
             ],
             logger: logger)
     }
@@ -110,7 +113,7 @@ package struct ControlPlane: Sendable {
     }
 
     private static func application(
-        _ parts: AdminParts, _ options: ControlPlaneOptions, logger: Logger
+        _ parts: AdminParts, _ options: ControlPlaneOptions, _ signs: LifeSigns, logger: Logger
     ) -> some ApplicationProtocol {
         Application(
             router: parts.makeRouter(logger: logger),
@@ -121,6 +124,7 @@ package struct ControlPlane: Sendable {
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? options.adminPort
                 announce(port, options, logger: logger)
+                signs.listens(at: "\(options.adminAddress):\(port)")
             },
             logger: logger)
     }

@@ -4,6 +4,7 @@
 internal import COpenSSL
 internal import ConfigChannel
 internal import Glibc
+internal import Telemetry
 package import Logging
 internal import Seal
 internal import Synchronization

@@ -3,6 +3,7 @@
 
 internal import COpenSSL
 internal import Glibc
+internal import Telemetry
 internal import Logging
 
 struct WorkerLife {

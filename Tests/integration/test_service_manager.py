@@ -10,12 +10,13 @@ import sys
 import threading
 
 import pytest
+import requests
 
 from integration.gateway import ROOT
 from integration.ports import free_port
 from integration.site import Site
 from integration.upgrades import Upgrades
-from integration.waiting import wait_until
+from integration.waiting import Timeout, wait_until
 
 
 class Manager:
@@ -126,6 +127,46 @@ def hold_thread(tmp_path_factory):
             holder.stdout.close()
 
     return hold
+
+
+def test_the_control_plane_is_told_from_the_start_to_the_end(new_gateway, manager):
+    gateway = new_gateway()
+    gateway.start_control(wait=False, NOTIFY_SOCKET=manager.name)
+    ready = manager.wait(READY=1)
+    # Whoever is started after it finds everything there.
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.connect(str(gateway.channel))
+    assert requests.get(f"{gateway.api.base}/healthz/ready", timeout=10).text == "ok"
+    assert ready["STATUS"] == f"listening on 127.0.0.1:{gateway.admin_port}, version 0"
+    gateway.control.signal(signal.SIGTERM)
+    manager.wait(STOPPING=1)
+    assert gateway.control.wait_exit(10) == 0
+    assert not any("WATCHDOG" in message for message in manager.messages)
+
+
+def test_the_watchdog_hears_that_the_control_plane_answers(new_gateway, manager, hold_thread):
+    gateway = new_gateway()
+    gateway.start_control(NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="400000")
+    gateway.api.initialize()
+
+    def beats():
+        return sum("WATCHDOG" in message for message in manager.messages)
+
+    def complains():
+        return "an event loop, the publisher or the database does not answer" in gateway.control.log_text()
+
+    wait_until(lambda: beats() >= 3, 10)
+    assert not complains()
+    names = {comm.read_text().strip() for comm in pathlib.Path(f"/proc/{gateway.control.pid}/task").glob("*/comm")}
+    loops = sorted(name for name in names if name.startswith("NIO-SGLTN-"))
+    assert loops, names
+    with hold_thread(gateway.control.pid, loops[-1]):
+        wait_until(complains, 10, "the control plane has noticed")
+        heard = beats()
+        with pytest.raises(Timeout):
+            wait_until(lambda: beats() > heard, 1.5)
+    wait_until(lambda: beats() > heard + 2, 10, "beats go on")
+    assert gateway.api.get("/v1/domains") == []
 
 
 @pytest.mark.parametrize("thread", ["loop-0", "loop-1"])

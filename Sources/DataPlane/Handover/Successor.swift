@@ -2,6 +2,7 @@
 
 internal import COpenSSL
 internal import Glibc
+internal import Telemetry
 
 struct Successor {
     let pid: pid_t

@@ -1,20 +1,15 @@
-// What systemd asks of a service (sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)), without its library: datagrams of
-// KEY=VALUE lines to the socket in NOTIFY_SOCKET, and listening sockets from descriptor 3 on.
+// What a process tells systemd (sd_notify(3), sd_watchdog_enabled(3)), without its library: datagrams of KEY=VALUE lines to the socket in
+// NOTIFY_SOCKET.
 
-internal import COpenSSL
 internal import Glibc
 
-struct ServiceManager: Sendable {
+/// Whoever has started the process, where that wants to be told.
+package struct ServiceManager: Sendable {
     private let address: SocketAddressBytes?
-    /// Nanoseconds within which it wants to hear that the worker lives; nil: it does not ask.
-    let watchdog: UInt64?
+    /// Nanoseconds within which it wants to hear that the process lives; nil: it does not ask.
+    package let watchdog: UInt64?
 
-    private static let firstDescriptor: Int32 = 3
-
-    /// Variables that mean one process and no child of it.
-    static let ownVariables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"]
-
-    init() {
+    package init() {
         address = getenv("NOTIFY_SOCKET").flatMap { SocketAddressBytes(String(cString: $0)) }
         let isOurs = getenv("WATCHDOG_PID").map { Int32(String(cString: $0)) == getpid() } ?? true
         let microseconds = getenv("WATCHDOG_USEC").flatMap { UInt64(String(cString: $0)) } ?? 0
@@ -22,28 +17,13 @@ struct ServiceManager: Sendable {
     }
 
     /// Nobody waits for the answer, and nobody minds when there is no service manager.
-    func tell(_ lines: String...) {
+    package func tell(_ lines: String...) {
         guard let address else { return }
         let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { return }
         defer { close(socket) }
         let text = Array(lines.joined(separator: "\n").utf8)
         address.withSockaddr { _ = sendto(socket, text, text.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), $0, $1) }
-    }
-
-    /// Sockets that systemd has opened for this process.
-    static func listeningSockets() -> InheritedSockets {
-        var sockets = InheritedSockets()
-        guard let owner = getenv("LISTEN_PID"), Int32(String(cString: owner)) == getpid(),
-            let count = getenv("LISTEN_FDS").flatMap({ Int32(String(cString: $0)) }), (1...4_096).contains(count)
-        else { return sockets }
-        for name in ownVariables.prefix(3) { unsetenv(name) }
-        for descriptor in firstDescriptor..<firstDescriptor + count {
-            guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else { continue }
-            // What does not listen is nothing that a listener could take.
-            _ = sockets.add(descriptor, name: "")
-        }
-        return sockets
     }
 }
 
