@@ -138,7 +138,20 @@ BAD = {
     "closes the socket and hangs": ("exec 3>&-", "exec sleep 60"),
     "is killed while it starts": ('"$WORKER" "$@" & kill -9 $! $$',),
     "refuses": ('exec "$WORKER" "$@" --state "$(mktemp -d)"',),
+    # It has the folder's lock and another idea of what is on disk: what is served would not be served on.
+    "does not read what is on disk": (
+        'state=$2 other=$(mktemp -d "$2.XXXXXX")',
+        'cp "$state"/worker.{key,id} "$other" && ln "$state/worker.lock" "$other"',
+        'echo damaged > "$other/snapshot.current"',
+        'exec "$WORKER" "$@" --state "$other"',
+    ),
     "understands other flags": ('exec "$WORKER" --no-such-flag',),
+}
+
+REASONS = {
+    "hangs": "it was not ready in 2 s",
+    "refuses": "it refuses",
+    "does not read what is on disk": "the snapshot on disk is not the one that is served",
 }
 
 
@@ -158,6 +171,7 @@ def test_a_new_worker_that_does_not_come_up_changes_nothing(upgradable, authorit
         wait_until(lambda: gateway.metric("causeway_handover_failures_total") == 1, 10, "the failure is counted")
         callers.goes_on()
         assert "the handover has failed; serving on" in gateway.worker.log_text()
+        assert REASONS.get(kind, "") in gateway.worker.log_text()
         assert upgrades.is_worker(gateway.worker.pid)
         assert not any(map(alive, upgrades.started))
         saved = gateway.api.expect(201, "POST", "/v1/domains?wait=live", {"name": "after.test"})
