@@ -1,7 +1,8 @@
 // What one subscriber is offered of a version: everything, or everything but the objects that it refused. Those stay as they
 // were, or are left out where there is no form before or that one was refused as well.
 //
-// While something is held back each version is composed and judged as a whole: that is rare, and right before it is fast.
+// A version is composed as what differs from it, and judged from the verdict on the composition before: that costs what is held back
+// and what has changed, however much there is.
 
 import ConfigModel
 
@@ -41,9 +42,14 @@ struct Composition {
     let content: Snapshot
     let retained: [ObjectKey]
     let restraints: [ObjectKey: Restraint]
+    /// What was judged last, for the next composition to start from; `nil`: nothing is held back.
+    private(set) var judged: JudgedSnapshot?
 
     /// Holds back what is asked for, and whatever else cannot stand without it (a route to a cluster that is left out).
-    init(_ target: Snapshot, holding wanted: [ObjectKey: Restraint], known: KnownContent) {
+    /// `before`: what an earlier one has judged, of whatever version.
+    init(
+        _ target: Snapshot, holding wanted: [ObjectKey: Restraint], known: KnownContent, after before: JudgedSnapshot?
+    ) {
         var restraints = wanted.filter { target[$0.key] != nil }
         guard !restraints.isEmpty else {
             (content, retained, self.restraints) = (target, [], [:])
@@ -52,22 +58,32 @@ struct Composition {
         for (key, restraint) in restraints where restraint == .lastForm {
             if case .none = known.form(of: key) { restraints[key] = .omitted }
         }
+        var judged = before
         while true {
-            let (sent, kept) = Self.apply(restraints, to: target, known)
+            let edits = Edits(restraints, to: target, known)
             // An object that the subscriber keeps in a form unknown here counts as its newest form: its name exists.
-            let judged = Self.snapshot(target, sent + kept.compactMap { target[$0] })
+            let verdict = Self.judge(
+                target.applying(edits.puts, edits.removals, version: target.version), after: judged)
+            judged = verdict
             let before = restraints
-            for problem in judged?.validate() ?? [] {
+            for problem in verdict.index.problems {
                 guard let next = Self.next(restraints[problem.key], problem.key, target, known) else { continue }
                 restraints[problem.key] = next
             }
             if restraints == before {
-                content = Self.snapshot(target, sent) ?? target
-                retained = kept
+                content = target.applying(edits.puts, edits.removals + edits.kept, version: target.version)
+                retained = edits.kept
                 self.restraints = restraints
+                self.judged = verdict
                 return
             }
         }
+    }
+
+    private static func judge(_ snapshot: Snapshot, after before: JudgedSnapshot?) -> JudgedSnapshot {
+        guard let before else { return JudgedSnapshot(snapshot: snapshot, index: SnapshotIndex(snapshot)) }
+        let diff = SnapshotDiff(from: before.snapshot, to: snapshot)
+        return JudgedSnapshot(snapshot: snapshot, index: before.index.following(diff, to: snapshot))
     }
 
     /// The next stronger restraint that changes anything; `nil`: there is none.
@@ -87,43 +103,35 @@ struct Composition {
         }
     }
 
-    private static func apply(
-        _ restraints: [ObjectKey: Restraint], to target: Snapshot, _ known: KnownContent
-    ) -> (sent: [SnapshotObject], kept: [ObjectKey]) {
-        var sent: [SnapshotObject] = []
+    /// What makes of a version what is offered of it.
+    private struct Edits {
+        var puts: [SnapshotObject] = []
+        var removals: [ObjectKey] = []
+        /// In a form that only the subscriber knows; in order.
         var kept: [ObjectKey] = []
-        sent.reserveCapacity(target.objects.count)
-        for object in target.objects {
-            guard let restraint = restraints[object.key] else {
-                sent.append(object)
-                continue
-            }
-            guard restraint == .lastForm else { continue }
-            switch known.form(of: object.key) {
-            case .object(let form): sent.append(form)
-            case .retained: kept.append(object.key)
-            case .none: break
-            }
-        }
-        sent += needed(by: sent, beside: target, known)
-        return (sent, kept)
-    }
 
-    /// Clusters, certificates and consumers that a last form refers to and that the version has dropped: they live as long as it does.
-    /// (A virtual host does not: its names may belong to another one by now.)
-    private static func needed(
-        by sent: [SnapshotObject], beside target: Snapshot, _ known: KnownContent
-    ) -> [SnapshotObject] {
-        var found: [ObjectKey: SnapshotObject] = [:]
-        for object in sent where target[object.key] != object {
-            for key in object.object.references where key.kind != .virtualHost && target[key] == nil {
-                if case .object(let form) = known.form(of: key) { found[key] = form }
+        init(_ restraints: [ObjectKey: Restraint], to target: Snapshot, _ known: KnownContent) {
+            for (key, restraint) in restraints {
+                switch restraint == .lastForm ? known.form(of: key) : .none {
+                case .object(let form): puts.append(form)
+                case .retained: kept.append(key)
+                case .none: removals.append(key)
+                }
             }
+            kept.sort()
+            puts += needed(beside: target, known)
         }
-        return Array(found.values)
-    }
 
-    private static func snapshot(_ target: Snapshot, _ objects: [SnapshotObject]) -> Snapshot? {
-        try? Snapshot(historyID: target.historyID, version: target.version, objects: objects)
+        /// Clusters, certificates and consumers that a last form refers to and that the version has dropped: they live as long as it does.
+        /// (A virtual host does not: its names may belong to another one by now.)
+        private func needed(beside target: Snapshot, _ known: KnownContent) -> [SnapshotObject] {
+            var found: [ObjectKey: SnapshotObject] = [:]
+            for form in puts {
+                for key in form.object.references where key.kind != .virtualHost && target[key] == nil {
+                    if case .object(let form) = known.form(of: key) { found[key] = form }
+                }
+            }
+            return Array(found.values)
+        }
     }
 }

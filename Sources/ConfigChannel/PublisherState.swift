@@ -99,6 +99,8 @@ package struct PublisherState: Sendable {
     private var known = KnownContent.unknown
     private var refusals: [ObjectKey: Refusal] = [:]
     private var windows: [ObjectKey: Window] = [:]
+    /// While something is held back: the last composition with the verdict on it.
+    private var judged: JudgedSnapshot?
     /// The version refused as a whole, which is not offered again.
     private var rejected: (history: HistoryID, version: UInt64)?
     private var reportedFork: HistoryID?
@@ -248,7 +250,8 @@ package struct PublisherState: Sendable {
 
     private mutating func publish(_ target: Snapshot) -> Offer {
         let wanted = refusals.filter { target[$0.key]?.hash == $0.value.hash }.mapValues(\.restraint)
-        let composition = Composition(target, holding: wanted, known: known)
+        let composition = Composition(target, holding: wanted, known: known, after: judged)
+        judged = composition.judged
         let held = composition.restraints.keys.sorted().map { key in
             HeldBackObject(
                 key: key, reasons: wanted[key].flatMap { _ in refusals[key]?.reasons } ?? [Self.impliedReason(key)],

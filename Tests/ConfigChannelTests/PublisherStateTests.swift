@@ -291,6 +291,81 @@ extension PublisherState.OnNack {
         #expect(retry.content.validate().isEmpty)
     }
 
+    /// The fastest of some changes of one cluster among `count`, while a route and a cluster are held back.
+    private func timeOfAChange(among count: Int) throws -> Duration {
+        var target = try Samples.snapshot(
+            1,
+            (0..<count).map { Samples.cluster("c\($0)") } + [Samples.route("r", order: 1, to: "c0")])
+        var state = PublisherState()
+        _ = state.setTarget(target)
+        let first = try #require(state.hello(Samples.hello())?.offer)
+        _ = state.ack(first)
+        let refused = SnapshotObject(Samples.route("r", order: 2, to: "c0"))
+        target = target.applying([refused, SnapshotObject(Samples.cluster("new"))], [], version: 2)
+        let offer = try #require(state.setTarget(target).offer)
+        let retry = try #require(state.nack(offer, refused.key, ObjectKey(.cluster, "new")).retry)
+        _ = state.ack(retry)
+        var fastest = Duration.seconds(60)
+        for version in 3..<23 as Range<UInt64> {
+            target = target.applying(
+                [SnapshotObject(Samples.cluster("c1", port: UInt16(version)))], [], version: version)
+            let start = ContinuousClock.now
+            let next = try #require(state.setTarget(target).offer)
+            let frames = next.frames().reduce(0) { $0 + $1.count }
+            fastest = min(fastest, start.duration(to: .now))
+            #expect(next.heldBack.map(\.keepsLastForm) == [false, true] && frames < 1_000)
+            #expect(next.content[refused.key] != refused && next.content.objects.count == count + 1)
+            _ = state.ack(next)
+        }
+        return fastest
+    }
+
+    @Test func aChangeCostsWhatItChangesWhileObjectsAreHeldBack() throws {
+        let few = try timeOfAChange(among: 100)
+        let many = try timeOfAChange(among: 10_000)
+        print("one change while objects are held back: \(few) among 100, \(many) among 10,000")
+        #expect(many < few * 10)
+    }
+
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func whatIsHeldBackFromChangeToChangeIsWhatTheWholeWouldBe(seed: UInt64) throws {
+        var chance = SeededGenerator(seed)
+        var target = try Samples.snapshot(1, (0..<8).map { Samples.cluster("c\($0)") })
+        var state = PublisherState()
+        _ = state.setTarget(target)
+        var offer = try #require(state.hello(Samples.hello())?.offer)
+        for version in 2..<60 as Range<UInt64> {
+            // Refused now and then, whatever it is; or taken.
+            let put = target.objects.map(\.key).sorted().randomElement(using: &chance)
+            if let put, chance.next() % 4 == 0, let retry = state.nack(offer, put).retry { offer = retry }
+            _ = state.ack(offer)
+            let number = Int(chance.next() % 8)
+            let objects: [SnapshotObject] =
+                switch chance.next() % 3 {
+                case 0: [SnapshotObject(Samples.cluster("c\(number)", port: UInt16(version)))]
+                case 1:
+                    target.objects.of(.cluster).map(\.key.name).sorted().randomElement(using: &chance).map {
+                        [SnapshotObject(Samples.route("r\(number)", order: UInt64(number), to: $0))]
+                    } ?? []
+                default: []
+                }
+            // A cluster that no route of the version uses may go; a form that is held back may use it.
+            let used = target.objects.flatMap(\.object.references)
+            let gone = [ObjectKey(.route, "r\(number)"), ObjectKey(.cluster, "c\(number)")].filter {
+                !used.contains($0)
+            }
+            let removals = objects.isEmpty ? gone : []
+            target = target.applying(objects, removals, version: version)
+            // The same worker on another connection: nothing is judged yet.
+            var other = PublisherState()
+            _ = other.setTarget(target)
+            let whole = other.hello(Samples.hello(served: state.served), memory: state.memory)?.offer
+            offer = try #require(state.setTarget(target).offer)
+            #expect(
+                whole?.content.root == offer.content.root && whole?.heldBack == offer.heldBack, "version \(version)")
+        }
+    }
+
     @Test func anObjectRefusedInItsLastFormTooIsLeftOut() throws {
         var (state, _) = try settled()
         let offer = try #require(
