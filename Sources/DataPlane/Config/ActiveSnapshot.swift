@@ -79,8 +79,6 @@ typealias LoopSnapshotPointer = UnsafeMutablePointer<LoopSnapshot>
 struct LoopSnapshot {
     let shared: Unmanaged<ActiveSnapshot>
     let version: UInt64
-    /// By number of the consumer.
-    let consumerNames: UnsafeBufferPointer<FixedText>
     /// Exchanges that began with it.
     var exchanges = 0
     /// A newer one is served: freed with the last exchange.

@@ -44,8 +44,7 @@ extension LoopPointer {
         let view = LoopSnapshotPointer.allocate(capacity: 1)
         view.initialize(
             to: LoopSnapshot(
-                shared: .passRetained(active), version: active.snapshot.version,
-                consumerNames: active.consumers.fixedNames))
+                shared: .passRetained(active), version: active.snapshot.version))
         let old = pointee.snapshot
         pointee.snapshot = view
         makeRoom(forRoutes: active.table.routeCapacity)

@@ -59,10 +59,10 @@ struct Warmup {
             if case .listener(let listener) = $0.object { listener } else { nil }
         }
         let degraded = openSockets(listeners)
-        let known = changes.consumers ? nil : active?.consumers
+        let consumers = active?.consumers ?? ConsumerTable()
         let next = ActiveSnapshot(
             snapshot: snapshot, table: update.table, material: material, listeners: listeners,
-            consumers: known ?? consumers(of: snapshot), registry: registry)
+            consumers: changes.consumers ? consumers.following(diff) : consumers, registry: registry)
         active = next
         // Metrics show every route and cluster from the beginning on.
         for object in diff.added {
@@ -94,13 +94,6 @@ struct Warmup {
             if object.key.kind == .consumer { changes.consumers = true }
         }
         return changes
-    }
-
-    private func consumers(of snapshot: Snapshot) -> ConsumerTable {
-        ConsumerTable(
-            snapshot.objects.of(.consumer).inOrderOfKeys().compactMap {
-                if case .consumer(let consumer) = $0.object { consumer } else { nil }
-            })
     }
 
     /// Opens what is new or has another address; a listener that cannot be opened keeps its old sockets.

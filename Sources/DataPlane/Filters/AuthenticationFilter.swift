@@ -11,8 +11,9 @@ struct AuthenticationFilter {
     private let table: Unmanaged<ConsumerTable>
     private let takesKeys: Bool
     let takesBasic: Bool
-    /// By number of the consumer; empty: all are let in.
-    private let allowed: UnsafeMutableBufferPointer<Bool>
+    private let allowsAll: Bool
+    /// Numbers of consumers, in order.
+    private let allowed: UnsafeMutableBufferPointer<Int>
 
     enum Verdict {
         case allowed(consumer: Int)
@@ -24,36 +25,44 @@ struct AuthenticationFilter {
         table = .passRetained(consumers)
         takesKeys = authentication.kinds.contains(.key)
         takesBasic = authentication.kinds.contains(.basic)
-        let names = Set(authentication.consumers)
-        allowed = .copy(names.isEmpty ? [] : consumers.names.map { names.contains($0) })
+        allowsAll = authentication.consumers.isEmpty
+        allowed = .copy(authentication.consumers.compactMap { consumers.number(of: $0) }.sorted())
     }
 
     func judge(_ head: RequestHead) -> Verdict {
         table._withUnsafeGuaranteedRef { table in
-            for (index, place) in table.places.enumerated() where takes(place.source) {
-                guard let owner = owner(at: index, place, head, table) else { continue }
-                let isAllowed = allowed.isEmpty || (owner < allowed.count && allowed[owner])
-                return isAllowed ? .allowed(consumer: owner) : .forbidden
+            // Places are looked at where they are: a copy of one would count references that all loops share.
+            for index in table.places.indices where takes(table.places[index].source) {
+                guard let owner = owner(at: index, head, table) else { continue }
+                return allows(owner) ? .allowed(consumer: owner) : .forbidden
             }
             return .unknown
         }
     }
 
+    private func allows(_ consumer: Int) -> Bool {
+        if allowsAll { return true }
+        var (low, high) = (0, allowed.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if allowed[middle] < consumer { low = middle + 1 } else { high = middle }
+        }
+        return low < allowed.count && allowed[low] == consumer
+    }
+
     private func takes(_ source: CredentialSource) -> Bool { source.kind == .basic ? takesBasic : takesKeys }
 
-    private func owner(
-        at index: Int, _ place: ConsumerTable.Place, _ head: RequestHead, _ table: ConsumerTable
-    ) -> Int? {
-        switch place.source {
+    private func owner(at index: Int, _ head: RequestHead, _ table: ConsumerTable) -> Int? {
+        switch table.places[index].source {
         case .header:
-            return head.field(named: place.key).flatMap { table.owner(of: $0, at: index) }
+            return head.field(named: table.places[index].key).flatMap { table.places[index].owner(of: $0) }
         case .query:
-            return head.withQueryParameter(place.key) { table.owner(of: $0, at: index) } ?? nil
+            return head.withQueryParameter(table.places[index].key) { table.places[index].owner(of: $0) } ?? nil
         case .bearer:
-            return credentials(head, scheme: "bearer").flatMap { table.owner(of: $0, at: index) }
+            return credentials(head, scheme: "bearer").flatMap { table.places[index].owner(of: $0) }
         case .basic:
             guard let encoded = credentials(head, scheme: "basic") else { return nil }
-            return decoded(encoded) { table.owner(of: $0, at: index) }
+            return decoded(encoded) { table.places[index].owner(of: $0) }
         }
     }
 

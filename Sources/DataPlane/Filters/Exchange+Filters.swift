@@ -79,10 +79,9 @@ extension ExchangePointer {
 
     /// `x-mse-consumer`, as Higress tells its upstreams; what clients send under that name is dropped.
     private var consumerName: nghttp2_nv? {
-        guard let names = pointee.snapshot?.pointee.consumerNames, Int(pointee.consumer) < names.count else {
-            return nil
-        }
-        return names[Int(pointee.consumer)].field("x-mse-consumer")
+        let number = Int(pointee.consumer)
+        return pointee.snapshot?.pointee.shared._withUnsafeGuaranteedRef { $0.consumers.name(of: number) }?
+            .field("x-mse-consumer")
     }
 
     /// What the route changes of the response in the loop's list.
