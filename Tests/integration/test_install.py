@@ -53,7 +53,8 @@ def mode(path):
 
 def test_everything_has_its_place_and_mode(installed):
     for name in UNITS:
-        assert mode(installed / f"usr/local/bin/{name}") == 0o755
+        assert mode(installed / f"usr/local/bin/{name}") == mode(installed / f"usr/local/lib/causeway/{name}") == 0o755
+        assert os.readlink(installed / f"usr/local/bin/{name}") == f"../lib/causeway/{name}"
         assert mode(installed / f"var/lib/{name}") == 0o700
         assert mode(installed / f"etc/systemd/system/{name}.service") == 0o644
     assert mode(installed / "var/log/causeway") == 0o750
@@ -64,6 +65,19 @@ def test_everything_has_its_place_and_mode(installed):
     assert "@PREFIX@" not in "".join(path.read_text() for path in (installed / "etc/systemd/system").iterdir())
     shown = subprocess.run([installed / "usr/local/bin/causeway-worker", "--version"], capture_output=True, text=True, timeout=10)
     assert shown.returncode == 0
+
+
+def test_the_programs_run_without_swift_on_the_machine(installed):
+    """As on a machine to which a package of the folder was brought, or where Swift lies in somebody's home."""
+    found = subprocess.run(["ldd", BINARIES / "causeway-worker"], capture_output=True, text=True).stdout
+    swift = next(line.split()[2] for line in found.splitlines() if "libswiftCore" in line).rpartition("/")[0]
+    for name in UNITS:
+        program = installed / f"usr/local/bin/{name}"
+        hidden = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs none {swift} && exec "$0" "$@"']
+        # What was built needs it, or the test would say nothing.
+        assert subprocess.run([*hidden, BINARIES / name, "--version"], capture_output=True, timeout=30).returncode != 0
+        shown = subprocess.run([*hidden, program, "--version"], capture_output=True, text=True, timeout=30)
+        assert shown.returncode == 0, shown.stderr
 
 
 def test_a_second_run_upgrades_and_keeps_what_people_changed(tmp_path):
