@@ -278,3 +278,5 @@ def test_guide_worker_and_scenarios_agree(gateway):
     told = {match[1] for name in gateway.metrics() if (match := re.search(r'^causeway_errors_total{flag="(\w+)"', name))}
     written = {row[0].strip("`") for row in table_of_guide("Response flags")}
     assert told == written == set(SCENARIOS)
+    advice = table_of_guide("What to do about a flag")
+    assert {row[0].strip("`") for row in advice} == told and all(all(row) for row in advice)
