@@ -18,6 +18,7 @@ from integration.site import Site
 from integration.test_config_live import Load, load_tools, steady_backend  # noqa: F401 (fixtures)
 from integration.upgrades import Upgrades, alive
 from integration.waiting import wait_until
+from peers.dns import DNSServer
 from peers.protos import Ask, Kinds
 from peers.wire import tls_context
 
@@ -182,6 +183,37 @@ def test_a_new_worker_that_does_not_come_up_changes_nothing(upgradable, authorit
     assert callers.failures == []
     upgrades.wait_gone(gateway.worker.pid)
     upgrades.stop(new)
+
+
+def test_a_new_worker_that_hangs_half_way_changes_nothing(upgradable, authority, echo):
+    """It has the sockets, serves what is on disk, and waits for a name when it stands still."""
+    with DNSServer() as dns:
+        options = ("--resolver", f"127.0.0.1:{dns.port}", "--handover-timeout", "3")
+        gateway, upgrades = upgradable(worker_options=options)
+        dns.set("back.test", ("A", "127.0.0.1"), ttl=60)
+        site = Site(gateway, authority, "half.test")
+        site.serve(echo.port)
+        gateway.api.post("/v1/service-sources", {"name": "named", "type": "dns", "domain": "back.test", "port": echo.port})
+        gateway.api.post("/v1/routes", route("named", [site.host], "named.dns", "/named"))
+        wait_until(lambda: site.get("/named").status == 200, 10, "the name has an address")
+        dns.broken = "silent"
+        with Callers(site) as callers:
+            warm = gateway.worker.log_text().count("serving the snapshot on disk")
+            upgrades.begin()
+            wait_until(lambda: gateway.worker.log_text().count("serving the snapshot on disk") > warm, 5, "the new one warms")
+            [new] = upgrades.started
+            os.kill(new, signal.SIGSTOP)
+            wait_until(lambda: gateway.metric("causeway_handover_failures_total") == 1, 10, "the failure is counted")
+            assert "it was not ready in 3 s" in gateway.worker.log_text()
+            assert not alive(new) and upgrades.is_worker(gateway.worker.pid)
+            callers.goes_on()
+            dns.broken = None
+            new = upgrades.upgrade()
+            callers.goes_on()
+        assert callers.failures == []
+        assert site.get("/named").status == 200
+        upgrades.wait_gone(gateway.worker.pid)
+        upgrades.stop(new)
 
 
 SLOW = ("while [ ! -e {go} ]; do sleep 0.02; done", 'exec "$WORKER" "$@"')
