@@ -35,6 +35,7 @@ def pytest_addoption(parser):
     parser.addoption("--control-kills", type=int, default=1000, help="kills of the control plane during writes")
     parser.addoption("--worker-kills", type=int, default=200, help="kills of the worker during publishes")
     parser.addoption("--kill-seed", type=int, default=1, help="what chance begins with")
+    parser.addoption("--concurrency-seconds", type=float, default=60, help="how long 16 clients write at once")
     parser.addoption("--soak-report", help="file for what the soak test measured, as JSON")
 
 
