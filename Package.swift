@@ -66,6 +66,7 @@ let package = Package(
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "CCares", linkerSettings: [.linkedLibrary("cares")]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         // Shared by both processes.
         module("Seal", ["COpenSSL"]),
@@ -82,7 +83,7 @@ let package = Package(
             "ControlPlane",
             [
                 "Persistence", "ConsoleModel", "ConfigModel", "RouteMatching", "ConfigChannel", "TLSMaterial",
-                "Telemetry", "Seal", logging, yams, trees,
+                "Telemetry", "Seal", "CZlib", logging, yams, trees,
             ] + hummingbird + lifecycle + nio),
         .executableTarget(
             name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],

@@ -54,7 +54,7 @@ package struct ControlPlane: Sendable {
         parts.backupFolder = options.data
         parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
-        parts.apiDocument = try options.apiDocument.map(Self.text)
+        parts.apiDocument = try options.apiDocument.map { APIDocument(yaml: try Self.text(of: $0)) }
         let channel = try ChannelServer(
             try ChannelServer.Options(path: options.channelPath, group: options.channelGroup), publisher: publisher,
             logger: Logger(label: "channel"))

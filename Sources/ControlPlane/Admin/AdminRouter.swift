@@ -22,7 +22,7 @@ package struct AdminParts: Sendable {
     /// Largest body of a request, in bytes.
     package var bodyLimit = 1 << 20
     package var staticFolder: String?
-    package var apiDocument: String?
+    package var apiDocument: APIDocument?
 
     package init(
         store: Store, editor: Editor, publisher: Publisher, authenticator: Authenticator, hosts: HostRule,
@@ -46,10 +46,13 @@ package struct AdminParts: Sendable {
         router.add(middleware: ProblemMiddleware(methods: methods))
         router.add(middleware: HostMiddleware(rule: hosts))
         router.add(middleware: CrossSiteMiddleware())
-        if let staticFolder { router.add(middleware: StaticFiles(folder: staticFolder, logger: logger)) }
+        let compressed = CompressedFiles()
+        if let staticFolder {
+            router.add(middleware: StaticFiles(folder: staticFolder, compressed: compressed, logger: logger))
+        }
         router.add(middleware: AccessMiddleware(authenticator: authenticator))
 
-        PublicController(apiDocument: apiDocument).addRoutes(to: router.group())
+        PublicController(apiDocument: apiDocument, compressed: compressed).addRoutes(to: router.group())
         SystemController(store: store, authenticator: authenticator, setupCode: setupCode, bodyLimit: bodyLimit)
             .addRoutes(to: router.group("system"))
         SessionController(authenticator: authenticator, servesTLS: servesTLS, bodyLimit: bodyLimit)

@@ -6,15 +6,17 @@ import NIOCore
 
 /// Pages without login.
 struct PublicController: Sendable {
-    /// The text of docs/openapi.yaml; `nil`: not installed.
-    let apiDocument: String?
+    /// docs/openapi.yaml; `nil`: not installed.
+    let apiDocument: APIDocument?
+    let compressed: CompressedFiles
 
     func addRoutes(to group: RouterGroup<AdminContext>) {
         group.get("healthz/ready", use: ready)
         for method in [HTTPRequest.Method.get, .post, .put, .delete, .patch, .options] {
             group.on("landing", method: method, use: landing)
         }
-        group.get("openapi.yaml", use: document)
+        group.get("openapi.yaml", use: yaml)
+        group.get("openapi.json", use: json)
     }
 
     private func ready(_ request: Request, context: AdminContext) async throws -> Response {
@@ -36,14 +38,32 @@ struct PublicController: Sendable {
             """, type: "text/html; charset=utf-8")
     }
 
-    private func document(_ request: Request, context: AdminContext) async throws -> Response {
+    private func yaml(_ request: Request, context: AdminContext) async throws -> Response {
         guard let apiDocument else { return .missing }
-        return Self.text(apiDocument, type: "application/yaml; charset=utf-8")
+        return try await document(request, apiDocument.yaml, type: "application/yaml; charset=utf-8")
+    }
+
+    private func json(_ request: Request, context: AdminContext) async throws -> Response {
+        guard let apiDocument else { return .missing }
+        return try await document(request, try apiDocument.json(), type: "application/json; charset=utf-8")
+    }
+
+    private func document(_ request: Request, _ text: String, type: String) async throws -> Response {
+        let tag = APIDocument.tag(text)
+        var answer = Self.text(text, type: type)
+        answer.headers[.eTag] = tag
+        let known = CompressedFiles.plain(request).headers[values: .ifNoneMatch]
+        if known.contains(tag) {
+            answer.status = .notModified
+            answer.body = ResponseBody()
+        }
+        return try await compressed.negotiate(request, answer)
     }
 
     private static func text(_ text: String, type: String) -> Response {
         Response(
-            status: .ok, headers: [.contentType: type, .cacheControl: "no-cache"],
+            status: .ok,
+            headers: [.contentType: type, .cacheControl: "no-cache", .contentLength: String(text.utf8.count)],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }

@@ -11,8 +11,10 @@ struct StaticFiles: RouterMiddleware {
     typealias Context = AdminContext
 
     private let files: FileMiddleware<AdminContext, LocalFileSystem>
+    private let compressed: CompressedFiles
 
-    init(folder: String, logger: Logger) {
+    init(folder: String, compressed: CompressedFiles, logger: Logger) {
+        self.compressed = compressed
         files = FileMiddleware(
             folder, searchForIndexHtml: true, logger: logger)
     }
@@ -25,14 +27,24 @@ struct StaticFiles: RouterMiddleware {
             path.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
         else { throw HTTPError(.badRequest, message: "The path is not valid percent-encoded text.") }
         do {
-            return try await files.handle(request, context: context, next: next)
+            return try await file(request, context: context, next: next)
         } catch let error as HTTPError where error.status == .notFound && Self.isPage(request) {
             var head = request.head
             head.path = "/"
-            return try await files.handle(Request(head: head, body: request.body), context: context) { _, _ in
-                throw error
-            }
+            return try await file(Request(head: head, body: request.body), context: context) { _, _ in throw error }
         }
+    }
+
+    private func file(
+        _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
+    ) async throws -> Response {
+        var isFile = true
+        let answer = try await files.handle(CompressedFiles.plain(request), context: context) { _, context in
+            let answer = try await next(request, context)
+            isFile = false
+            return answer
+        }
+        return isFile ? try await compressed.negotiate(request, answer) : answer
     }
 
     private static let apiFolders: Set<Substring> = ["v1", "system", "session", "user", "healthz"]

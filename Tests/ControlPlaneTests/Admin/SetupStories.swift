@@ -69,7 +69,7 @@ struct SetupStories {
     }
 
     @Test func everybodyMayReadThese() async throws {
-        let harness = try await AdminHarness { $0.apiDocument = "openapi: 3.1.0\n" }
+        let harness = try await AdminHarness { $0.apiDocument = APIDocument(yaml: "openapi: 3.1.0\n") }
         try await harness.story { client in
             #expect(try await client.call(.get, "/healthz/ready", credentials: nil).text == "ok")
             let info = try await client.call(.get, "/system/info", credentials: nil)

@@ -45,6 +45,7 @@ package struct AccessRule: Hashable, Sendable {
         .open("GET", "/healthz/ready"),
         .open("*", "/landing"),
         .open("GET", "/openapi.yaml"),
+        .open("GET", "/openapi.json"),
         .open("POST", "/system/init"),
         .open("GET", "/system/info"),
         .open("GET", "/system/config"),
