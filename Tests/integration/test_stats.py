@@ -80,6 +80,12 @@ def test_errors_and_grpc_statuses_are_told_apart(gateway, site, grpc_server):
     )
     assert whole["totals"]["errors"][flag] >= 1
     assert stats(gateway, f"?route={away['name']}")["totals"]["statusClasses"] == {"5xx": 1}
+    minute = whole["lastMinute"]
+    assert minute["errors"][flag] == 1 and minute["failed"] == 1 and 0 < minute["seconds"] < 70
+    assert minute["failing"] == [
+        {"route": away["name"], "requests": 1, "failed": 1, "statusClasses": {"5xx": 1}, "grpcStatuses": {}}
+    ], "status 5, NOT_FOUND, is the caller's affair"
+    assert stats(gateway, f"?route={away['name']}")["lastMinute"] is None
 
 
 def test_a_worker_that_starts_again_makes_no_rate_fall_below_zero(new_gateway, authority, echo):

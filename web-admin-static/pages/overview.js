@@ -1,16 +1,23 @@
-// The overview: what is there, what needs a look, what changed last; and for an empty gateway the way to the first call.
+// The overview: what is wrong, the traffic, what is there, what changed last; and for an empty gateway the way to the first call.
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
-import { copyable, expiryKind, moment } from "../parts/cells.js";
+import { copyable } from "../parts/cells.js";
 import { change } from "../parts/changes.js";
-import { whenBack } from "../parts/connection.js";
 import { dateTime, number, relative, t } from "../parts/i18n.js";
 import { icon } from "../parts/icons.js";
 import { sum, whenWorkers } from "../parts/live.js";
-import { problem } from "../parts/notes.js";
-import { may } from "../parts/session.js";
+import { noteError, problem } from "../parts/notes.js";
+import { repeat } from "../parts/repeat.js";
 import { address } from "../parts/router.js";
+import { may } from "../parts/session.js";
+import { trafficCharts } from "../parts/traffic.js";
+import { calm, verdict } from "../parts/verdict.js";
+
+const STATS_EVERY = 5000;
+const LISTS_EVERY = 30_000;
+/** Problems told below the first. */
+const ALSO = 4;
 
 function tile(page, count, words) {
   return h("a", { class: "tile", href: address(page) }, icon(page), h("span", { class: "figure" }, number(count)), h("span", { class: "soft" }, words));
@@ -43,16 +50,13 @@ function tryIt({ domains, routes, sources }) {
   return h("section", { class: "panel" }, h("h2", {}, t("overview.try")), h("p", { class: "hint" }, t("overview.try.text")), copyable(command));
 }
 
-function attention({ certificates, shadowed, workers }) {
-  const ends = certificates.map((each) => ({ name: each.name, end: moment(each.validityEnd) })).filter(({ end }) => end && expiryKind(end) !== "good").sort((one, two) => one.end - two.end);
-  const told = [
-    ...workers.flatMap((worker) => [worker.heldBack?.length && ["bad", t("overview.heldBack", { worker: worker.id, n: worker.heldBack.length }), address("workers")], worker.degraded?.length && ["warn", t("overview.degraded", { worker: worker.id, n: worker.degraded.length }), address("workers")]]).filter(Boolean),
-    ...(workers.some((each) => each.state === "serving") ? [] : [["bad", t("overview.noWorker"), address("workers")]]),
-    ...(shadowed.length ? [["warn", t("tester.shadowed", { n: shadowed.length }), address("tester")]] : []),
-    ...ends.map(({ name, end }) => [expiryKind(end), t(end < Date.now() ? "overview.expired" : "overview.expires", { name, when: relative(end) }), address("certificates", { edit: name })]),
-  ];
-  return h("section", { class: "panel" }, h("h2", {}, t("overview.attention")),
-    told.length ? h("ul", { class: "attention" }, told.map(([kind, words, href]) => h("li", { class: `mark ${kind}` }, icon("warning"), h("a", { href }, words)))) : h("p", { class: "mark good" }, icon("check"), t("overview.fine")));
+/** The line at the top: what is wrong, the worst first, or that nothing is. */
+function outcome(known) {
+  const [first, ...rest] = verdict(known);
+  if (!first) return h("section", { class: "panel outcome good", "data-kind": "good" }, h("p", { class: "first mark good" }, icon("check"), h("span", {}, calm(known))), !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: known.stats.reason ?? "" })));
+  return h("section", { class: `panel outcome ${first.kind}`, "data-kind": first.kind }, h("p", { class: `first mark ${first.kind}` }, icon("warning"), h("a", { href: first.href }, first.words)),
+    rest.length > 0 && h("ul", { class: "also" }, rest.slice(0, ALSO).map((each) => h("li", { class: `mark ${each.kind}` }, h("a", { href: each.href }, each.words))), rest.length > ALSO && h("li", { class: "soft" }, t("more", { n: rest.length - ALSO }))),
+    !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: known.stats.reason ?? "" })));
 }
 
 function recent(versions) {
@@ -64,32 +68,65 @@ function recent(versions) {
 export default () => {
   const body = h("div", { class: "overview" }, h("p", { class: "loading" }, t("loading")));
   const state = h("p", { class: "lead" });
-  const notice = h("div", {});
+  const top = h("div", { role: "status" });
+  const charts = trafficCharts();
   let known = null;
+  let stats = null;
+  let workers = null;
+  let told = "";
 
-  function tell(workers) {
+  /** Draws what has changed only: one who reads, or has the focus on a link, is not disturbed. */
+  function tell() {
+    if (!known || !stats || !workers) return;
     const { kind, text } = sum(workers);
     const serving = workers.filter((each) => each.state === "serving");
-    fill(state, h("span", { class: `mark ${kind}` }, text), serving.length ? ` · ${t("overview.carries", { connections: number(serving.reduce((all, each) => all + (each.activeConnections ?? 0), 0)), streams: number(serving.reduce((all, each) => all + (each.activeStreams ?? 0), 0)) })}` : "");
-    if (known) fill(notice, attention({ ...known, workers }));
+    fill(state, h("span", { class: `mark ${kind}` }, text), serving.length ? ` · ${t("overview.carries", { connections: number(serving.reduce((all, each) => all + (each.activeConnections ?? 0), 0)), streams: number(serving.reduce((all, each) => all + (each.activeStreams ?? 0), 0)) })}` : "",
+      serving.length > 0 && ` · ${[...new Set(serving.map((each) => each.softwareVersion).filter(Boolean))].join(", ")}`);
+    const next = outcome({ ...known, stats, workers });
+    if (next.textContent === told) return;
+    told = next.textContent;
+    fill(top, next);
+  }
+
+  async function refreshStats() {
+    try {
+      stats = await api.get("/v1/stats");
+      charts.show(stats);
+      tell();
+    } catch (error) {
+      if (!stats && !(error instanceof api.Unreachable)) noteError(error);
+    }
   }
 
   async function refresh() {
     try {
-      const [domains, certificates, sources, services, routes, versions, workers, shadowed] = await Promise.all([api.domains.list(), api.certificates.list(), api.sources.list(), api.services.list(), api.routes.list(), api.versions.list(8), api.workers.list(), api.get("/v1/route-tester/shadowed")]);
-      known = { domains, certificates, sources, routes, shadowed };
-      tell(workers);
+      const [domains, certificates, sources, services, routes, versions, newWorkers, shadowed] = await Promise.all([api.domains.list(), api.certificates.list(), api.sources.list(), api.services.list(), api.routes.list(), api.versions.list(8), api.workers.list(), api.get("/v1/route-tester/shadowed")]);
+      const before = known && JSON.stringify([known, known.services, known.versions]);
+      known = { domains, certificates, sources, routes, shadowed, services, versions };
+      workers = newWorkers;
+      tell();
+      if (before === JSON.stringify([known, services, versions])) return;
       const steps = guide(known);
       fill(body, steps, h("div", { class: "tiles" }, tile("routes", routes.length, t("routes")), tile("domains", domains.length, t("domains")), tile("certificates", certificates.length, t("certificates")), tile("services", services.length, t("services"))),
-        h("div", { class: "columns" }, h("div", {}, notice, !steps && tryIt(known)), recent(versions)));
+        !steps && charts.element, h("div", { class: "columns" }, recent(versions), !steps && tryIt(known)));
     } catch (error) {
       if (!known) fill(body, h("p", { class: "error" }, problem(error)), h("button", { type: "button", onclick: refresh }, t("again")));
     }
   }
 
-  const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("overview"))), state, body);
-  whenWorkers(element, tell);
-  whenBack(element, refresh);
-  refresh();
-  return { element };
+  const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("overview"))), state, top, body);
+  let again = () => {};
+  whenWorkers(element, (list) => {
+    const served = (each) => JSON.stringify((each ?? []).map((worker) => worker.version));
+    // Another version is live: somebody has changed something.
+    const isNew = workers && served(workers) !== served(list);
+    workers = list;
+    tell();
+    if (isNew) again();
+  });
+  setTimeout(() => {
+    repeat(element, STATS_EVERY, refreshStats);
+    again = repeat(element, LISTS_EVERY, refresh);
+  });
+  return { element, follow: charts.draw };
 };

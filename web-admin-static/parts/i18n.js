@@ -64,6 +64,11 @@ export function dateTime(value) {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium" }).format(value);
 }
 
+/** "14:05", with seconds where they matter. */
+export function clock(value, seconds = false) {
+  return new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", ...(seconds ? { second: "2-digit" } : {}), hourCycle: "h23" }).format(value);
+}
+
 export function date(value) {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(value);
 }

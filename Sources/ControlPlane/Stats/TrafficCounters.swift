@@ -39,6 +39,16 @@ package struct TrafficCounters: Hashable, Sendable {
         durations.add(other.durations)
     }
 
+    /// gRPC statuses that are a server's fault, as OpenTelemetry has them: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
+    /// UNAVAILABLE, DATA_LOSS.
+    private static let serverFaults = ["2", "4", "12", "13", "14", "15"]
+
+    /// Requests with a 5xx, or with such a gRPC status; never more than all.
+    package var failed: UInt64 {
+        let calls = Self.serverFaults.reduce(0 as UInt64) { $0 &+ (grpc[$1] ?? 0) }
+        return min((classes["5xx"] ?? 0) &+ calls, classes.values.reduce(0, &+))
+    }
+
     package var isZero: Bool { self == TrafficCounters() }
 
     static func rise(_ now: UInt64, _ before: UInt64) -> UInt64 { now >= before ? now - before : now }

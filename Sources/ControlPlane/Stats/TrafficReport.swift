@@ -59,19 +59,71 @@ struct TrafficReport: Encodable, Sendable {
         }
     }
 
+    /// What went wrong of late, for whoever looks at an outage.
+    struct LastMinute: Codable, Hashable, Sendable {
+        struct Failing: Codable, Hashable, Sendable {
+            var route: String
+            var requests: UInt64
+            var failed: UInt64
+            var statusClasses: [String: UInt64]
+            var grpcStatuses: [String: UInt64]
+        }
+
+        private static let milliseconds: Int64 = 60_000
+        /// Routes that are named.
+        private static let most = 10
+
+        var seconds: Double
+        var requests: UInt64
+        var failed: UInt64
+        var errors: [String: UInt64]
+        /// Those with the most failed requests first.
+        var failing: [Failing]
+
+        init?(_ samples: [TrafficSample]) {
+            guard let last = samples.last else { return nil }
+            var whole = TrafficCounters()
+            var routes: [String: TrafficCounters] = [:]
+            seconds = 0
+            for sample in samples where sample.at > last.at - Self.milliseconds {
+                seconds += sample.seconds
+                whole.add(sample.whole)
+                routes.merge(sample.routes) { mine, theirs in
+                    var sum = mine
+                    sum.add(theirs)
+                    return sum
+                }
+            }
+            seconds = TrafficReport.rounded(seconds)
+            requests = whole.requests
+            errors = whole.errors
+            failed = whole.failed
+            failing = routes.filter { $0.value.failed > 0 }
+                .sorted { ($0.value.failed, $1.key) > ($1.value.failed, $0.key) }
+                .prefix(Self.most)
+                .map { name, counters in
+                    Failing(
+                        route: name, requests: counters.requests, failed: counters.failed,
+                        statusClasses: counters.classes, grpcStatuses: counters.grpc)
+                }
+        }
+    }
+
     var available = false
     @JSONField var reason: String?
     @JSONField var sampledAt: String?
     @JSONField var route: String?
     var workers: Int
     var totals: Totals
+    /// Of one route there is none.
+    @JSONField var lastMinute: LastMinute?
     var recent: [Point]
     var hour: [Point]
     /// Beside the data, as everywhere.
     var warnings: [String] = []
 
     private enum CodingKeys: CodingKey {
-        case available, reason, sampledAt, route, workers, totals, recent, hour
+        case available, reason, sampledAt, route, workers, totals, lastMinute, recent, hour
     }
 
     init(_ history: TrafficHistory, route: String?, wallOffset: Int64) {
@@ -80,6 +132,7 @@ struct TrafficReport: Encodable, Sendable {
         let all = history.totals
         let counters = route.map { all.routes[$0] ?? TrafficCounters() } ?? all.whole
         totals = Totals(counters, ofRoute: route != nil)
+        lastMinute = route == nil ? LastMinute(history.recent) : nil
         recent = history.recent.compactMap { Self.point($0, route, wallOffset) }
         hour = history.hour.compactMap { Self.point($0, route, wallOffset) }
         if route != nil, (history.recent + history.hour).contains(where: \.leavesOutRoutes) {
@@ -97,5 +150,5 @@ struct TrafficReport: Encodable, Sendable {
     }
 
     /// To a thousandth: what lies below says nothing.
-    private static func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }
+    fileprivate static func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }
 }

@@ -103,4 +103,13 @@ struct TrafficHistoryTests {
         #expect(history.recent.first?.routes["r299"]?.requests == 299)
         #expect(history.recent.first?.routes["r50"] == nil)
     }
+
+    @Test func failuresAreServersFaultsAndNeverMoreThanAll() {
+        var counters = TrafficCounters()
+        counters.classes = ["2xx": 10, "4xx": 5, "5xx": 2]
+        counters.grpc = ["0": 3, "5": 2, "14": 4]
+        #expect(counters.failed == 6)
+        counters.grpc["2"] = 100
+        #expect(counters.failed == 17)
+    }
 }
