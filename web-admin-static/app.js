@@ -4,8 +4,9 @@ import { Unreachable, call, get, onCalls } from "./api.js";
 import { fill, h } from "./dom.js";
 import init from "./pages/init.js";
 import login, { loginAgain } from "./pages/login.js";
+import reference from "./pages/reference.js";
 import { answered, lost, whenBack } from "./parts/connection.js";
-import { alone, frame } from "./parts/frame.js";
+import { alone, frame, open } from "./parts/frame.js";
 import { loadWords, t } from "./parts/i18n.js";
 import { clearNotes, noteError, problem } from "./parts/notes.js";
 import { askBeforeLeaving, here, onAddress } from "./parts/router.js";
@@ -73,6 +74,13 @@ async function show() {
   }
 }
 
+/** /docs: for anybody, whether or not there is an account. */
+function showReference() {
+  const page = reference();
+  open(app, t("reference"), page.element, showReference);
+  onAddress(page.follow);
+}
+
 onCalls({
   lost, answered,
   // The session has ended while somebody is at work: what they see stays, a login lies above it, and the call goes on after it.
@@ -84,6 +92,9 @@ onCalls({
     return true;
   },
 });
-onAddress(follow);
 await loadWords();
-await show();
+if (location.pathname === "/docs") showReference();
+else {
+  onAddress(follow);
+  await show();
+}

@@ -48,6 +48,8 @@ PAGES = [
     "consumers?edit=mobile-app",
     "versions?show=18",
     "versions?show=12&from=18",
+    "docs",
+    "docs#/createRoute",
 ]
 EMPTY = ["overview", "routes", "workers"]
 WAYS = [
@@ -152,7 +154,7 @@ def take_state(gateway, api, arguments, state, names, wanted):
                 if name == "login":
                     continue
                 if name != "init":
-                    page.open(f"#/{name}")
+                    page.open(name if name.startswith("docs") else f"#/{name}")
                     if any(part in name for part in ("new=", "edit=", "show=")):
                         page.one("dialog[open] .content, dialog[open] form")
                 shoot(page, folder, name if state != "empty" else f"empty-{name}")

@@ -37,6 +37,14 @@ export function alone(app, title, content, redraw) {
   app.querySelector("[autofocus], input")?.focus();
 }
 
+/** A page for anybody, as wide as one of the console. */
+export function open(app, title, content, redraw) {
+  const main = h("main", { id: "main", tabindex: "-1" }, content);
+  fill(app, h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.focus(); } }, t("skip")),
+    h("header", { class: "top alone" }, h("a", { class: "brand", href: "/" }, h("img", { src: "/favicon.svg", alt: "", width: 24, height: 24 }), "Causeway"), h("span", { class: "grow" }), languageChoice(redraw), themeChoice()), h("div", { class: "middle" }, main));
+  document.title = `${title} · Causeway`;
+}
+
 /** The frame; `show(name, element)` puts a page into it. */
 export function frame(app, user, { logout, redraw }) {
   const links = new Map();
@@ -45,7 +53,7 @@ export function frame(app, user, { logout, redraw }) {
       const link = h("a", { href: `#/${name}` }, icon(name), h("span", {}, t(name)));
       links.set(name, link);
       return h("li", {}, link);
-    })))));
+    })))), h("div", { class: "group" }, h("h2", {}, t("group.help")), h("ul", {}, h("li", {}, h("a", { href: "/docs" }, icon("reference"), h("span", {}, t("reference")))))));
   const main = h("main", { id: "main", tabindex: "-1" });
   const shell = h("div", { class: "shell" });
   const opener = h("button", { type: "button", class: "tool opener", "aria-label": t("menu"), "aria-expanded": "false", "aria-controls": "nav", onclick: () => toggle() }, icon("menu"));
