@@ -44,6 +44,7 @@ def test_certificate_is_read_while_it_is_entered(admin, api, authority):
     admin.expected.add("400")
     admin.fill("key", other.key).see("Does not belong to the certificate")
     assert api.get("/v1/tls-certificates") == []
+    admin.fill("cert", identity.chain + authority.cert).fill("key", identity.key).see("Its chain ends sooner: ")
     expired = authority.issue("old.test", start="20200101000000Z", end="20210101000000Z")
     admin.fill("cert", expired.chain).fill("key", expired.key).see("Expired")
 

@@ -65,6 +65,7 @@ def test_secrets_go_under_a_passphrase_and_open_elsewhere(language, admin, api, 
 
 
 def test_a_backup_is_a_database(admin, api, tmp_path):
+    admin.open("#/transfer").see("Put a backup back", "causeway-control restore causeway-")
     admin.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     api.create_domain("kept.test")
     admin.open("#/transfer").click("Back up", exact=True).see("Its private keys open only where")

@@ -36,7 +36,7 @@ function reading(cert, key) {
 }
 
 /** What the server reads of it: names, time, key, and whether the two belong together. [kind, words] */
-function facts({ names, notBefore, notAfter, keyDescription, selfSigned, weaknesses }) {
+function facts({ names, notBefore, notAfter, keyDescription, selfSigned, weaknesses, chainExpiry }) {
   const [from, until] = [notBefore * 1000, notAfter * 1000];
   const now = Date.now();
   return [
@@ -44,6 +44,7 @@ function facts({ names, notBefore, notAfter, keyDescription, selfSigned, weaknes
     [names?.length ? "good" : "warn", names?.length ? t("pem.names", { names: names.join(", ") }) : t("pem.nameless")],
     [until < now ? "bad" : from > now || until - now < 30 * 86_400_000 ? "warn" : "good", t(until < now ? "pem.expired" : from > now ? "pem.future" : "pem.valid", { from: date(from), until: date(until), when: relative(until < now ? until : from > now ? from : until) })],
     ["good", t("pem.keyKind", { key: keyDescription })],
+    chainExpiry && (chainExpiry.notAfter < notAfter ? ["warn", t("pem.chain.sooner", { subject: chainExpiry.subject, until: date(chainExpiry.notAfter * 1000) })] : ["good", t("pem.chain", { subject: chainExpiry.subject })]),
     selfSigned && ["warn", t("pem.selfSigned")],
     ...(weaknesses ?? []).map((each) => ["warn", each]),
   ].filter(Boolean);

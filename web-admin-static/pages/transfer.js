@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
+import { copyable } from "../parts/cells.js";
 import { Draft } from "../parts/draft.js";
 import { areaField, selectField, switchField, textField, when } from "../parts/fields.js";
 import { form } from "../parts/form.js";
@@ -39,7 +40,10 @@ function backup() {
       const sealed = answer.headers.get("Causeway-Sealing-Key") === "sealed";
       note(t(sealed ? "export.done" : "backup.keyless"), sealed ? "good" : "warn");
     },
-  }));
+  }), h("h3", {}, t("backup.restore")), h("p", { class: "hint" }, t("backup.restore.text")), h("ol", { class: "plain-steps" },
+    h("li", {}, t("backup.restore.stop"), copyable("systemctl stop causeway-control")),
+    h("li", {}, t("backup.restore.put"), copyable(`sudo -u causeway-control causeway-control restore causeway-${today()}.sqlite3 --data /var/lib/causeway-control --migrations /usr/local/share/causeway/migrations`)),
+    h("li", {}, t("backup.restore.start"), copyable("systemctl start causeway-control"))));
 }
 
 function exporting() {
