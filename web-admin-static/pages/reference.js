@@ -149,7 +149,7 @@ export default () => {
     }
   }
 
-  const element = h("section", { class: "reference" }, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("reference")), h("span", { class: "grow" }), h("a", { href: "/openapi.yaml", download: "causeway-openapi.yaml" }, "openapi.yaml"), h("a", { href: "/openapi.json", download: "causeway-openapi.json" }, "openapi.json")),
+  const element = h("section", { class: "reference" }, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("reference")), h("span", { class: "grow" }), h("span", { class: "small" }, h("a", { href: "/openapi.yaml", download: "causeway-openapi.yaml" }, "openapi.yaml"), " · ", h("a", { href: "/openapi.json", download: "causeway-openapi.json" }, "openapi.json"))),
     h("p", { class: "lead" }, t("reference.lead")), h("div", { class: "tools" }, search, count), place);
   refresh();
   return { element, follow };

@@ -14,8 +14,9 @@ const SHORT = 600_000;
 /** Rows of the table: every so many points, so that it stays readable. */
 const ROWS = 12;
 
-/** A round number at or above the value, for the top of the axis. */
-function roof(value) {
+/** A round number at or above the value, for the top of the axis; half of it is written, too. */
+function roof(value, whole) {
+  if (whole && value <= 2) return 2;
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return power * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((each) => each * power >= value * 0.999);
@@ -35,9 +36,9 @@ const at = ([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`;
 
 /**
  * chart({title, describe, format, stacked}): `show(times, series)` draws; series: [{key, label, tone, values}], a value of null is
- * a gap. `tone` names a colour of css/charts.css. `describe(times, series)` says in a sentence what the drawing shows.
+ * a gap. `whole`: values are counts. `tone` names a colour of css/charts.css. `describe(times, series)` says in a sentence what the drawing shows.
  */
-export function chart({ title, describe, format, stacked = false }) {
+export function chart({ title, describe, format, stacked = false, whole = false }) {
   const ids = { title: newId("chart"), text: newId("chart") };
   const heading = svg("title", { id: ids.title });
   const text = svg("desc", { id: ids.text });
@@ -101,7 +102,7 @@ export function chart({ title, describe, format, stacked = false }) {
   function draw() {
     const { times, series } = known;
     const sums = stacked ? times.map((_, index) => series.reduce((sum, { values }) => sum + (values[index] ?? 0), 0)) : series.flatMap(({ values }) => values.filter((each) => each !== null));
-    const top = roof(Math.max(0, ...sums));
+    const top = roof(sums.reduce((most, each) => Math.max(most, each), 0), whole);
     const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
     const shapes = [];
     for (const part of [0, 0.5, 1]) {

@@ -11,6 +11,7 @@ const REASONS = ["bad", "warn", "four", "five", "six"];
 const CLASSES = [["2xx", "good"], ["3xx", "two"], ["4xx", "warn"], ["5xx", "bad"], ["0xx", "soft"]];
 
 const perSecond = (value) => number(value, value < 10 ? 2 : 0);
+const milliseconds = (value) => (value < 10 ? `${number(value, 2)} ${t("unit.ms")}` : duration(value));
 const highest = (values) => values.reduce((top, each) => (each !== null && each > top ? each : top), 0);
 
 /** What a chart says to those who do not see it: the newest value and the highest of each line. */
@@ -31,9 +32,9 @@ export function trafficCharts() {
   const make = (name, format, more = {}) => chart({ title: t(`chart.${name}`), describe: describe(format), format, ...more });
   const requests = make("requests", perSecond, { stacked: true });
   const errors = make("errors", perSecond, { stacked: true });
-  const latency = make("latency", duration);
+  const latency = make("latency", milliseconds);
   const grpc = make("grpc", perSecond, { stacked: true });
-  const open = make("open", (value) => number(value));
+  const open = make("open", (value) => number(value), { whole: true });
   let stats = null;
 
   const range = () => (here().params.get("range") === "hour" ? "hour" : "recent");
