@@ -56,8 +56,14 @@ def test_an_outage_is_told_first_and_leads_to_where_to_act(admin, broken):
     assert any(float(value) > 0 for _, value in rows[1:])
     assert figures(admin, "Latency")[0] == ["Time", "p99", "p90", "p50"]
     # Drawn, and told to those who do not see it.
-    drawing = admin.one("figure svg[role=img]")
-    described = admin.script("return document.getElementById(arguments[0].getAttribute('aria-labelledby').split(' ')[1]).textContent", drawing)
+    described = wait_until(
+        lambda: admin.script(
+            """const drawing = document.querySelector('figure svg[role=img]:not([hidden])');
+               return drawing && document.getElementById(drawing.getAttribute('aria-labelledby').split(' ')[1]).textContent"""
+        ),
+        SAMPLES,
+        "a second reading, from which on there is something to draw",
+    )
     assert described.startswith("2xx: now ") and "at most" in described
     assert admin.script("return document.querySelectorAll('figure svg path.area').length") >= 2
     assert admin.axe() == []

@@ -15,9 +15,9 @@ def operations():
 
 def test_anybody_finds_an_operation_and_its_curl_line_works(page, empty, api):
     page.open("docs").see("API reference", f"{len(operations())} operations", "Which requests go where.")
-    page.one("input[type=search]").send_keys("create a route")
+    page.one("input[type=search]").send_keys("POST create a route")
     page.see("1 operation").click("POST /v1/routes")
-    page.wait_address("#/createRoute?q=create+a+route")
+    page.wait_address("#/createRoute?q=POST+create+a+route")
     page.see("editor and above", "Weights, a rewrite and timeouts")
     page.click("400 A field cannot be").see("domains[0]: There is no domain named shop.test.")
     lines = page.script("return [...document.querySelectorAll('.curl code')].map((each) => each.textContent)")

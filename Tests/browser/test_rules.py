@@ -98,3 +98,54 @@ def test_pem_blocks(rules, authority):
     garbled = "-----BEGIN PRIVATE KEY-----\nnot base64!\n-----END PRIVATE KEY-----"
     assert [each["problem"] for each in rules("parts/pem.js", "blocks", garbled)] == ["garbled"]
     assert rules("parts/pem.js", "blocks", "nothing") == []
+
+
+def known(failing=(), errors=None, requests=1000, workers=({"id": "w", "state": "serving"},), available=True):
+    return {
+        "workers": list(workers),
+        "certificates": [],
+        "shadowed": [],
+        "routes": [{"name": "cart", "services": [{"name": "cart.static"}]}],
+        "stats": {
+            "available": available,
+            "workers": 1 if available else 0,
+            "recent": [],
+            "lastMinute": {"seconds": 60, "requests": requests, "errors": errors or {}, "failed": sum(each["failed"] for each in failing), "failing": list(failing)},
+        },
+    }
+
+
+def failing(failed, requests=100, name="cart", **more):
+    return {"route": name, "requests": requests, "failed": failed, "statusClasses": {}, "grpcStatuses": {}, **more}
+
+
+@pytest.mark.parametrize(
+    "state, told",
+    [
+        (known(), []),
+        (known([failing(12)], {"UF": 12}), [("bad", "12 % of requests to route cart fail: connection to the service failed (UF)", "#/sources?edit=cart")]),
+        # The gateway has no reason of its own for it.
+        (known([failing(3)], {"DC": 40}), [("warn", "3 % of requests to route cart fail: the service itself answers 5xx", "#/sources?edit=cart")]),
+        (known([failing(3, grpcStatuses={"0": 97, "13": 3})]), [("warn", "3 % of requests to route cart fail: the service itself answers INTERNAL", "#/sources?edit=cart")]),
+        # Two routes and two reasons: which belongs to which is not known, and not said.
+        (
+            known([failing(60), failing(40, name="other")], {"UH": 60, "UT": 40}),
+            [
+                ("bad", "60 % of requests to route cart fail: no healthy endpoint (UH) or the service did not answer in time (UT)", "#/sources?edit=cart"),
+                ("bad", "40 % of requests to route other fail: no healthy endpoint (UH) or the service did not answer in time (UT)", "#/routes?edit=other"),
+            ],
+        ),
+        # The gateway's own doing leads to the route.
+        (known([failing(100)], {"UO": 100}), [("bad", "100 % of requests to route cart fail: the gateway is out of a resource (UO)", "#/routes?edit=cart")]),
+        (known(errors={"UO": 100}), [("bad", "10 % of requests end in the gateway: the gateway is out of a resource (UO)", "#/workers")]),
+        # One in ten thousand is no news, and of almost all "100 %" is never said.
+        (known([failing(1, 10_000)], {"UF": 1}), []),
+        (known([failing(9_999, 10_000)], {"UF": 9_999}), [("bad", "99.9 % of requests to route cart fail: connection to the service failed (UF)", "#/sources?edit=cart")]),
+        (known(errors={"NR": 400}), [("warn", "40 % of requests end in the gateway: no route matches (NR)", "#/tester")]),
+        (known(errors={"NR": 4}), []),
+        (known(workers=()), [("bad", "The worker carries traffic but is not connected to the control plane: changes do not go live.", "#/workers")]),
+        (known(workers=(), available=False), [("bad", "No worker serves: nobody answers on the gateway's ports.", "#/workers")]),
+    ],
+)
+def test_what_is_wrong_is_told_the_worst_first(rules, state, told):
+    assert [(each["kind"], each["words"], each["href"]) for each in rules("parts/verdict.js", "verdict", state)] == told

@@ -10,7 +10,7 @@ import { address } from "./router.js";
 const TELL = 0.001;
 const SEVERE = 0.05;
 
-const share = (part, whole) => (part >= whole ? "100" : number(Math.min(99.9, (100 * part) / whole), part / whole < 0.1 ? 1 : 0));
+const share = (part, whole) => (part >= whole ? "100" : number(Math.min(99.9, (100 * part) / whole), part / whole < 0.1 || part / whole > 0.99 ? 1 : 0));
 const most = (counts) => Object.entries(counts ?? {}).sort((one, two) => two[1] - one[1]);
 
 /**
@@ -45,7 +45,8 @@ function failing({ stats, routes }) {
 function elsewhere({ stats }) {
   const minute = stats.lastMinute;
   if (!minute?.requests) return [];
-  return most(minute.errors).filter(([flag, count]) => ["NR", "UO", "DPE", "DT"].includes(flag) && count / minute.requests >= (flag === "NR" ? SEVERE : TELL * 10))
+  // Of those that had a route is told there.
+  return most(minute.errors).filter(([flag, count]) => (["NR", "DPE", "DT"].includes(flag) || (flag === "UO" && count > minute.failed)) && count / minute.requests >= (flag === "NR" ? SEVERE : TELL * 10))
     .map(([flag, count]) => ({ kind: flag === "UO" ? "bad" : "warn", words: t("verdict.refused", { share: share(Math.min(count, minute.requests), minute.requests), reason: flagWords(flag) }), href: flag === "NR" ? address("tester") : address("workers") }));
 }
 
