@@ -9,6 +9,7 @@ from integration.site import Site
 from integration.waiting import wait_until
 from peers.http1 import EchoServer
 from peers.running import RunningPeer
+from selenium.webdriver.common.keys import Keys
 
 # Figures are read each 5 s; the second reading has the first rates.
 SAMPLES = 40
@@ -88,6 +89,26 @@ def test_grpc_statuses_and_open_streams_are_drawn(admin, broken):
     admin.see("the hour has a point for each whole minute")
     admin.reload()
     admin.see("the hour has a point for each whole minute").click("5 minutes").see("INTERNAL")
+
+
+def test_the_traffic_of_one_route(admin, broken):
+    name = broken.fine["name"]
+    admin.open("#/overview").see("Errors a second, by reason")
+    admin.one("input[aria-label='Of one route']").send_keys(name)
+    admin.wait_address(f"route={name}")
+    admin.gone("Errors a second, by reason").gone("Open now")
+    for _ in range(5):
+        broken.get("/fine")
+        broken.get("/away")
+    heads = lambda: figures(admin, "Requests a second, by status")  # noqa: E731
+    wait_until(lambda: any(float(row[1]) > 0 for row in heads()[1:]), SAMPLES, "the route's requests")
+    assert heads()[0] == ["Time", "2xx"], "what failed went to another route"
+    admin.reload()
+    admin.see("Requests a second, by status").gone("Errors a second, by reason")
+    assert admin.axe() == []
+    admin.one("input[aria-label='Of one route']").send_keys(Keys.CONTROL, "a", Keys.DELETE)
+    admin.see("Errors a second, by reason", "connection to the service failed (UF)")
+    assert "route=" not in admin.address
 
 
 def test_nothing_yet_then_the_worker_goes_and_comes_back(admin, empty, broken):

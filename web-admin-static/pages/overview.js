@@ -11,7 +11,7 @@ import { noteError, problem } from "../parts/notes.js";
 import { repeat } from "../parts/repeat.js";
 import { address } from "../parts/router.js";
 import { may } from "../parts/session.js";
-import { trafficCharts } from "../parts/traffic.js";
+import { routeShown, trafficCharts } from "../parts/traffic.js";
 import { calm, verdict } from "../parts/verdict.js";
 
 const STATS_EVERY = 5000;
@@ -69,7 +69,7 @@ export default () => {
   const body = h("div", { class: "overview" }, h("p", { class: "loading" }, t("loading")));
   const state = h("p", { class: "lead" });
   const top = h("div", { role: "status" });
-  const charts = trafficCharts();
+  const charts = trafficCharts(() => refreshStats());
   let known = null;
   let stats = null;
   let workers = null;
@@ -90,8 +90,11 @@ export default () => {
 
   async function refreshStats() {
     try {
-      stats = await api.get("/v1/stats");
-      charts.show(stats);
+      const route = routeShown();
+      const [all, one] = await Promise.all([api.get("/v1/stats"), route ? api.get(`/v1/stats?${new URLSearchParams({ route })}`) : null]);
+      stats = all;
+      // Another one was chosen meanwhile: its answer follows.
+      if (route === routeShown()) charts.show(one ?? all);
       tell();
     } catch (error) {
       if (!stats && !(error instanceof api.Unreachable)) noteError(error);
@@ -107,6 +110,7 @@ export default () => {
       tell();
       if (before === JSON.stringify([known, services, versions])) return;
       const steps = guide(known);
+      charts.offer(routes);
       fill(body, steps, h("div", { class: "tiles" }, tile("routes", routes.length, t("routes")), tile("domains", domains.length, t("domains")), tile("certificates", certificates.length, t("certificates")), tile("services", services.length, t("services"))),
         !steps && charts.element, h("div", { class: "columns" }, recent(versions), !steps && tryIt(known)));
     } catch (error) {
@@ -128,5 +132,5 @@ export default () => {
     repeat(element, STATS_EVERY, refreshStats);
     again = repeat(element, LISTS_EVERY, refresh);
   });
-  return { element, follow: charts.draw };
+  return { element, follow: charts.follow };
 };

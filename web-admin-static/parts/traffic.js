@@ -1,12 +1,14 @@
-// The charts of the overview, over the last five minutes or the last hour.
+// The charts of the overview, over the last five minutes or the last hour, of everything or of one route. Which stands in the address.
 
-import { h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { chart } from "./chart.js";
 import { flagWords, grpcWords } from "./flags.js";
 import { duration, number, t } from "./i18n.js";
 import { adjust, here } from "./router.js";
 
 const MOST = 5;
+/** Names on offer while one types: more make the browser slow. */
+const NAMES = 500;
 const REASONS = ["bad", "warn", "four", "five", "six"];
 const CLASSES = [["2xx", "good"], ["3xx", "two"], ["4xx", "warn"], ["5xx", "bad"], ["0xx", "soft"]];
 
@@ -28,7 +30,11 @@ function ranked(points, member, label, tones) {
   return rest.length ? [...shown, line("rest", t("chart.rest"), "soft", (point) => rest.reduce((sum, key) => sum + (point[member]?.[key] ?? 0), 0))] : shown;
 }
 
-export function trafficCharts() {
+/** The route whose traffic is wanted; null: everything. */
+export const routeShown = () => here().params.get("route");
+
+/** `changed()` is called when another route is wanted. */
+export function trafficCharts(changed) {
   const make = (name, format, more = {}) => chart({ title: t(`chart.${name}`), describe: describe(format), format, ...more });
   const requests = make("requests", perSecond, { stacked: true });
   const errors = make("errors", perSecond, { stacked: true });
@@ -41,7 +47,20 @@ export function trafficCharts() {
   const choice = h("div", { class: "segments", role: "group", "aria-label": t("chart.range") }, ["recent", "hour"].map((each) =>
     h("button", { type: "button", "data-range": each, onclick: () => { adjust({ range: each === "hour" ? each : null }); draw(); } }, t(`chart.range.${each}`))));
 
+  const names = h("datalist", { id: "traffic-routes" });
+  const field = h("input", { type: "search", class: "search short", list: names.id, placeholder: t("chart.route"), "aria-label": t("chart.route"), autocomplete: "off", spellcheck: "false", value: routeShown() ?? "" });
+  let known = new Set();
+
+  field.addEventListener("input", () => {
+    // Whole names only: what is being typed asks for nothing.
+    const wanted = known.has(field.value.trim()) ? field.value.trim() : null;
+    if ((field.value && !wanted) || wanted === routeShown()) return;
+    adjust({ route: wanted });
+    changed();
+  });
+
   function draw() {
+    for (const each of [errors, open]) each.element.hidden = Boolean(stats?.route);
     for (const button of choice.children) button.setAttribute("aria-pressed", String(button.dataset.range === range()));
     if (!stats) return;
     const points = stats[range()];
@@ -57,10 +76,20 @@ export function trafficCharts() {
     show(open, [line("connections", "soft"), line("streams", "one"), line("webSockets", "six")]);
   }
 
-  const element = h("section", { class: "traffic", "aria-label": t("chart.traffic") }, h("header", { class: "bar small" }, h("h2", {}, t("chart.traffic")), h("span", { class: "grow" }), choice),
+  const element = h("section", { class: "traffic", "aria-label": t("chart.traffic") }, h("header", { class: "bar small" }, h("h2", {}, t("chart.traffic")), h("span", { class: "grow" }), field, names, choice),
     h("div", { class: "charts" }, requests.element, errors.element, latency.element, grpc.element, open.element));
   return {
-    element, draw,
+    element,
+    follow() {
+      if (field.value !== (routeShown() ?? "")) field.value = routeShown() ?? "";
+      draw();
+      if ((stats?.route ?? null) !== routeShown()) changed();
+    },
+    /** The routes that there are. */
+    offer(routes) {
+      known = new Set(routes.map((each) => each.name));
+      fill(names, routes.slice(0, NAMES).map((each) => h("option", { value: each.name })));
+    },
     show(newStats) {
       stats = newStats;
       draw();
