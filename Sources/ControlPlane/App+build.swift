@@ -35,7 +35,10 @@ package struct ControlPlane: Sendable {
         for assignment in options.settings { try settings.set(assignment) }
         let compiler = SnapshotCompiler(listeners: Self.listeners(options, settings), settings: settings)
         let inspection = WorkerInspection(paths: options.inspectSockets)
-        let editor = Editor(store: store, compiler: compiler, publisher: publisher, inspection: inspection)
+        let feed = EventFeed()
+        let events = EventSource(feed: feed, store: store, publisher: publisher)
+        let editor = Editor(
+            store: store, compiler: compiler, publisher: publisher, inspection: inspection, events: events)
         try await editor.publishStored(logger: logger)
 
         let setupCode = SetupCode()
@@ -49,6 +52,7 @@ package struct ControlPlane: Sendable {
             store: store, editor: editor, publisher: publisher, authenticator: authenticator,
             hosts: HostRule(names: options.hosts), setupCode: setupCode)
         parts.inspection = inspection
+        parts.feed = feed
         let sampler = TrafficSampler(inspection: inspection)
         parts.sampler = sampler
         parts.backupFolder = options.data
@@ -66,6 +70,7 @@ package struct ControlPlane: Sendable {
         group = Self.group(
             [
                 Quiet(service: channel), Quiet(service: management), Quiet(service: sampler),
+                Quiet(service: events),
                 Self.application(parts, options, signs, logger: logger),
                 // The last is the first to hear of the end.
                 Quiet(service: signs),

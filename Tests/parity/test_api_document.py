@@ -14,8 +14,8 @@ import pytest
 from integration.gateway import ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Those end the session that the run lives by, or slow it down after failures.
-APART = ["login", "logout", "changePassword", "resetPassword", "revokeSession"]
+# Those end the session that the run lives by, slow it down after failures, or go on without end.
+APART = ["listen", "login", "logout", "changePassword", "resetPassword", "revokeSession"]
 
 
 def test_the_document_is_served_as_it_is(gateway):

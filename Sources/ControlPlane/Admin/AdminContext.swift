@@ -9,6 +9,8 @@ import Persistence
 /// The context of a request to the admin API.
 package struct AdminContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
+    /// The connection itself, for answers that must be able to end it.
+    let channel: any Channel
     /// Where the connection comes from.
     package var peer: Peer
     /// Who asks; set by `AccessMiddleware` where the operation's rule asks for an account.
@@ -16,6 +18,7 @@ package struct AdminContext: RequestContext {
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
         peer = Peer(source.channel.remoteAddress)
     }
 

@@ -17,6 +17,7 @@ package struct AdminParts: Sendable {
     package var backupFolder = NSTemporaryDirectory()
     package var inspection = WorkerInspection(paths: [])
     package var sampler = TrafficSampler(inspection: WorkerInspection(paths: []))
+    package var feed = EventFeed()
     /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
     package var servesTLS = false
     /// Largest body of a request, in bytes.
@@ -79,6 +80,7 @@ package struct AdminParts: Sendable {
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
         StatsController(sampler: sampler).addRoutes(to: api.group("stats"))
+        EventController(feed: feed, authenticator: authenticator).addRoutes(to: api.group("events"))
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
         VersionController(store: store, editor: editor, publisher: publisher, bodyLimit: bodyLimit)
             .addRoutes(to: api.group("versions"))

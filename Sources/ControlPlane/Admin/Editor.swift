@@ -16,14 +16,16 @@ package final class Editor: Sendable {
     private let compiler: SnapshotCompiler
     private let publisher: Publisher
     private let inspection: WorkerInspection
+    private let events: EventSource?
     /// What was compiled last: the stored configuration, and what an edit made of it, which is the stored one if the edit was
     /// committed. The next edit starts from the one that it finds stored.
     private let recent = Mutex<[CompiledConfiguration]>([])
 
     package init(
         store: Store, compiler: SnapshotCompiler, publisher: Publisher,
-        inspection: WorkerInspection = WorkerInspection(paths: [])
+        inspection: WorkerInspection = WorkerInspection(paths: []), events: EventSource? = nil
     ) {
+        self.events = events
         self.inspection = inspection
         self.store = store
         self.compiler = compiler
@@ -110,6 +112,7 @@ package final class Editor: Sendable {
         let (edited, snapshot) = try await judgedEdit(by: author, body)
         if let snapshot {
             await publisher.publish(snapshot)
+            await events?.versionSaved()
             forgetOldVersions()
         }
         return edited

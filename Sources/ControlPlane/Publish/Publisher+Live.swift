@@ -75,7 +75,7 @@ extension Publisher {
         workers.values.compactMap { Self.report($0) }.sorted { ($0.id, $0.connectedSince) < ($1.id, $1.connectedSince) }
     }
 
-    private static func report(_ worker: Worker) -> WorkerReport? {
+    static func report(_ worker: Worker) -> WorkerReport? {
         let state = worker.state
         guard let hello = state.hello else { return nil }
         return WorkerReport(

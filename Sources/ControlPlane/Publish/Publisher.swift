@@ -20,6 +20,8 @@ package actor Publisher {
         let connectedSince = WallClock.milliseconds()
         var state = PublisherState()
         var status: Status?
+        /// What the observer was last told.
+        var told: WorkerReport?
         var ackedAt: Int64 = 0
         var nackedAt: Int64 = 0
 
@@ -46,6 +48,7 @@ package actor Publisher {
     /// Oldest first.
     private var recent: [Snapshot] = []
     package private(set) var current: Snapshot?
+    private var observer: (@Sendable (WorkerReport) -> Void)?
 
     package init(mintHistory: @escaping MintHistory, logger: Logger) {
         self.mintHistory = mintHistory
@@ -60,7 +63,10 @@ package actor Publisher {
         if let current, current.historyID == snapshot.historyID, snapshot.version < current.version { return }
         current = snapshot
         remember(snapshot)
-        for worker in workers.values { perform(worker.state.setTarget(snapshot), for: worker) }
+        for worker in workers.values {
+            perform(worker.state.setTarget(snapshot), for: worker)
+            tell(worker)
+        }
         settleWaiters()
     }
 
@@ -118,6 +124,22 @@ package actor Publisher {
         }
     }
 
+    // MARK: Observation
+
+    /// From now on `observer` is told each worker whose state, version, degraded or held back objects change, and each that goes.
+    package func observe(_ observer: @escaping @Sendable (WorkerReport) -> Void) {
+        self.observer = observer
+        for worker in workers.values { tell(worker) }
+    }
+
+    private func tell(_ worker: Worker, hasGone: Bool = false) {
+        guard let observer, var report = Self.report(worker) else { return }
+        if hasGone { report.state = WorkerReport.disconnected }
+        if let told = worker.told, told.says(theSameAs: report) { return }
+        worker.told = report
+        observer(report)
+    }
+
     // MARK: Connections
 
     package func connected(_ link: WorkerLink) -> ConnectionID {
@@ -133,6 +155,7 @@ package actor Publisher {
         if let hello = worker.state.hello {
             logger.info("worker disconnected", metadata: ["worker": "\(hello.workerID)", "pid": "\(hello.pid)"])
             remember(worker)
+            tell(worker, hasGone: true)
         }
         settleWaiters()
     }
@@ -142,7 +165,10 @@ package actor Publisher {
     /// Takes a message. What it returns is to be told to the worker, and the connection closed.
     package func received(_ message: Message, from id: ConnectionID) -> Refused? {
         guard let worker = workers[id] else { return Refused(.replaced, "this connection has been given up") }
-        defer { settleWaiters() }
+        defer {
+            tell(worker)
+            settleWaiters()
+        }
         if case .hello(let hello) = message { return received(hello, from: id, worker) }
         guard worker.state.hello != nil else { return Refused(.malformed, "the first message must be a hello") }
         switch message {

@@ -14,6 +14,8 @@ package struct WorkerReport: Codable, Hashable, Sendable {
     package var connectedSince: Int64
     /// `starting`, `warming`, `serving`, `draining`, `stopped`.
     package var state: String
+    /// In events also `disconnected`: it has gone.
+    static let disconnected = "disconnected"
     /// `nil`: nothing yet.
     package var servedVersion: UInt64?
     package var servedHistory: String?
@@ -27,6 +29,12 @@ package struct WorkerReport: Codable, Hashable, Sendable {
     package var degraded: [Problem]
     /// Objects that the worker refused in their newest form.
     package var heldBack: [HeldBack]
+
+    /// Whether nothing has changed that people wait for; counts of connections change all the time.
+    func says(theSameAs other: WorkerReport) -> Bool {
+        state == other.state && servedVersion == other.servedVersion && servedHistory == other.servedHistory
+            && degraded == other.degraded && heldBack == other.heldBack && lastNack == other.lastNack
+    }
 
     package struct Answer: Codable, Hashable, Sendable {
         package var version: UInt64

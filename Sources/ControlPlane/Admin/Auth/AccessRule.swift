@@ -108,6 +108,7 @@ package struct AccessRule: Hashable, Sendable {
         .viewer("GET", "/v1/streams"),
         .editor("DELETE", "/v1/streams/{id}"),
         .viewer("GET", "/v1/stats"),
+        .viewer("GET", "/v1/events"),
         .viewer("GET", "/v1/workers"),
         .viewer("GET", "/v1/versions"),
         .viewer("GET", "/v1/versions/{number}"),

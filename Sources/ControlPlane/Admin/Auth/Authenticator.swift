@@ -56,6 +56,18 @@ package final class Authenticator: Sendable {
         return Identity(account: account, proof: .token(token))
     }
 
+    /// Whether the credentials of a request that goes on still hold, with the same rights. A password is not checked again: the
+    /// account must have the same, as a changed one is a failed login to nobody.
+    func holds(_ identity: Identity, of request: Request, from peer: Peer) async -> Bool {
+        if case .basic = identity.proof {
+            let account = try? await store.account(named: identity.account.name)
+            return account?.id == identity.account.id && account?.role == identity.role
+                && account?.passwordHash == identity.account.passwordHash
+        }
+        let now = try? await self.identity(of: request, from: peer)
+        return now?.account.id == identity.account.id && now?.role == identity.role
+    }
+
     // MARK: Passwords
 
     /// The account of a name and password. Failures count against both the name and the address.
