@@ -6,6 +6,7 @@ import init from "./pages/init.js";
 import login, { loginAgain } from "./pages/login.js";
 import reference from "./pages/reference.js";
 import { answered, lost, whenBack } from "./parts/connection.js";
+import { fallSilent, listen } from "./parts/events.js";
 import { alone, frame, open } from "./parts/frame.js";
 import { loadWords, t } from "./parts/i18n.js";
 import { clearNotes, noteError, problem } from "./parts/notes.js";
@@ -28,9 +29,12 @@ const HIGRESS = { route: "routes", domain: "domains", "tls-certificate": "certif
 const known = (page) => page in pages && allowed(page);
 
 async function logout() {
+  // Before the session ends, which would cut it.
+  fallSilent();
   try {
     await call("GET", "/session/logout");
   } catch (error) {
+    listen();
     return noteError(error);
   }
   setUser(null);
@@ -65,6 +69,7 @@ async function show() {
         throw error;
       }
     }
+    listen();
     follow();
   } catch (error) {
     const sorry = h("main", { class: "narrow" }, h("div", { class: "panel" }, h("h1", {}, "Causeway"), h("p", { class: "error" }, problem(error)),
@@ -88,6 +93,7 @@ onCalls({
     if (!user) return false;
     const { name, role } = user;
     setUser(await loginAgain(name));
+    listen();
     if (user.name !== name || user.role !== role) location.reload();
     return true;
   },

@@ -11,11 +11,14 @@ def make_user(api, name, role):
 
 
 def test_an_account_is_made_changed_and_removed(admin, api, browsers):
+    # An account that changes or ends loses its connection for events.
+    admin.expected.add("away")
     admin.open("#/users?new=1").fill("name", "erin").fill("displayName", "Erin E").fill("password", PASSWORD).card("editor")
     admin.click("Create", exact=True).no_dialog()
     assert "Editor" in admin.row("erin")
     assert not admin.all("button[aria-label='Delete admin']"), "one's own account cannot be removed"
     other = browsers()
+    other.expected.add("away")
     other.open().login("erin").see("Overview", "Erin E")
     assert "Users" not in other.text and "Audit" not in other.text
     admin.click("erin", kinds="th a").card("viewer").click("Save", exact=True).no_dialog()
@@ -71,6 +74,7 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(admin, api, empty):
 def test_sessions_are_listed_and_ended(browsers, api):
     first, second = browsers(), browsers()
     for page in (first, second):
+        page.expected.add("away")
         page.open().login().see("Overview")
     first.open("#/sessions").see("this one", "Chrome, Linux")
     assert len(first.rows()) == 2

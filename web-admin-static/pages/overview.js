@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { fill, h } from "../dom.js";
 import { copyable } from "../parts/cells.js";
 import { change } from "../parts/changes.js";
+import { whenChanged } from "../parts/events.js";
 import { dateTime, number, relative, t } from "../parts/i18n.js";
 import { icon } from "../parts/icons.js";
 import { sum, whenWorkers } from "../parts/live.js";
@@ -121,13 +122,10 @@ export default () => {
   const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("overview"))), state, top, body);
   let again = () => {};
   whenWorkers(element, (list) => {
-    const served = (each) => JSON.stringify((each ?? []).map((worker) => worker.version));
-    // Another version is live: somebody has changed something.
-    const isNew = workers && served(workers) !== served(list);
     workers = list;
     tell();
-    if (isNew) again();
   });
+  whenChanged(element, ["version", "certificate"], () => again());
   setTimeout(() => {
     repeat(element, STATS_EVERY, refreshStats);
     again = repeat(element, LISTS_EVERY, refresh);

@@ -4,6 +4,7 @@ import { call, exclusively } from "../api.js";
 import { h } from "../dom.js";
 import { dialog } from "../parts/dialog.js";
 import { Draft } from "../parts/draft.js";
+import { fallSilent, listen } from "../parts/events.js";
 import { textField } from "../parts/fields.js";
 import { form } from "../parts/form.js";
 import { t } from "../parts/i18n.js";
@@ -21,10 +22,15 @@ export default (user) => {
     submit: async () => {
       const { oldPassword, newPassword } = draft.value;
       // The old sessions are gone, this one included: a new one begins at once.
-      await exclusively(async () => {
-        await call("POST", "/user/changePassword", { oldPassword, newPassword });
-        await call("POST", "/session/login", { username: user.name, password: newPassword });
-      });
+      fallSilent();
+      try {
+        await exclusively(async () => {
+          await call("POST", "/user/changePassword", { oldPassword, newPassword });
+          await call("POST", "/session/login", { username: user.name, password: newPassword });
+        });
+      } finally {
+        listen();
+      }
       close();
       note(t("password.done"));
     },

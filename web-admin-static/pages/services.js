@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { h } from "../dom.js";
 import { badge, lines, usedBy } from "../parts/cells.js";
 import { whenBack } from "../parts/connection.js";
+import { whenChanged } from "../parts/events.js";
 import { t } from "../parts/i18n.js";
 import { emptyState, table, tool } from "../parts/list.js";
 import { noteError } from "../parts/notes.js";
@@ -41,6 +42,7 @@ export default () => {
   const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("services"))), h("p", { class: "lead" }, t("service.lead")),
     h("div", { class: "tools" }, view.search, view.count, h("span", { class: "grow" }), tool("refresh", t("refresh"), refresh)), view.body);
   whenBack(element, refresh);
+  whenChanged(element, ["version"], refresh);
   refresh();
   return { element, follow: view.follow };
 };

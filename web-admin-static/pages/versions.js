@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { badge, facts } from "../parts/cells.js";
 import { change, kindWord } from "../parts/changes.js";
 import { whenBack } from "../parts/connection.js";
+import { whenChanged } from "../parts/events.js";
 import { dialog, question } from "../parts/dialog.js";
 import { dateTime, relative, t } from "../parts/i18n.js";
 import { emptyState, table, tool } from "../parts/list.js";
@@ -104,6 +105,7 @@ export default () => {
   const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("versions"))), h("p", { class: "lead" }, t("version.lead")),
     h("div", { class: "tools" }, view.search, view.count, h("span", { class: "grow" }), tool("refresh", t("refresh"), refresh)), view.body);
   whenBack(element, refresh);
+  whenChanged(element, ["version", "worker"], refresh);
   refresh().then(follow);
   const leave = () => {
     const before = open;

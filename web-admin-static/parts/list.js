@@ -4,6 +4,7 @@
 import { fill, h } from "../dom.js";
 import { whenBack } from "./connection.js";
 import { edit } from "./editor.js";
+import { whenChanged } from "./events.js";
 import { dialog, question } from "./dialog.js";
 import { icon } from "./icons.js";
 import { t } from "./i18n.js";
@@ -233,6 +234,7 @@ export function listPage(kind) {
     h("div", { class: "tools" }, view.search, view.count, h("span", { class: "grow" }), kind.bar?.(refresh), tool("refresh", t("refresh"), refresh)),
     status, view.body);
   whenBack(page, refresh);
+  whenChanged(page, ["version", "audit"], refresh);
   refresh().then(follow);
   const leave = () => {
     const before = open;

@@ -3,9 +3,12 @@
 import { workers } from "../api.js";
 import { fill, h } from "../dom.js";
 import { away, whenBack } from "./connection.js";
+import { happened, told, whenChanged } from "./events.js";
 import { t } from "./i18n.js";
 
 const EVERY = 4000;
+/** While events tell what changes, only the numbers of open connections grow old. */
+const EVERY_TOLD = 10_000;
 
 /** {kind, text} for a list of workers. */
 export function sum(list) {
@@ -37,6 +40,7 @@ export function liveState() {
   const element = h("a", { class: "live", href: "#/workers", "data-kind": "" }, h("span", { class: "dot" }), words);
   let timer = null;
   let running = false;
+  let served = null;
 
   async function look() {
     clearTimeout(timer);
@@ -49,16 +53,20 @@ export function liveState() {
         element.dataset.kind = kind;
         fill(words, text);
         for (const listener of [...listeners]) listener(list);
+        const now = JSON.stringify(list.map((each) => each.version));
+        if (served !== null && served !== now && !told()) happened("version");
+        served = now;
       }
     } catch {
       element.dataset.kind = "";
       fill(words, t("state.unknown"));
     }
     running = false;
-    timer = setTimeout(look, EVERY);
+    timer = setTimeout(look, told() ? EVERY_TOLD : EVERY);
   }
 
   whenBack(element, look);
+  whenChanged(element, ["worker", "version"], look);
   again = look;
   setTimeout(look);
   return element;
