@@ -91,8 +91,11 @@ def test_yaml_says_the_same(api, authority):
     assert put(text.text).json() == {"version": str(version + 1), "changes": []}
     changed = text.text.replace("matchValue: /odd", "matchValue: /even")
     assert [each["name"] for each in put(changed).json()["changes"]] == ["odd"]
-    for bad in ("a: [", LAUGHS, "--- {}\n--- {}\n", "- 1", "[" * 100 + "]" * 100, "a: b\na: c\n"):
+    for bad in ("a: [", LAUGHS, "--- {}\n--- {}\n", "--- {}\n--- [\n", "- 1", "[" * 100 + "]" * 100, "a: b\na: c\n"):
         assert put(bad).status_code == 400, bad
+    for bad, reason in (("a: [", "line 2"), ("format: x\nroutes: ]\n", "line 2"), ("a: b\na: c\n", "duplicat")):
+        told = put(bad).json()["message"]
+        assert "not valid YAML" in told and reason in told.lower(), told
     assert api.call("GET", "/v1/export?format=xml").status_code == 400
 
 

@@ -35,7 +35,12 @@ enum YAMLText {
         do {
             // Without aliases a value takes a byte of the text at least: with them a few lines could mean gigabytes.
             var budget = text.utf8.count + 16
-            return try Array(Yams.compose_all(yaml: text)).map { try value($0, depth: 0, &budget) }
+            var nodes = try Yams.compose_all(yaml: text)
+            var documents: [JSONValue] = []
+            while let node = nodes.next() { documents.append(try value(node, depth: 0, &budget)) }
+            // What cannot be read ends the sequence like its end does: only this tells the two apart.
+            if let error = nodes.error { throw error }
+            return documents
         } catch let error as BodyError {
             throw error
         } catch {
