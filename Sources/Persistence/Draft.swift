@@ -45,7 +45,8 @@ package struct Draft: Sendable {
     package var changesNothing: Bool { changes.isEmpty }
 
     /// Creates or replaces; gives back what will be stored. A value equal to the stored one changes nothing.
-    /// `id`: of one that was here before and comes back, so that it is as old as it was.
+    /// `id`: of one that was here before and comes back, so that it is as old as it was, also where another of its name was made
+    /// since.
     @discardableResult
     package mutating func put<R: Resource>(_ resource: R, as id: Int64? = nil) -> R {
         var resource = resource
@@ -53,10 +54,10 @@ package struct Draft: Sendable {
         let old = configuration[keyPath: path][resource.name]
         if let old {
             resource.version = old.value.version
-            if resource == old.value { return resource }
+            if resource == old.value, id == nil || id == old.id { return resource }
         }
         let given = id
-        let id = old?.id ?? given ?? nextID
+        let id = given ?? old?.id ?? nextID
         if old == nil, given == nil { nextID += 1 }
         resource.version = String(configuration.version)
         configuration[keyPath: path][resource.name] = Stored(id: id, value: resource)

@@ -73,7 +73,7 @@ extension Store {
             var secretID: Int64?
             if let resource {
                 body = String(decoding: try resource.body(), as: UTF8.self)
-                secretID = try seal(resource, replacing: id, in: db)
+                secretID = try seal(resource, change, in: db)
             }
             try writeResource(change, id: id, version: number, body: body, secretID: secretID, to: db)
             try db.execute(
@@ -97,23 +97,24 @@ extension Store {
                 sql: "INSERT INTO resource (id, kind, name, version, body, secret_id) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [id, change.kind.rawValue, change.name, version, body, secretID])
         case .update:
+            // By its name: one that comes back as old as it was has another id.
             try db.execute(
-                sql: "UPDATE resource SET version = ?, body = ?, secret_id = ? WHERE id = ?",
-                arguments: [version, body, secretID, id])
+                sql: "UPDATE resource SET id = ?, version = ?, body = ?, secret_id = ? WHERE kind = ? AND name = ?",
+                arguments: [id, version, body, secretID, change.kind.rawValue, change.name])
         case .delete:
             try db.execute(sql: "DELETE FROM resource WHERE id = ?", arguments: [id])
         }
     }
 
     /// The row of the resource's secret: the present one when it still says the same, else a new one.
-    private func seal(_ resource: any Resource, replacing id: Int64, in db: Database) throws -> Int64? {
+    private func seal(_ resource: any Resource, _ change: ResourceChange, in db: Database) throws -> Int64? {
         guard let (field, value) = resource.secret else { return nil }
         let current = try Row.fetchOne(
             db,
             sql: """
                 SELECT secret.id, secret.sealed FROM resource JOIN secret ON secret.id = resource.secret_id
-                WHERE resource.id = ?
-                """, arguments: [id])
+                WHERE resource.kind = ? AND resource.name = ?
+                """, arguments: [change.kind.rawValue, change.name])
         if let current {
             let secretID: Int64 = current["id"]
             let sealed: Data = current["sealed"]

@@ -92,6 +92,25 @@ struct StoreEditTests {
         #expect(after.serviceSources["reg"]?.value.authN?.properties?.value == ["consulToken": .string("open sesame")])
     }
 
+    @Test func whatComesBackIsAsOldAsItWasAlsoInThePlaceOfAnother() async throws {
+        let key = makeCertificate("c", key: "key")
+        let old: Int64
+        do {
+            let store = try folder.open()
+            _ = try await store.edit(by: author) { $0.put(key) }
+            old = try #require(store.configuration.certificates["c"]?.id)
+            _ = try await store.edit(by: author) { $0.remove(StoredCertificate.self, named: "c") }
+            _ = try await store.edit(by: author) { $0.put(key) }
+            #expect(store.configuration.certificates["c"]?.id != old)
+            #expect(try await store.edit(by: author) { $0.put(key, as: old) }.changed)
+            #expect(try await !store.edit(by: author) { $0.put(key, as: old) }.changed)
+            try store.close()
+        }
+        let again = try folder.open().configuration.certificates["c"]
+        #expect(again?.id == old)
+        #expect(again?.value.privateKey == Secret("key"))
+    }
+
     @Test func secretsAreNotOnTheDiskInClear() async throws {
         let store = try folder.open()
         var source = Console.ServiceSource(name: "reg", kind: .consul, domain: "c.test", port: 8500)
