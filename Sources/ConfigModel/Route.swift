@@ -121,11 +121,16 @@ package struct RouteTimeouts: Hashable, Sendable {
     package var streamIdle: UInt32?
     /// From the request's head to the response's end, all tries included. Ends at an upgrade. Default: off.
     package var total: UInt32?
+    /// How long an exchange waits for a connection to an endpoint. Default, and at most: the cluster's `connectTimeout`.
+    package var connect: UInt32?
 
-    package init(responseHeaders: UInt32? = nil, streamIdle: UInt32? = nil, total: UInt32? = nil) {
+    package init(
+        responseHeaders: UInt32? = nil, streamIdle: UInt32? = nil, total: UInt32? = nil, connect: UInt32? = nil
+    ) {
         self.responseHeaders = responseHeaders
         self.streamIdle = streamIdle
         self.total = total
+        self.connect = connect
     }
 }
 

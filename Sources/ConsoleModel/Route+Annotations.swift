@@ -7,6 +7,8 @@ package struct RouteAnnotations: Hashable, Sendable {
     package var total: Int?
     /// Milliseconds without a byte from the upstream.
     package var read: Int?
+    /// Milliseconds for a connection to the upstream.
+    package var connect: Int?
     /// Of `upstream-hash-by`, else of `load-balance`.
     package var loadBalancing: Console.LoadBalancing?
 
@@ -59,7 +61,6 @@ package struct RouteAnnotations: Hashable, Sendable {
         "affinity-mode": "the gateway sets no cookies.",
         "affinity-canary-behavior": "the gateway sets no cookies.",
         "custom-http-errors": "answers of the service are passed on as they are.",
-        "proxy-connect-timeout": "the setting connect-timeout of the gateway bounds it.",
         "proxy-send-timeout": "timeouts.streamIdle ends streams without a byte either way.",
         "proxy-http-version": "the protocol field decides how the service is spoken to.",
         "proxy-buffering": "nothing is buffered.",
@@ -100,7 +101,8 @@ extension Console.Route {
         }
         // 0 means "not set" in Higress, not "off".
         result.total = milliseconds("\(RouteAnnotations.higress)timeout").flatMap { $0 == 0 ? nil : $0 }
-        result.read = milliseconds("\(RouteAnnotations.nginx)proxy-read-timeout")
+        result.read = annotation("proxy-read-timeout").flatMap(TimeText.milliseconds)
+        result.connect = annotation("proxy-connect-timeout").flatMap(TimeText.milliseconds)
         return result
     }
 
@@ -158,7 +160,12 @@ extension Console.Route {
                     field,
                     "Must be $request_uri, $host, $remote_addr, or $http_, $arg_ or $cookie_ followed by a name.")
             }
-        case ("timeout", false), ("proxy-read-timeout", true):
+        case ("proxy-connect-timeout", _):
+            if !(1...600_000).contains(TimeText.milliseconds(value) ?? 0) {
+                findings.refuse(
+                    field, "Must be a time of at most 600s, in seconds, or with a unit as in 1500ms, 30s, 5m.")
+            }
+        case ("timeout", false), ("proxy-read-timeout", _):
             if TimeText.milliseconds(value) == nil {
                 findings.refuse(field, "Must be a time in seconds, or with a unit as in 1500ms, 30s, 5m, 2h.")
             }

@@ -145,7 +145,7 @@ extension SeededGenerator {
             destinations: some { Destination(cluster: $0.text(), weight: $0.number(100)) }, kind: pick(),
             timeouts: RouteTimeouts(
                 responseHeaders: maybe { $0.number() }, streamIdle: maybe { $0.number() },
-                total: maybe { $0.number() }),
+                total: maybe { $0.number() }, connect: maybe { $0.number() }),
             streamPolicy: [.keep, .close, .drain(number())].randomElement(using: &self) ?? .keep,
             rewrite: maybe { Rewrite(path: $0.maybe { $0.text() }, authority: $0.maybe { $0.text() }) },
             filters: filters(), balancing: maybe { $0.balancing() },

@@ -76,11 +76,13 @@ import Testing
     @Test func timesAreAtMostAWeek() {
         #expect(
             problems {
-                $0.timeouts = RouteTimeouts(responseHeaders: .max, streamIdle: 604_800_001, total: 604_800_000)
+                $0.timeouts = RouteTimeouts(
+                    responseHeaders: .max, streamIdle: 604_800_001, total: 604_800_000, connect: 600_001)
                 $0.streamPolicy = .drain(.max)
             } == [
                 "timeouts.responseHeaders: must be from 0 to 604800000",
-                "timeouts.streamIdle: must be from 0 to 604800000", "streamPolicy.drain: must be from 0 to 604800000",
+                "timeouts.streamIdle: must be from 0 to 604800000", "timeouts.connect: must be from 1 to 600000",
+                "streamPolicy.drain: must be from 0 to 604800000",
             ])
     }
 

@@ -204,6 +204,14 @@ struct RouteTests {
             Console.Timeouts(responseHeaders: 3_600_000, streamIdle: 3_600_000)
         ),
         (
+            #""customConfigs":{"higress.io/proxy-read-timeout":"1","nginx.ingress.kubernetes.io/proxy-read-timeout":"2"}"#,
+            Console.Timeouts(responseHeaders: 2_000, streamIdle: 2_000)
+        ),
+        (
+            #""customConfigs":{"higress.io/proxy-read-timeout":"1500ms"}"#,
+            Console.Timeouts(responseHeaders: 1_500, streamIdle: 1_500)
+        ),
+        (
             #""timeouts":{"streamIdle":1},"customConfigs":{"nginx.ingress.kubernetes.io/proxy-read-timeout":"2"}"#,
             Console.Timeouts(responseHeaders: 2_000, streamIdle: 1)
         ),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 
 import pytest
 
@@ -130,6 +131,17 @@ def proxy_read_timeout(place):
     with silent(place) as service:
         place.serve(service, proxy_read_timeout="1")
         assert place.get().status == 504
+
+
+@proof
+def proxy_connect_timeout(place):
+    """TLS is part of it: the service accepts, and never says anything."""
+    with silent(place) as service:
+        place.serve(service, proxy_connect_timeout="1", more={f"{place.prefix}backend-protocol": "HTTPS"})
+        begun = time.monotonic()
+        assert place.get().status == 503
+        # A connection that failed is tried again, three times: with the gateway's own 5 s for each that takes 20.
+        assert 0.9 < time.monotonic() - begun < 12
 
 
 @proof

@@ -75,12 +75,13 @@ extension RouteTimeouts: CanonicalCodable {
         writer.optional(1, responseHeaders)
         writer.optional(2, streamIdle)
         writer.optional(3, total)
+        writer.optional(4, connect)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(
             responseHeaders: try reader.optional(1), streamIdle: try reader.optional(2),
-            total: try reader.optional(3))
+            total: try reader.optional(3), connect: try reader.optional(4))
     }
 }
 

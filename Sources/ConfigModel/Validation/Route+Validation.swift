@@ -57,6 +57,7 @@ extension Route {
         findings.check("timeouts.responseHeaders", timeouts.responseHeaders ?? 0, in: 0...Bounds.timeout)
         findings.check("timeouts.streamIdle", timeouts.streamIdle ?? 0, in: 0...Bounds.timeout)
         findings.check("timeouts.total", timeouts.total ?? 0, in: 0...Bounds.timeout)
+        findings.check("timeouts.connect", timeouts.connect ?? 1, in: 1...600_000)
         if case .drain(let time) = streamPolicy {
             findings.check("streamPolicy.drain", time, in: 0...Bounds.timeout)
         }

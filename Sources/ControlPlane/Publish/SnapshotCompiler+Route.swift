@@ -31,7 +31,8 @@ extension SnapshotCompiler {
             timeouts: RouteTimeouts(
                 responseHeaders: timeouts.responseHeaders.map { UInt32(clamping: $0) },
                 streamIdle: timeouts.streamIdle.map { UInt32(clamping: $0) },
-                total: timeouts.total.map { UInt32(clamping: $0) }),
+                total: timeouts.total.map { UInt32(clamping: $0) },
+                connect: route.annotations.connect.map { UInt32(clamping: $0) }),
             streamPolicy: Self.streamPolicy(route.streamPolicy),
             rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) },
             filters: Self.filters(route, mirror: mirror),

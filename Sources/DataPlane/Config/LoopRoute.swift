@@ -15,6 +15,7 @@ struct LoopRoute {
     let responseHeaders: UInt32?
     let streamIdle: UInt32?
     let total: UInt32?
+    let connect: UInt32?
     let rewritesPath: Bool
     let filters: FiltersPointer?
     /// `:authority` for the upstream, where the route gives another.
@@ -110,7 +111,8 @@ extension LoopPointer {
             to: LoopRoute(
                 compiled: .passRetained(compiled), slot: compiled.slot, isGRPC: route.kind == .grpc,
                 responseHeaders: route.timeouts.responseHeaders, streamIdle: route.timeouts.streamIdle,
-                total: route.timeouts.total, rewritesPath: compiled.rewritesPath, filters: filters,
+                total: route.timeouts.total, connect: route.timeouts.connect, rewritesPath: compiled.rewritesPath,
+                filters: filters,
                 authority: authority.map { $0.field(":authority") }, authorityText: authority,
                 name: FixedText(route.name), destinations: destinations, destinationCount: known.count,
                 totalWeight: known.reduce(0) { $0 + UInt64($1.weight) }, fallback: fallback, retries: route.retries,

@@ -35,8 +35,7 @@ extension LoopPointer {
         }
         exchange.pointee.isWaiting = true
         exchange.pointee.queue = .webSocket
-        exchange.pointee.connectDeadline = milliseconds + endpoint.pointee.cluster.pointee.connectTimeout
-        exchange.armTimer()
+        exchange.waitForConnection(to: endpoint)
         endpoint.pointee.waitingWebSocket.append(exchange)
         openForWebSockets(endpoint)
         return false

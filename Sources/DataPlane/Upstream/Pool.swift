@@ -24,8 +24,7 @@ extension LoopPointer {
             return false
         }
         exchange.pointee.isWaiting = true
-        exchange.pointee.connectDeadline = milliseconds + endpoint.pointee.cluster.pointee.connectTimeout
-        exchange.armTimer()
+        exchange.waitForConnection(to: endpoint)
         exchange.pointee.queue = http1 ? .http1 : .http2
         if http1 {
             endpoint.pointee.waitingHTTP1.append(exchange)
@@ -386,6 +385,14 @@ extension ExchangePointer {
             ticket -= weight
         }
         return destinations[0].cluster
+    }
+
+    /// Until the route's own time is over, or the cluster's, which bounds every connection in the making.
+    func waitForConnection(to endpoint: EndpointPointer) {
+        var timeout = endpoint.pointee.cluster.pointee.connectTimeout
+        if let own = pointee.route?.pointee.connect { timeout = min(timeout, UInt64(own)) }
+        pointee.connectDeadline = loop.milliseconds + timeout
+        armTimer()
     }
 
     func connectTimedOut() {
