@@ -171,8 +171,6 @@ int causeway_ask_client(SSL *ssl, int required, X509_STORE *store, X509 *const *
 
 int causeway_trust(SSL *ssl, X509_STORE *store) { return SSL_set1_verify_cert_store(ssl, store) == 1; }
 
-int causeway_context_trust_system(SSL_CTX *context) { return SSL_CTX_set_default_verify_paths(context); }
-
 int causeway_set_server_name(SSL *ssl, const char *name, int verify) {
     if (SSL_set_tlsext_host_name(ssl, name) != 1) return 0;
     if (!verify) return 1;

@@ -6,7 +6,7 @@ import COpenSSL
 package final class CertificateAuthorities: @unchecked Sendable {
     /// For `SSL_set1_verify_cert_store`.
     package let store: OpaquePointer
-    /// In the order of the text.
+    /// In the order of the text; none of `system`.
     package let certificates: [CertificateHandle]
 
     /// More than any bundle of one's own needs (Mozilla's has about 150); bounds what a handshake announces.
@@ -44,6 +44,17 @@ package final class CertificateAuthorities: @unchecked Sendable {
         }
         self.store = store
         self.certificates = certificates
+    }
+
+    /// Those of the machine, as OpenSSL finds them (`SSL_CERT_FILE`, `SSL_CERT_DIR`, else /etc/ssl). Read when first asked for,
+    /// which takes 10 ms; what cannot be read vouches for nobody.
+    package static let system = CertificateAuthorities()
+
+    private init() {
+        guard let store = X509_STORE_new() else { preconditionFailure("no memory for the authorities of the machine") }
+        X509_STORE_set_default_paths(store)
+        self.store = store
+        certificates = []
     }
 
     deinit { X509_STORE_free(store) }

@@ -27,7 +27,6 @@ enum { causeway_ticket_key_bytes = 80, causeway_ticket_keys = 3 };
 /// Gives a context its ticket keys, `count` of them in one run; may be called again. Only the thread that runs handshakes of
 /// the context may do so. Tickets of one loop must open on every other: all contexts get the same keys. 1 on success.
 int causeway_context_tickets(SSL_CTX *context, const unsigned char *keys, int count);
-int causeway_context_trust_system(SSL_CTX *context);
 /// SNI towards an upstream and, where `verify`, the name that its certificate must carry. 1 on success.
 int causeway_set_server_name(SSL *ssl, const char *name, int verify);
 /// The bytes of the SNI extension in a client hello, or NULL. Valid within the callback.

@@ -159,9 +159,10 @@ struct SnapshotMaterial: Sendable {
     }
 
     private mutating func setMaterial(of cluster: Cluster) {
-        guard let tls = cluster.tls, tls.certificateAuthorities != nil || tls.clientIdentity != nil else { return }
+        guard let tls = cluster.tls else { return }
+        let own = tls.certificateAuthorities.flatMap { authorities[$0] }
         upstreamTLS[cluster.name] = UpstreamTLSMaterial(
-            authorities: tls.certificateAuthorities.flatMap { authorities[$0] },
+            authorities: own ?? (tls.verify ? .system : nil),
             identity: tls.clientIdentity.flatMap { identity(named: $0) })
     }
 }

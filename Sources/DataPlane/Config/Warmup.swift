@@ -64,13 +64,9 @@ struct Warmup {
             snapshot: snapshot, table: update.table, material: material, listeners: listeners,
             consumers: changes.consumers ? consumers.following(diff) : consumers, registry: registry)
         active = next
-        // Metrics show every route and cluster from the beginning on.
+        // Metrics show every cluster from the beginning on, and a route from its first request.
         for object in diff.added {
-            switch object.object {
-            case .route(let route): _ = registry.route(route.name)
-            case .cluster(let cluster): _ = registry.cluster(cluster.name)
-            case .listener, .tlsIdentity, .virtualHost, .consumer: break
-            }
+            if case .cluster(let cluster) = object.object { _ = registry.cluster(cluster.name) }
         }
         var watched = watch.follow(diff)
         if watched.checked == nil, !retouched.isEmpty { watched.checked = watch.checkedClusters }

@@ -168,7 +168,6 @@ struct Loop {
         contentTypeBuffer = .allocate(capacity: Self.contentTypeSize)
         serverContext = server
         clientContext = client
-        causeway_context_trust_system(client)
         guard causeway_context_tickets(server, ticketKeys.bytes, Int32(ticketKeys.count)) == 1 else { return nil }
         self.registry = .passRetained(registry)
         statistics = LoopStatistics(registry.loops[index])

@@ -1,10 +1,11 @@
-// What connections to a cluster's endpoints need beyond names: authorities of its own, and a certificate to show. Parsed off
-// the loops, shared by them.
+// What connections to a cluster's endpoints need beyond names: the authorities that it trusts, and a certificate to show.
+// Parsed off the loops, shared by them.
 
 internal import COpenSSL
 internal import TLSMaterial
 
 final class UpstreamTLSMaterial: Sendable {
+    /// Nil where certificates are not verified.
     private let authorities: CertificateAuthorities?
     private let identity: LoadedIdentity?
 

@@ -103,7 +103,6 @@ final class HealthChecker: Sendable {
             return logger.error("no memory for health checks: endpoints count as healthy")
         }
         defer { SSL_CTX_free(context) }
-        causeway_context_trust_system(context)
         var watched: [Key: Watched] = [:]
         while true {
             let (clusters, addresses, changed, stops) = inbox.withLock { inbox in
