@@ -17,6 +17,8 @@ package actor EventSource: Service {
     private var toldVersion: UInt64
     private var toldAudit: Int64 = .max
     private var toldCertificates: [String: Int] = [:]
+    /// As they were when they were last looked through.
+    private var seenCertificates = ResourceTable<StoredCertificate>()
 
     package init(feed: EventFeed, store: Store, publisher: Publisher) {
         self.feed = feed
@@ -57,8 +59,10 @@ package actor EventSource: Service {
 
     /// To be called once a version is stored and published: tells it, and those before it that were not told yet.
     func versionSaved() async {
+        let saved = store.configuration
+        let new = Int(clamping: saved.version &- min(toldVersion, saved.version))
         // What cannot be read now is told with the next.
-        let records = (try? await store.versions(offset: 0, limit: Self.mostAtOnce)) ?? []
+        let records = (try? await store.versions(offset: 0, limit: min(new, Self.mostAtOnce))) ?? []
         for record in records.reversed() where record.number > toldVersion {
             toldVersion = record.number
             feed.tell(
@@ -67,7 +71,8 @@ package actor EventSource: Service {
                     version: String(record.number), author: record.author, summary: record.summary,
                     time: Timestamp.text(record.createdAt)))
         }
-        tellCertificates()
+        // Thousands of them are not gone through because of a route.
+        if saved.certificates != seenCertificates { tellCertificates() }
     }
 
     private struct Audited: Encodable {
@@ -105,6 +110,7 @@ package actor EventSource: Service {
     /// Each at most once for each of the marks.
     private func tellCertificates() {
         let certificates = store.configuration.certificates
+        seenCertificates = certificates
         let now = WallClock.milliseconds() / 1_000
         var told: [String: Int] = [:]
         for stored in certificates.values {
