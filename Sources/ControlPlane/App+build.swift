@@ -10,6 +10,7 @@ import NIOCore
 import Persistence
 import Seal
 import ServiceLifecycle
+import Telemetry
 import UnixSignals
 
 /// The control plane of one data folder.
@@ -19,6 +20,8 @@ package struct ControlPlane: Sendable {
 
     /// Opens the folder, publishes what it holds and makes the services. Nothing listens yet.
     package init(_ options: ControlPlaneOptions, logger: Logger) async throws {
+        // The first look tells the time of the start.
+        _ = ProcessFigures.started
         try Self.check(options)
         if !options.allowsDumps, !ProcessMemory.protect() {
             throw StartError("Core dumps cannot be switched off here; --allow-dumps starts all the same.")

@@ -8,6 +8,7 @@ internal import Telemetry
 package import Logging
 internal import Seal
 internal import Synchronization
+internal import Telemetry
 
 /// What the command line says.
 package struct WorkerOptions: Sendable {

@@ -75,8 +75,13 @@ package final class Store: Sendable {
         }
     }
 
+    private static let busy = Atomic<UInt64>(0)
+    /// How often SQLite said that somebody else has the database, which nobody should.
+    package static var busyCount: UInt64 { busy.load(ordering: .relaxed) }
+
     /// SQLite's own words, without the statement and its values.
     static func failure(_ error: DatabaseError) -> StoreError {
+        if error.resultCode.primaryResultCode == .SQLITE_BUSY { busy.wrappingAdd(1, ordering: .relaxed) }
         let message = error.message ?? "error \(error.resultCode.rawValue)"
         switch error.resultCode.primaryResultCode {
         case .SQLITE_FULL:

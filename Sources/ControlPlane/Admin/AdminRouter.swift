@@ -41,7 +41,8 @@ package struct AdminParts: Sendable {
     package func makeRouter(logger: Logger) -> Router<AdminContext> {
         let router = Router(context: AdminContext.self, options: [.autoGenerateHeadEndpoints])
         // The outermost come first: refusals are logged and carry the headers like any other answer.
-        router.add(middleware: RequestLog())
+        let counts = RequestCounts()
+        router.add(middleware: RequestLog(counts: counts))
         router.add(middleware: SecurityHeaders())
         let methods = PathMethods()
         router.add(middleware: ProblemMiddleware(methods: methods))
@@ -54,6 +55,8 @@ package struct AdminParts: Sendable {
         router.add(middleware: AccessMiddleware(authenticator: authenticator))
 
         PublicController(apiDocument: apiDocument, compressed: compressed).addRoutes(to: router.group())
+        MetricsController(page: ControlMetrics(store: store, publisher: publisher, counts: counts))
+            .addRoutes(to: router.group("metrics"))
         SystemController(store: store, authenticator: authenticator, setupCode: setupCode, bodyLimit: bodyLimit)
             .addRoutes(to: router.group("system"))
         SessionController(authenticator: authenticator, servesTLS: servesTLS, bodyLimit: bodyLimit)

@@ -74,15 +74,19 @@ struct SecurityHeaders: RouterMiddleware {
     }
 }
 
-/// One line a request, at debug.
+/// Counts each request, and writes a line at debug.
 struct RequestLog: RouterMiddleware {
     typealias Context = AdminContext
+    let counts: RequestCounts
 
     func handle(
         _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
     ) async throws -> Response {
         let start = ContinuousClock.now
         let response = try await next(request, context)
+        // As the router has it, so that a request cannot make a series. What it knows under no path has the name of who served it.
+        let path = context.endpointPath.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? ""
+        counts.count(request.method, path, response.status.code)
         context.logger.debug(
             "request",
             metadata: [

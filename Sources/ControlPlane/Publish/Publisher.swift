@@ -48,6 +48,9 @@ package actor Publisher {
     /// Oldest first.
     private var recent: [Snapshot] = []
     package private(set) var current: Snapshot?
+    private var publishedAt: ContinuousClock.Instant?
+    /// From the publish of a version to each worker's word that it is live.
+    package let latency = Latencies()
     private var observer: (@Sendable (WorkerReport) -> Void)?
 
     package init(mintHistory: @escaping MintHistory, logger: Logger) {
@@ -62,6 +65,7 @@ package actor Publisher {
         guard let snapshot = rebased(snapshot) else { return }
         if let current, current.historyID == snapshot.historyID, snapshot.version < current.version { return }
         current = snapshot
+        publishedAt = .now
         remember(snapshot)
         for worker in workers.values {
             perform(worker.state.setTarget(snapshot), for: worker)
@@ -224,6 +228,9 @@ package actor Publisher {
     private func received(_ ack: Ack, from worker: Worker) {
         guard case .live(let step) = worker.state.received(ack) else { return }
         worker.ackedAt = WallClock.milliseconds()
+        if let publishedAt, ack.version == current?.version {
+            latency.record(publishedAt.duration(to: .now))
+        }
         perform(step, for: worker)
     }
 

@@ -52,6 +52,7 @@ package struct AccessRule: Hashable, Sendable {
         .open("POST", "/session/login"),
         .open("GET", "/session/logout"),
 
+        .viewer("GET", "/metrics"),
         .viewer("GET", "/user/info"),
         .viewer("POST", "/user/changePassword", tokens: false),
         .admin("GET", "/v1/users"),

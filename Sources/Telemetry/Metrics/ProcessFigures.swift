@@ -1,15 +1,15 @@
 // What the kernel knows of this process, under the names that Prometheus clients have agreed on.
 
-internal import Glibc
-internal import Telemetry
+import Glibc
 
-enum ProcessFigures {
+/// The process in numbers, for both processes.
+package enum ProcessFigures {
     /// Seconds since 1970 at the first look, which is at the start.
-    static let started = Double(Clock.wallMilliseconds()) / 1_000
+    package static let started = seconds(CLOCK_REALTIME)
 
-    static func add(to page: inout PrometheusText) {
+    package static func add(to page: inout PrometheusText) {
         page.begin("process_cpu_seconds_total", .counter, help: "CPU time of all threads.")
-        page.sample([], Double(Clock.processNanoseconds()) / 1_000_000_000)
+        page.sample([], seconds(CLOCK_PROCESS_CPUTIME_ID))
         page.begin("process_resident_memory_bytes", .gauge, help: "Memory in use.")
         page.sample([], residentBytes())
         page.begin("process_open_fds", .gauge, help: "Open file descriptors.")
@@ -20,6 +20,12 @@ enum ProcessFigures {
         page.sample([], UInt64(limit.rlim_cur))
         page.begin("process_start_time_seconds", .gauge, help: "When the process started, in seconds since 1970.")
         page.sample([], started)
+    }
+
+    private static func seconds(_ clock: clockid_t) -> Double {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
     }
 
     /// The second number of /proc/self/statm, in pages.
