@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int causeway_packet_pair(int pair[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair); }
@@ -89,8 +92,58 @@ static int names(const char *entry, const char *name) {
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-int causeway_spawn(pid_t *child, char *const *arguments, int socket, const char *variable, const char *const *without,
-                   int count) {
+typedef struct {
+    char *const *arguments;
+    char *const *environment;
+    int socket;
+    const sigset_t *mask;
+    int error;
+} beginning;
+
+/// The child until its exec: it has the memory of the parent, which stands still meanwhile, and handlers of its own.
+static int begin(void *context) {
+    beginning *own = context;
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (sigaction(number, NULL, &action) != 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) continue;
+        action.sa_handler = SIG_DFL;
+        action.sa_flags = 0;
+        sigaction(number, &action, NULL);
+    }
+    int handed = own->socket == 3 ? fcntl(3, F_SETFD, 0) : dup2(own->socket, 3);
+    if (handed >= 0) {
+        sigprocmask(SIG_SETMASK, own->mask, NULL);
+        execvpe(own->arguments[0], own->arguments, own->environment);
+    }
+    own->error = errno;
+    _exit(127);
+}
+
+/// As posix_spawnp(3), which knows neither sisters nor descriptors of processes.
+static int start(pid_t *sister, int *process, beginning *how) {
+    const size_t size = 256 << 10;
+    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) return errno;
+    sigset_t all, mask;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &mask);
+    how->mask = &mask;
+    const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+    *sister = clone(begin, stack + size, flags | CLONE_PARENT, how, process);
+    // The first process of a container has no parent whose child could be made.
+    if (*sister < 0 && errno == EINVAL) *sister = clone(begin, stack + size, flags, how, process);
+    int error = *sister < 0 ? errno : how->error;
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    munmap(stack, size);
+    if (*sister > 0 && error != 0) {
+        close(*process);
+        waitpid(*sister, NULL, WNOHANG);
+    }
+    return error;
+}
+
+int causeway_spawn(pid_t *sister, int *process, char *const *arguments, int socket, const char *variable,
+                   const char *const *without, int count) {
     size_t size = 0;
     while (environ[size]) size++;
     char **environment = calloc(size + 2, sizeof *environment);
@@ -104,19 +157,13 @@ int causeway_spawn(pid_t *child, char *const *arguments, int socket, const char 
         if (!drop) environment[kept++] = environ[i];
     }
     environment[kept] = own;
-    posix_spawn_file_actions_t actions;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error != 0) {
-        free(environment);
-        return error;
-    }
-    // Also where `socket` is 3 already: then glibc takes its close-on-exec off.
-    error = posix_spawn_file_actions_adddup2(&actions, socket, 3);
-    if (error == 0) error = posix_spawnp(child, arguments[0], &actions, NULL, arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
+    beginning how = {.arguments = arguments, .environment = environment, .socket = socket};
+    int error = start(sister, process, &how);
     free(environment);
     return error;
 }
+
+int causeway_process_kill(int process) { return pidfd_send_signal(process, SIGKILL, NULL, 0); }
 
 int causeway_is_listening(int descriptor) {
     int type = 0, accepts = 0;

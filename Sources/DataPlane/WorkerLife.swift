@@ -254,7 +254,7 @@ struct WorkerLife {
         client.release()
     }
 
-    /// It is this process's child for as long as this process drains.
+    /// Looked at for as long as this process drains.
     private mutating func lookAfterSuccessor() {
         guard let other = successor, other.hasEnded else { return }
         other.letGo()

@@ -130,6 +130,8 @@ def test_the_units_keep_what_the_documentation_promises(installed):
         assert (each["User"], each["Group"], each["Restart"], each["UMask"]) == (name, "causeway", "always", "0077")
         assert (each["NoNewPrivileges"], each["ProtectSystem"], each["StateDirectory"]) == ("yes", "strict", name)
         assert (each["Type"], each["WatchdogSec"]) == ("notify", "30")
+        # The handler of the Swift runtime would let a process live on after the watchdog's SIGABRT.
+        assert "SWIFT_BACKTRACE=enable=no" in each["Environment"]
         # By default systemd gives up after five starts in ten seconds.
         assert (each["RestartSec"], each["StartLimitIntervalSec"]) == ("1", "0")
     assert (worker["Type"], worker["NotifyAccess"], worker["KillMode"]) == ("notify", "all", "mixed")

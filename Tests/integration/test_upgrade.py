@@ -16,7 +16,7 @@ from integration.api import route
 from integration.live import Callers
 from integration.site import Site
 from integration.test_config_live import Load, load_tools, steady_backend  # noqa: F401 (fixtures)
-from integration.upgrades import Upgrades, alive
+from integration.upgrades import Upgrades, alive, parent
 from integration.waiting import wait_until
 from peers.dns import DNSServer
 from peers.protos import Ask, Kinds
@@ -59,6 +59,8 @@ def test_no_call_fails_across_two_upgrades_under_load(upgradable, authority, loa
     with Callers(requests) as callers:
         first = upgrades.upgrade()
         callers.goes_on()
+        # A service manager hears of the end of its own children.
+        assert parent(first) == parent(gateway.worker.pid)
         # What is saved from here on reaches the new one.
         saved = gateway.api.expect(201, "POST", "/v1/domains?wait=live", {"name": "after.test"})
         assert saved.headers["Causeway-Live"] == "true"

@@ -18,6 +18,10 @@ def alive(pid):
         return False
 
 
+def parent(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 class Upgrades:
     """`Upgrades(gateway)` before its start; `end` after it."""
 

@@ -21,9 +21,12 @@ int causeway_signals_open(const sigset_t *signals);
 int causeway_signals_next(int descriptor);
 
 /// Starts `arguments[0]` (without a slash: looked up in PATH) with `socket` as its descriptor 3, which `variable` of its environment
-/// names; the `count` variables of `without` are left out of that. 0, or an error number.
-int causeway_spawn(pid_t *child, char *const *arguments, int socket, const char *variable, const char *const *without,
-                   int count);
+/// names; the `count` variables of `without` are left out of that. It becomes a child of this process's parent, which may be a
+/// service manager and must hear of its end; `*process` is a descriptor of it, readable when it has ended. 0, or an error number.
+int causeway_spawn(pid_t *sister, int *process, char *const *arguments, int socket, const char *variable,
+                   const char *const *without, int count);
+/// SIGKILL to the process of a descriptor. 0 on success.
+int causeway_process_kill(int process);
 
 /// Whether it is a stream socket that listens.
 int causeway_is_listening(int descriptor);

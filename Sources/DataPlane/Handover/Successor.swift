@@ -6,6 +6,8 @@ internal import Telemetry
 
 struct Successor {
     let pid: pid_t
+    /// Its descriptor: it is no child of this process, but of this one's parent, so that a service manager hears of its end.
+    private let process: Int32
     let socket: PacketSocket
     /// What did not fit yet, with copies of the descriptors.
     private var outgoing: [(message: HandoverMessage, descriptors: [Int32])] = []
@@ -16,19 +18,22 @@ struct Successor {
     init() throws(HandoverFailure) {
         var pair: [Int32] = [-1, -1]
         guard causeway_packet_pair(&pair) == 0 else { throw Self.failure("a pair of sockets", errno) }
-        var child = pid_t()
+        var sister = pid_t()
+        var process: Int32 = -1
         let without = ServiceManager.ownVariables.map { strdup($0) }
         defer { for each in without { free(each) } }
         let error = without.map { UnsafePointer($0) }.withUnsafeBufferPointer {
             causeway_spawn(
-                &child, CommandLine.unsafeArgv, pair[1], Predecessor.variable, $0.baseAddress, Int32($0.count))
+                &sister, &process, CommandLine.unsafeArgv, pair[1], Predecessor.variable, $0.baseAddress,
+                Int32($0.count))
         }
         close(pair[1])
         guard error == 0 else {
             close(pair[0])
             throw Self.failure(CommandLine.arguments.first ?? "", error)
         }
-        pid = child
+        pid = sister
+        self.process = process
         socket = PacketSocket(descriptor: pair[0])
     }
 
@@ -98,17 +103,27 @@ struct Successor {
 
     /// It is of no use: its copies of the sockets go with it.
     func end() {
-        kill(pid, SIGKILL)
-        _ = waitpid(pid, nil, 0)
+        _ = causeway_process_kill(process)
+        _ = waitForEnd(milliseconds: -1)
         letGo()
     }
 
     /// It serves, and needs nothing any more.
     func letGo() {
         close(socket.descriptor)
+        close(process)
         for each in outgoing.flatMap(\.descriptors) where each >= 0 { close(each) }
     }
 
     /// Whether it has ended.
-    var hasEnded: Bool { waitpid(pid, nil, WNOHANG) == pid }
+    var hasEnded: Bool { waitForEnd(milliseconds: 0) }
+
+    private func waitForEnd(milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, milliseconds) < 0, errno == EINTR {}
+        guard entry.revents != 0 else { return false }
+        // A child after all, where this process has no parent.
+        _ = waitpid(pid, nil, WNOHANG)
+        return true
+    }
 }
