@@ -29,9 +29,9 @@ return all.find((each) => name(each) === words) ?? (exact ? null : all.find((eac
 
 
 class Page:
-    """One browser with a profile of its own."""
+    """One browser with a profile of its own; `arguments` are more switches of Chromium's."""
 
-    def __init__(self, base, size=DESKTOP, language="en-US", dark=False):
+    def __init__(self, base, size=DESKTOP, language="en-US", dark=False, arguments=()):
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
         for argument in (
@@ -45,6 +45,7 @@ class Page:
             "--disable-component-update",
             "--hide-scrollbars",
             "--force-device-scale-factor=1",
+            *arguments,
         ):
             options.add_argument(argument)
         options.add_experimental_option("prefs", {"intl.accept_languages": language, "credentials_enable_service": False})
