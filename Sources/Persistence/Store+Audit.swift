@@ -34,13 +34,15 @@ package struct AuditFilter: Hashable, Sendable {
     package var until: Int64?
     /// Only lines with a smaller id: how an export goes on.
     package var below: Int64?
+    /// Only lines with a greater id.
+    package var above: Int64?
 
     package init() {}
 
     fileprivate var condition: (sql: String, arguments: StatementArguments) {
         let parts: [(String, (any DatabaseValueConvertible)?)] = [
             ("actor = ?", actor), ("action = ?", action), ("kind = ?", kind), ("name = ?", name), ("at >= ?", since),
-            ("at <= ?", until), ("id < ?", below),
+            ("at <= ?", until), ("id < ?", below), ("id > ?", above),
         ]
         let given = parts.filter { $0.1 != nil }
         if given.isEmpty { return ("", []) }

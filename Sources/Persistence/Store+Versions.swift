@@ -24,12 +24,12 @@ extension Store {
         }
     }
 
-    /// Newest first.
-    package func versions(offset: Int, limit: Int) async throws -> [VersionRecord] {
+    /// Newest first, of those `after` a version.
+    package func versions(after: UInt64 = 0, offset: Int = 0, limit: Int) async throws -> [VersionRecord] {
         try await reading { db in
             try Row.fetchAll(
-                db, sql: "SELECT * FROM version WHERE number >= ? ORDER BY number DESC LIMIT ? OFFSET ?",
-                arguments: [try Self.oldest(db), limit, offset]
+                db, sql: "SELECT * FROM version WHERE number >= ? AND number > ? ORDER BY number DESC LIMIT ? OFFSET ?",
+                arguments: [try Self.oldest(db), Int64(clamping: after), limit, offset]
             ).map { try Self.record($0, db) }
         }
     }

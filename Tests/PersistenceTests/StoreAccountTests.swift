@@ -174,6 +174,10 @@ struct StoreAccountTests {
         #expect(try await store.auditCount(filter) == 0)
         filter = AuditFilter()
         filter.below = record.id
-        #expect(try await store.auditRecords(filter, limit: 9).map(\.action) == ["initialize"])
+        let earlier = try await store.auditRecords(filter, limit: 9)
+        #expect(earlier.map(\.action) == ["initialize"])
+        filter = AuditFilter()
+        filter.above = earlier.first?.id
+        #expect(try await store.auditRecords(filter, limit: 9).map(\.id) == [record.id])
     }
 }

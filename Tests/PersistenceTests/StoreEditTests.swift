@@ -215,6 +215,8 @@ struct StoreEditTests {
         }
         #expect(try await store.versions(offset: 1, limit: 2).map(\.number) == [4, 3])
         #expect(try await store.versions(offset: 5, limit: 2) == [])
+        #expect(try await store.versions(after: 2, limit: 2).map(\.number) == [5, 4])
+        #expect(try await store.versions(after: 5, limit: 2) == [])
         #expect(try await store.version(6) == nil)
         #expect(try await store.version(.max) == nil)
     }

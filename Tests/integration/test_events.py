@@ -155,6 +155,35 @@ def test_more_events_than_are_kept_reset(gateway, listen):
     assert listen(last=last).next("reset") == {}
 
 
+def apply_domains(gateway, first, count):
+    names = [f"burst-{n}.test" for n in range(first, first + count)]
+    document = {
+        "format": "causeway.configuration/1",
+        "domains": [{"name": name, "enableHttps": "off"} for name in names],
+    }
+    gateway.api.expect(200, "POST", "/v1/apply", document)
+    return names
+
+
+def test_each_entry_of_a_long_change_is_told(gateway, listen):
+    events = listen()
+    names = apply_domains(gateway, 0, 200)
+    told = [events.next("audit")["name"] for _ in names]
+    assert sorted(told) == sorted(names)
+
+
+def test_a_change_too_long_to_be_told_resets_those_who_would_see_it(gateway, listen):
+    low = viewer(gateway, "events-burst")
+    mine, theirs = listen(), listen(low)
+    apply_domains(gateway, 1_000, 300)
+    assert mine.next("reset") == {}
+    gateway.api.create_domain("after-the-burst.test")
+    assert mine.next("audit")["name"] == "after-the-burst.test"
+    while theirs.next("version")["summary"] != "create domain after-the-burst.test":
+        pass
+    assert "reset" not in [name for name, _ in theirs.kept]
+
+
 def test_a_stream_ends_with_its_session(gateway, listen):
     api = viewer(gateway, "events-session")
     answer = api.expect(201, "POST", "/session/login", {"username": api.user, "password": PASSWORD}, auth=False)

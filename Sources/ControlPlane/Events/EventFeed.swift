@@ -1,7 +1,7 @@
 // The events of `GET /v1/events`: numbered, the newest kept, handed to everybody who listens. A reader that comes back says
 // which it saw last and gets those since; where they are not kept any more it is told to read anew.
 
-import ConsoleModel
+package import ConsoleModel
 import HTTPTypes
 import NIOCore
 import Seal
@@ -44,7 +44,7 @@ package final class EventFeed: Sendable {
     package init() {}
 
     /// For those who have at least the role.
-    func tell(_ name: String, _ value: some Encodable, to role: Console.Role = .viewer) {
+    package func tell(_ name: String, _ value: some Encodable, to role: Console.Role = .viewer) {
         guard let data = try? ConsoleJSON.encode(value) else { return }
         let queues = state.withLock { state -> [EventQueue] in
             state.last += 1
@@ -63,6 +63,11 @@ package final class EventFeed: Sendable {
         _ = queues
     }
 
+    /// More has happened than is told: they have to read anew.
+    func tellReset(to role: Console.Role = .viewer) {
+        tell("reset", [String: String](), to: role)
+    }
+
     /// Somebody's rights may have changed: everybody is asked again.
     func checkListeners() {
         let queues = state.withLock { $0.listeners.values.compactMap(\.queue) }
@@ -70,7 +75,7 @@ package final class EventFeed: Sendable {
     }
 
     /// A queue that begins after the event of that id; `nil`: with what comes. Throws when there are too many.
-    func listen(after id: String?, role: Console.Role) throws(Problem) -> EventQueue {
+    package func listen(after id: String?, role: Console.Role) throws(Problem) -> EventQueue {
         let opened = state.withLock { state -> EventQueue? in
             guard state.listeners.count < Self.mostListeners else { return nil }
             state.lastListener += 1

@@ -8,7 +8,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// The events for one reader, in order.
-final class EventQueue: Sendable {
+package final class EventQueue: Sendable {
     private enum Item: Sendable {
         case event(ServerSentEvent)
         /// Time to look whether the reader still may, and to show a sign of life.
@@ -36,7 +36,7 @@ final class EventQueue: Sendable {
     private let leave: @Sendable () -> Void
 
     /// At most so many events wait, of so many bytes. `leave` is called once nobody reads any more.
-    init(mostEvents: Int, mostBytes: Int, leave: @escaping @Sendable () -> Void = {}) {
+    package init(mostEvents: Int, mostBytes: Int, leave: @escaping @Sendable () -> Void = {}) {
         (items, queue) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(mostEvents))
         self.mostBytes = mostBytes
         self.leave = leave
@@ -47,11 +47,11 @@ final class EventQueue: Sendable {
     }
 
     /// Whether it was dropped or ended; what is sent then goes nowhere.
-    var isOver: Bool { state.withLock { $0.isOver } }
+    package var isOver: Bool { state.withLock { $0.isOver } }
 
     /// `false`: the reader was too slow, and is dropped.
     @discardableResult
-    func send(_ event: ServerSentEvent) -> Bool {
+    package func send(_ event: ServerSentEvent) -> Bool {
         let size = event.bytes.readableBytes
         let fits = state.withLock { state in
             guard !state.isOver, state.waitingBytes + size <= mostBytes else { return false }

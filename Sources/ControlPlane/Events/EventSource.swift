@@ -9,13 +9,14 @@ package actor EventSource: Service {
     private static let certificateInterval = Duration.seconds(3_600)
     /// Days before its end at which a certificate is told of; the last: it is over.
     static let certificateDays = [30, 14, 7, 3, 1, 0]
-    private static let mostAtOnce = 100
+    /// More are not told one by one: the feed would not keep them for those who come back.
+    private static let mostAtOnce = EventFeed.remembered
 
     private let feed: EventFeed
     private let store: Store
     private let publisher: Publisher
-    private var toldVersion: UInt64
-    private var toldAudit: Int64 = .max
+    private var versions: Backlog<UInt64>
+    private var audit = Backlog<Int64>(last: .max)
     private var toldCertificates: [String: Int] = [:]
     /// As they were when they were last looked through.
     private var seenCertificates = ResourceTable<StoredCertificate>()
@@ -24,13 +25,13 @@ package actor EventSource: Service {
         self.feed = feed
         self.store = store
         self.publisher = publisher
-        toldVersion = store.configuration.version
+        versions = Backlog(last: store.configuration.version)
     }
 
     /// Tells until it is cancelled.
     package func run() async throws {
         await publisher.observe { [feed] report in feed.tell("worker", WorkerItem(report: report)) }
-        toldAudit = try await store.auditRecords(limit: 1).first?.id ?? 0
+        audit = Backlog(last: try await store.auditRecords(limit: 1).first?.id ?? 0)
         let (audited, queue) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let observation = store.observeAudit { queue.yield() }
         defer { observation.cancel() }
@@ -59,20 +60,21 @@ package actor EventSource: Service {
 
     /// To be called once a version is stored and published: tells it, and those before it that were not told yet.
     func versionSaved() async {
-        let saved = store.configuration
-        let new = Int(clamping: saved.version &- min(toldVersion, saved.version))
         // What cannot be read now is told with the next.
-        let records = (try? await store.versions(offset: 0, limit: min(new, Self.mostAtOnce))) ?? []
-        for record in records.reversed() where record.number > toldVersion {
-            toldVersion = record.number
-            feed.tell(
-                "version",
-                SavedVersion(
-                    version: String(record.number), author: record.author, summary: record.summary,
-                    time: Timestamp.text(record.createdAt)))
+        let records = (try? await store.versions(after: versions.last, limit: Self.mostAtOnce)) ?? []
+        switch versions.read(records, \.number) {
+        case .gap: feed.tellReset()
+        case .rows(let records):
+            for record in records {
+                feed.tell(
+                    "version",
+                    SavedVersion(
+                        version: String(record.number), author: record.author, summary: record.summary,
+                        time: Timestamp.text(record.createdAt)))
+            }
         }
         // Thousands of them are not gone through because of a route.
-        if saved.certificates != seenCertificates { tellCertificates() }
+        if store.configuration.certificates != seenCertificates { tellCertificates() }
     }
 
     private struct Audited: Encodable {
@@ -88,15 +90,20 @@ package actor EventSource: Service {
     private func tellAudit() async {
         // Sessions and accounts end by what is audited.
         feed.checkListeners()
-        let records = (try? await store.auditRecords(limit: Self.mostAtOnce)) ?? []
-        for record in records.reversed() where record.id > toldAudit {
-            toldAudit = record.id
-            feed.tell(
-                "audit",
-                Audited(
-                    id: String(record.id), time: Timestamp.text(record.at), actor: record.actor,
-                    action: record.action, kind: record.kind, name: record.name,
-                    version: record.version.map { String($0) }), to: .admin)
+        var filter = AuditFilter()
+        filter.above = audit.last
+        let records = (try? await store.auditRecords(filter, limit: Self.mostAtOnce)) ?? []
+        switch audit.read(records, \.id) {
+        case .gap: feed.tellReset(to: .admin)
+        case .rows(let records):
+            for record in records {
+                feed.tell(
+                    "audit",
+                    Audited(
+                        id: String(record.id), time: Timestamp.text(record.at), actor: record.actor,
+                        action: record.action, kind: record.kind, name: record.name,
+                        version: record.version.map { String($0) }), to: .admin)
+            }
         }
     }
 
