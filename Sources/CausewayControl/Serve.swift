@@ -45,7 +45,11 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Folder of the database's migrations.")
     var migrations = "migrations"
 
-    @Option(help: "Description of the API, served as /openapi.yaml. Default: docs/openapi.yaml beside the migrations.")
+    @Option(
+        help: """
+            Description of the API, served as /openapi.yaml and /openapi.json and shown by the page at /docs. Default: \
+            docs/openapi.yaml beside the migrations.
+            """)
     var openapi: String?
 
     @Option(help: "Name besides localhost under which the admin API may be called; may be repeated.")
