@@ -45,6 +45,12 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
 ]
+/// A client of our own listeners, for what is tried out.
+let nioClient: [Target.Dependency] = [
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOWebSocket", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
 
 let package = Package(
     name: "causeway",
@@ -55,6 +61,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
@@ -84,7 +91,7 @@ let package = Package(
             [
                 "Persistence", "ConsoleModel", "ConfigModel", "RouteMatching", "ConfigChannel", "TLSMaterial",
                 "Telemetry", "Seal", "CZlib", logging, yams, trees,
-            ] + hummingbird + lifecycle + nio),
+            ] + hummingbird + lifecycle + nio + nioClient),
         .executableTarget(
             name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],
             path: "Sources/CausewayControl", swiftSettings: settings),

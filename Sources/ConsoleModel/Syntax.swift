@@ -1,7 +1,7 @@
 // The shapes of names, hosts and addresses that several models share. Each check returns what is wrong, in words, or
 // nil.
 
-enum Syntax {
+package enum Syntax {
     /// Longest name of a resource: a DNS name's length, because names become parts of host and file names elsewhere.
     static let longestName = 253
     /// Longest path, header value or other text of a route, in bytes.
@@ -85,7 +85,7 @@ enum Syntax {
         return nil
     }
 
-    static func isIPv4(_ text: some StringProtocol) -> Bool {
+    package static func isIPv4(_ text: some StringProtocol) -> Bool {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4
             && parts.allSatisfy { part in
@@ -96,7 +96,7 @@ enum Syntax {
     }
 
     /// An IPv6 address in text form (RFC 4291 §2.2), without brackets and without a zone.
-    static func isIPv6(_ text: some StringProtocol) -> Bool {
+    package static func isIPv6(_ text: some StringProtocol) -> Bool {
         var text = String(text)
         var groupsNeeded = 8
         if let colon = text.lastIndex(of: ":"), text.contains(".") {

@@ -18,6 +18,7 @@ package struct AdminParts: Sendable {
     package var inspection = WorkerInspection(paths: [])
     package var sampler = TrafficSampler(inspection: WorkerInspection(paths: []))
     package var feed = EventFeed()
+    package var tryOuts = TryOuts()
     /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
     package var servesTLS = false
     /// Largest body of a request, in bytes.
@@ -84,6 +85,9 @@ package struct AdminParts: Sendable {
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
         StatsController(sampler: sampler).addRoutes(to: api.group("stats"))
         EventController(feed: feed, authenticator: authenticator).addRoutes(to: api.group("events"))
+        TryController(
+            store: store, editor: editor, authenticator: authenticator, tryOuts: tryOuts, bodyLimit: bodyLimit
+        ).addRoutes(to: api.group("try"))
         WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
         VersionController(store: store, editor: editor, publisher: publisher, bodyLimit: bodyLimit)
             .addRoutes(to: api.group("versions"))

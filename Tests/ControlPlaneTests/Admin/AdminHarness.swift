@@ -1,5 +1,6 @@
 // The admin API over a temporary folder, without a socket, and a client that speaks JSON.
 
+import ConfigModel
 import ConsoleModel
 import ControlPlane
 import Foundation
@@ -25,7 +26,10 @@ final class AdminHarness: Sendable {
     let application: Application<RouterResponder<AdminContext>>
 
     /// `account`: whether the first account, admin, exists already.
-    init(account: Bool = true, staticFolder: String? = nil, configure: (inout AdminParts) -> Void = { _ in })
+    init(
+        account: Bool = true, staticFolder: String? = nil, listeners: [Listener] = [],
+        configure: (inout AdminParts) -> Void = { _ in }
+    )
         async throws
     {
         var logger = Logger(label: "test")
@@ -35,7 +39,7 @@ final class AdminHarness: Sendable {
             .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("migrations").path
         store = try Store(Store.Options(folder: folder, migrations: migrations), logger: logger)
         publisher = Publisher(mintHistory: { _ in throw StartError("no worker, no fork") }, logger: logger)
-        let editor = Editor(store: store, compiler: SnapshotCompiler(listeners: []), publisher: publisher)
+        let editor = Editor(store: store, compiler: SnapshotCompiler(listeners: listeners), publisher: publisher)
         let hasher = try PasswordHasher(parameters: .init(logN: 4, r: 8, p: 1))
         authenticator = Authenticator(
             store: store, hasher: hasher, clock: { 1_700_000_000_000 }, steadyClock: { 1_000_000 })
