@@ -28,6 +28,12 @@ function home() {
 const HIGRESS = { route: "routes", domain: "domains", "tls-certificate": "certificates", "service-source": "sources", service: "services", consumer: "consumers", system: "settings" };
 const known = (page) => page in pages && allowed(page);
 
+/** What is shown gives up what it holds open. */
+function forget() {
+  shown?.page.leave?.();
+  shell = shown = null;
+}
+
 async function logout() {
   // Before the session ends, which would cut it.
   fallSilent();
@@ -38,7 +44,7 @@ async function logout() {
     return noteError(error);
   }
   setUser(null);
-  shell = shown = null;
+  forget();
   askBeforeLeaving(null);
   history.replaceState(null, "", "#/");
   await show();
@@ -51,7 +57,7 @@ function follow() {
   const name = known(page) ? page : home();
   if (shown?.name === name) return shown.page.follow?.();
   clearNotes();
-  shell ??= frame(app, user, { logout, redraw: () => { shell = shown = null; show(); } });
+  shell ??= frame(app, user, { logout, redraw: () => { forget(); show(); } });
   shown?.page.leave?.();
   shown = { name, page: pages[name]() };
   shell.show(name, shown.page.element);

@@ -31,6 +31,7 @@ PAGES = [
     "workers",
     "versions",
     "tester?url=https://shop.example/shop.Cart/Get&method=POST",
+    "try?authority=shop.example&path=/cart",
     "streams",
     "transfer",
     "users",

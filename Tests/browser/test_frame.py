@@ -11,7 +11,7 @@ from integration.waiting import wait_until
 from selenium.webdriver.common.keys import Keys
 
 TRAFFIC = ["overview", "routes", "domains", "certificates", "services", "sources", "consumers", "workers", "versions"]
-PAGES = [*TRAFFIC, "streams", "tester", "transfer", "users", "tokens", "sessions", "audit", "settings"]
+PAGES = [*TRAFFIC, "streams", "tester", "try", "transfer", "users", "tokens", "sessions", "audit", "settings"]
 FORMS = [f"{name}?new=1" for name in ("routes", "domains", "certificates", "sources", "consumers", "users", "tokens")]
 
 

@@ -13,6 +13,7 @@ import sources from "./sources.js";
 import streams from "./streams.js";
 import tester from "./tester.js";
 import tokens from "./tokens.js";
+import tryout from "./try.js";
 import transfer from "./transfer.js";
 import users from "./users.js";
 import versions from "./versions.js";
@@ -20,18 +21,21 @@ import workers from "./workers.js";
 import { may } from "../parts/session.js";
 
 export const start = "overview";
-export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, streams, tester, versions, transfer, users, tokens, sessions, audit, settings };
+export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, streams, tester, try: tryout, versions, transfer, users, tokens, sessions, audit, settings };
 export const groups = [
   [null, ["overview"]],
   ["group.traffic", ["routes", "domains", "certificates"]],
   ["group.backends", ["services", "sources", "consumers"]],
-  ["group.operation", ["workers", "streams", "tester", "versions", "transfer", "audit", "settings"]],
+  ["group.operation", ["workers", "streams", "tester", "try", "versions", "transfer", "audit", "settings"]],
   ["group.access", ["users", "tokens", "sessions"]],
 ];
 
 /** Pages that only administrators may read. */
 const ADMIN = new Set(["users", "audit"]);
 
+/** And those that send something. */
+const EDITOR = new Set(["try"]);
+
 export function allowed(page) {
-  return !ADMIN.has(page) || may("admin");
+  return (!ADMIN.has(page) || may("admin")) && (!EDITOR.has(page) || may("editor"));
 }

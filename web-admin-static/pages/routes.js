@@ -46,6 +46,16 @@ function testAddress(row, domains) {
   return { url: `${secure ? "https" : "http"}://${host.replace("*", "any")}${path}`, method: row.methods?.[0] ?? (grpc ? "POST" : "GET"), headers: grpc ? "content-type: application/grpc" : null };
 }
 
+/** A request through the gateway that this route would take. */
+function tryAddress(row, domains) {
+  const { url, method } = testAddress(row, domains);
+  const [, listener, authority, path] = /^(\w+):\/\/([^/]*)(.*)$/.exec(url);
+  return { kind: "http", listener, authority, path, method };
+}
+
+/** A gRPC call needs more than a request that is typed. */
+const canBeTried = (row) => !(protocolOf(row) ?? "").toUpperCase().startsWith("GRPC");
+
 export default () => {
   let domains = [];
   return listPage({
@@ -55,7 +65,7 @@ export default () => {
       ({ domains } = found);
       return found;
     },
-    tools: (row) => tool("tester", t("route.test"), () => go("tester", testAddress(row, domains)), { of: row.name }),
+    tools: (row) => [canBeTried(row) && tool("try", t("route.try"), () => go("try", tryAddress(row, domains)), { of: row.name }), tool("tester", t("route.test"), () => go("tester", testAddress(row, domains)), { of: row.name })],
     blank: (params, { domains, services }) => ({
       name: "", domains: params.get("domain") ? [params.get("domain")] : domains.length === 1 ? [domains[0].name] : [], path: { matchType: "PRE", matchValue: "/", caseSensitive: null }, methods: [], headers: [], urlParams: [],
       services: [{ name: params.get("service") ?? (services.length === 1 ? services[0].name : ""), weight: 100 }], protocol: params.get("protocol") ?? null,

@@ -1,0 +1,130 @@
+"""Requests and WebSockets through the gateway from the page, to real peers."""
+
+import json
+
+import pytest
+
+from browser.conftest import PASSWORD
+from browser.page import PHONE
+from integration.api import Api
+from integration.site import Site
+from integration.waiting import wait_until
+from peers.http1 import EchoServer
+from peers.running import RunningPeer
+from selenium.webdriver.common.keys import Keys
+
+HTML = "<img/src=x/onerror=document.title='pwned'><b>"
+
+
+@pytest.fixture
+def site(empty, api, authority):
+    empty.api = api
+    site = Site(empty, authority)
+    with EchoServer() as echo, RunningPeer("ws_echo.py") as chat:
+        site.plain = site.serve(echo.port, path="/plain", methods=["POST"])
+        site.serve(chat.port)
+        yield site
+
+
+def said(page, kind):
+    """What stands in the transcript's entries of a kind."""
+    return page.script(
+        "return [...document.querySelectorAll(`.talk .${arguments[0]} pre`)].map((each) => each.textContent)", kind
+    )
+
+
+def connect(page, site, path="/chat"):
+    return page.open(f"#/try?kind=websocket&authority={site.host}&path={path}").click("Connect", exact=True)
+
+
+def test_a_request_from_a_route(admin, site, empty):
+    grpc = site.serve(9, path="/grpc", protocol="GRPC")
+    admin.open("#/routes").see(site.plain["name"], grpc["name"])
+    words = "Try it: a request through the gateway"
+    # A gRPC call is not typed.
+    assert not admin.all(f"[aria-label='{words} {grpc['name']}']")
+    admin.click(f"{words} {site.plain['name']}", exact=True).wait_address(f"authority={site.host}")
+    assert admin.value("listener") == "https" and admin.value("path") == "/plain" and admin.value("method") == "POST"
+    admin.fill("path", "/plain?id=1").fill("headers", "x-user: alice\nx-html: " + HTML).fill("body", HTML)
+    admin.click("Send the request", exact=True).see("Status 200", "The answer is complete.", "x-backend: b1")
+    admin.see(f"Connected to 127.0.0.1:{empty.https_port}")
+    seen = json.loads("".join(said(admin, "received")))
+    fields = {name.lower(): value for name, value in seen["headers"]}
+    assert (seen["method"], seen["target"], seen["host"]) == ("POST", "/plain?id=1", site.host)
+    assert fields["x-user"] == "alice" and fields["x-html"] == HTML and seen["body"] == HTML
+    assert not admin.all(".talk img, .talk b") and admin.script("return document.title") != "pwned"
+    # Somebody else who is sent the address has the same request.
+    admin.reload()
+    admin.see("Send the request")
+    assert admin.value("path") == "/plain?id=1" and admin.value("method") == "POST"
+    assert admin.axe() == []
+
+
+def test_what_is_wrong_is_told_where_it_is(admin, site, empty):
+    admin.expected.add("400")
+    admin.open("#/try").click("Send the request", exact=True)
+    assert admin.error("authority") == "Is required."
+    admin.fill("authority", site.host).fill("headers", "no header").click("Send the request", exact=True)
+    assert "no header" in admin.error("headers")
+    admin.fill("headers", "x-a: 1\nX-A: 2").click("Send the request", exact=True)
+    assert "Each header once" in admin.error("headers")
+    admin.fill("headers", "upgrade: h2c").fill("path", "/a b").click("Send the request", exact=True)
+    assert "cannot be set" in admin.error("headers") and "percent-encoded" in admin.error("path")
+    admin.fill("headers", "").fill("path", "/").fill("listener", "http").fill("authority", "nobody.test")
+    admin.click("Send the request", exact=True).see("Status 404", "The answer is complete.")
+    # A WebSocket that is refused is an answer as well.
+    admin.click("WebSocket", exact=True).click("Connect", exact=True).see("Status 404")
+    empty.worker.kill9()
+    admin.click("HTTP request", exact=True).click("Send the request", exact=True).see("It failed", "Does the worker run?")
+
+
+def test_messages_of_a_websocket_go_both_ways(admin, site):
+    connect(admin, site).see("The WebSocket is open")
+    admin.fill("message", HTML).press(Keys.ENTER)
+    wait_until(lambda: said(admin, "received") == [HTML], 10, "the echo, as text")
+    wait_until(lambda: admin.value("message") == "", 10, "room for the next message")
+    admin.press("two", Keys.SHIFT, Keys.ENTER, Keys.NULL, "lines").click("Send", exact=True)
+    wait_until(lambda: said(admin, "received") == [HTML, "two\nlines"], 10, "the second echo")
+    assert said(admin, "sent") == [HTML, "two\nlines"]
+    assert not admin.all(".talk img, .talk b") and admin.script("return document.title") != "pwned"
+    assert admin.axe() == []
+    admin.click("Close", exact=True, kinds="main button").see("Closed with 1000").gone("Send\n")
+    connect(admin, site, "/close/4000/because").see("Closed with 4000", "because")
+
+
+def test_only_the_last_of_many_messages_are_kept(admin, site):
+    connect(admin, site, "/push/600/10").see("Only the last 500 entries are shown.", "Received, binary, 10 B")
+    wait_until(lambda: said(admin, "received")[-1] == "AAACV3BwcHBwcA==", 10, "the last one")
+    assert len(said(admin, "received")) == 500
+    admin.click("Close", exact=True, kinds="main button").see("Closed with 1000")
+
+
+def test_one_that_is_left_ends(admin, site):
+    connect(admin, site).see("The WebSocket is open")
+    wait_until(lambda: site.gateway.api.get("/v1/streams"), 10, "the WebSocket among the streams")
+    admin.open("#/routes").see(site.plain["name"])
+    wait_until(lambda: not site.gateway.api.get("/v1/streams"), 10, "its end")
+    connect(admin, site).see("The WebSocket is open")
+    wait_until(lambda: site.gateway.api.get("/v1/streams"), 10, "the next one among the streams")
+    # The page is made anew in the other language.
+    admin.click("中文").see("试一试").gone("WebSocket is open")
+    wait_until(lambda: not site.gateway.api.get("/v1/streams"), 10, "its end as well")
+
+
+def test_in_chinese_on_a_phone_in_the_dark(browsers, site):
+    page = browsers(size=PHONE, language="zh-CN", dark=True)
+    page.open(f"#/try?kind=websocket&authority={site.host}")
+    page.fill("username", "admin").fill("password", PASSWORD).click("登录", kinds="button").see("试一试")
+    page.click("连接", exact=True).see("WebSocket 已打开")
+    page.fill("message", "你好").press(Keys.ENTER)
+    wait_until(lambda: said(page, "received") == ["你好"], 10, "the echo")
+    assert page.script("return document.documentElement.scrollWidth <= innerWidth")
+    assert page.axe() == []
+
+
+def test_who_may_only_look_is_not_offered_it(browsers, site, empty):
+    viewer = {"name": "vera", "displayName": "Vera", "role": "viewer", "password": "viewer: a pass:word"}
+    Api(empty.admin_port, password=PASSWORD).post("/v1/users", viewer, live=False)
+    page = browsers()
+    page.open("#/routes").login("vera", viewer["password"]).see(site.plain["name"])
+    assert "Try it" not in page.text and not page.all("[aria-label^='Try it']")
