@@ -303,16 +303,7 @@ extension ExchangePointer {
         } else if !pointee.isTunnel {
             complete()
         }
-        // The service has said its last word, to a client that has said its own: that one may never end its half.
-        let isOver = !half.pointee.isUpstream && pointee.upstream.pointee.endReceived && bothClosed
-        if pointee.isTunnel, isOver || (pointee.upstream.pointee.endSent && pointee.downstream.pointee.endSent) {
-            complete()
-        }
-    }
-
-    /// Both close frames of a WebSocket have passed (RFC 6455 §7.1.4): nothing is missing.
-    var bothClosed: Bool {
-        pointee.tunnel.map { $0.pointee.fromClient.sawClose && $0.pointee.fromUpstream.sawClose } ?? false
+        if pointee.isTunnel, pointee.upstream.pointee.endSent, pointee.downstream.pointee.endSent { complete() }
     }
 }
 
