@@ -479,7 +479,8 @@ def test_the_process_tells_what_it_costs(gateway):
 def table_of_guide(title):
     """The rows of the first table under a heading, by cell."""
     text = (ROOT / "docs/operations.md").read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
-    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    table = text[text.index("\n|") + 1 :].split("\n\n", 1)[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines()]
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
