@@ -33,9 +33,6 @@ function headersOf(text) {
   return { headers: Object.fromEntries(headers) };
 }
 
-/** "127.0.0.1:443" of "[IPv4]127.0.0.1/127.0.0.1:443". */
-const plainAddress = (text) => text.replace(/^\[IPv[46]\]([^/]*\/)?/, "");
-
 const lines = (fields) => fields.map((each) => `${each.name}: ${each.value}`).join("\n");
 
 /** What was said, in order, with the time since it began. */
@@ -96,7 +93,7 @@ export default () => {
   const isSocket = () => draft.get("kind") === "websocket";
 
   function happened(name, data) {
-    if (name === "open") talk.add("state", t("try.open", { address: plainAddress(data.address) }));
+    if (name === "open") talk.add("state", t("try.open", { address: data.address }));
     else if (name === "headers") {
       talk.add("head", t("try.answer.status", { status: data.status }), lines(data.headers));
       const open = isSocket() && data.status === 101;

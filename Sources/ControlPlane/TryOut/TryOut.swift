@@ -111,7 +111,13 @@ final class TryOut: Sendable {
     func tellOpened(_ channel: any Channel) {
         tell(
             "open",
-            Opened(address: channel.remoteAddress?.description ?? request.listener, tls: request.listener == "https"))
+            Opened(
+                address: channel.remoteAddress.map(Self.text) ?? request.listener, tls: request.listener == "https"))
+    }
+
+    private static func text(_ address: SocketAddress) -> String {
+        let host = address.ipAddress ?? ""
+        return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
     }
 
     func tell(_ head: HTTPResponseHead) {
@@ -229,7 +235,7 @@ final class TryOut: Sendable {
             }
             .connect(to: address)
             .whenFailure { [self] _ in
-                fail("Nothing accepts connections at \(address.description). Does the worker run?")
+                fail("Nothing accepts connections at \(Self.text(address)). Does the worker run?")
             }
     }
 
@@ -296,8 +302,11 @@ final class TryOut: Sendable {
             })
         // A back end may speak right behind its 101.
         configuration.leftOverBytesStrategy = .forwardBytes
-        try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
-            .whenFailure { [self] in fail(Self.words($0, isSecure: request.listener == "https")) }
+        let upgraded = try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
+        upgraded.whenFailure { [self] error in
+            // Where there was no connection to begin with, that comes in the same turn of the loop, and says more.
+            upgraded.eventLoop.execute { self.fail(Self.words(error, isSecure: self.request.listener == "https")) }
+        }
     }
 
     static func words(_ error: any Error, isSecure: Bool) -> String {
