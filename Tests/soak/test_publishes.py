@@ -1,5 +1,6 @@
 """1,000 publishes that concern none of 500 WebSockets, 500 gRPC calls and a load of unary calls: nothing is cut, nothing fails, and calls
-take as long as before. In between the control plane is killed and started again. By hand: `scripts/test --soak -- -k publishes`."""
+take as long as before. In between the control plane is killed and started again, and an older database comes back; after them all streams go on in
+the old worker while a new one takes over. By hand: `scripts/test --soak -- -k publishes`."""
 
 import asyncio
 import contextlib
@@ -13,7 +14,9 @@ from websockets.asyncio.client import connect
 from integration.api import route
 from integration.gateway import Gateway
 from integration.site import Site
+from integration.test_backup import back_up, restore
 from integration.test_config_live import Load, load_tools, steady_backend  # noqa: F401 (fixtures)
+from integration.upgrades import Upgrades
 from integration.waiting import wait_until
 from peers import protos
 from peers.running import RunningPeer
@@ -68,7 +71,8 @@ def test_publishes_touch_nothing_that_they_do_not_concern(
     tmp_path_factory, authority, request, load_tools, steady_backend
 ):
     publishes, streams = (request.config.getoption(name) for name in ("--publishes", "--publish-streams"))
-    gateway = Gateway(tmp_path_factory.mktemp("publishes"))
+    gateway = Gateway(tmp_path_factory.mktemp("publishes"), drain_timeout=120)
+    upgrades = Upgrades(gateway)
     try:
         gateway.start()
         site = Site(gateway, authority, "publishes.test")
@@ -78,21 +82,27 @@ def test_publishes_touch_nothing_that_they_do_not_concern(
             other = Site(gateway, authority)
             other.serve(steady_backend, protocol="GRPC")
             gateway.api.create_static("changing", echo.port)
-            quiet, busy = asyncio.run(
-                everything(gateway, site, authority, publishes, streams, lambda seconds: Load(load_tools, other, seconds))
+            quiet, busy, upgrade = asyncio.run(
+                everything(
+                    gateway, upgrades, site, authority, publishes, streams, lambda seconds: Load(load_tools, other, seconds)
+                )
             )
-        print(f"{publishes} publishes, {streams} + {streams} streams: before {quiet}, meanwhile {busy}")
-        assert (busy["errors"], busy["goaways"]) == (0, 0)
+            # The old worker ends with the last of its streams, long before its deadline.
+            upgrades.wait_gone(gateway.worker.pid)
+        print(f"{publishes} publishes, {streams} + {streams} streams: before {quiet}, meanwhile {busy}, upgrade {upgrade}")
+        assert (busy["errors"], busy["goaways"], upgrade["errors"]) == (0, 0, 0)
         assert busy["p99_us"] < quiet["p99_us"] * 2 + 2_000, "calls take longer while publishes go on"
-        gateway.stop()
+        upgrades.stop(upgrades.started[-1])
+        gateway.control.stop()
         with open(gateway.access_log_path) as log:
             assert not [line for line in log if '"flag":"-"' not in line][:3]
     finally:
+        upgrades.end()
         gateway.abandon()
 
 
-async def everything(gateway, site, authority, publishes, streams, load):
-    """What a load of unary calls tells of the time before the publishes, and of theirs."""
+async def everything(gateway, upgrades, site, authority, publishes, streams, load):
+    """What a load of unary calls tells of the time before the publishes, of theirs, and of the upgrade."""
     traffic = Traffic(gateway, site)
     target = f"127.0.0.1:{gateway.https_port}"
     credentials = grpc.ssl_channel_credentials(authority.cert.encode())
@@ -114,6 +124,13 @@ async def everything(gateway, site, authority, publishes, streams, load):
         begun, clock = time.monotonic(), threading.Event()
         for number in range(publishes):
             clock.wait(max(0, begun + number * PACE - time.monotonic()))
+            if number == publishes // 4:
+                kept = back_up(gateway.api, gateway.folder / "older.db", None)
+            if number == publishes * 3 // 4:
+                gateway.control.stop()
+                assert restore(kept, gateway.data, "").returncode == 0
+                gateway.start_control()
+                wait_until(gateway.workers, 20, "the worker is connected again")
             if number == publishes // 2:
                 gateway.control.kill9()
                 gateway.start_control()
@@ -130,8 +147,12 @@ async def everything(gateway, site, authority, publishes, streams, load):
     assert done == {publishing}, [each.exception() for each in done]
     await publishing
     busy = await asyncio.to_thread(busy.finish)
+    upgrade = load(10)
+    await asyncio.to_thread(upgrades.upgrade)
+    upgrade = await asyncio.to_thread(upgrade.finish)
+    assert not any(each.done() for each in running), "a stream ended by the upgrade"
     traffic.stop.set()
     await asyncio.wait_for(asyncio.gather(*running), 60)
     for channel in channels:
         await channel.close()
-    return quiet, busy
+    return quiet, busy, upgrade
