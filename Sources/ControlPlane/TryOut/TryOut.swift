@@ -217,7 +217,9 @@ final class TryOut: Sendable {
     func connect(to address: SocketAddress) {
         let isSecure = request.listener == "https"
         let head = requestHead()
-        ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let upgraded = loop.makePromise(of: Void.self)
+        ClientBootstrap(group: loop)
             .connectTimeout(.seconds(5))
             .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -225,7 +227,7 @@ final class TryOut: Sendable {
                     let pipeline = channel.pipeline.syncOperations
                     if isSecure { try pipeline.addHandler(try tlsHandler()) }
                     if request.isWebSocket {
-                        try upgrade(pipeline, head)
+                        try upgrade(pipeline, head).cascade(to: upgraded)
                     } else {
                         try pipeline.addHTTPClientHandlers()
                         try pipeline.addHandler(
@@ -234,8 +236,17 @@ final class TryOut: Sendable {
                 }
             }
             .connect(to: address)
-            .whenFailure { [self] _ in
-                fail("Nothing accepts connections at \(Self.text(address)). Does the worker run?")
+            .whenComplete { [self] connected in
+                // An upgrade without a connection fails as well, before or after, and says less.
+                switch connected {
+                case .failure(let error):
+                    fail("Nothing accepts connections at \(Self.text(address)). Does the worker run?")
+                    upgraded.fail(error)
+                case .success where request.isWebSocket:
+                    upgraded.futureResult.whenFailure { [self] error in fail(Self.words(error, isSecure: isSecure)) }
+                case .success:
+                    upgraded.succeed()
+                }
             }
     }
 
@@ -274,7 +285,9 @@ final class TryOut: Sendable {
         return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
     }
 
-    private func upgrade(_ pipeline: ChannelPipeline.SynchronousOperations, _ head: HTTPRequestHead) throws {
+    private func upgrade(
+        _ pipeline: ChannelPipeline.SynchronousOperations, _ head: HTTPRequestHead
+    ) throws -> EventLoopFuture<Void> {
         let upgrader = NIOTypedWebSocketClientUpgrader<Void>(
             maxFrameSize: limits.bytes, enableAutomaticErrorHandling: false
         ) { [self] channel, head in
@@ -302,11 +315,7 @@ final class TryOut: Sendable {
             })
         // A back end may speak right behind its 101.
         configuration.leftOverBytesStrategy = .forwardBytes
-        let upgraded = try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
-        upgraded.whenFailure { [self] error in
-            // Where there was no connection to begin with, that comes in the same turn of the loop, and says more.
-            upgraded.eventLoop.execute { self.fail(Self.words(error, isSecure: self.request.listener == "https")) }
-        }
+        return try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
     }
 
     static func words(_ error: any Error, isSecure: Bool) -> String {
