@@ -69,21 +69,23 @@ struct CausewayWorker: ParsableCommand {
     }
 
     func run() throws {
-        let level = Logger.Level(rawValue: logLevel) ?? .info
-        JSONLinesLogHandler.bootstrap(LogThreshold(level))
+        let threshold = LogThreshold(Logger.Level(rawValue: logLevel) ?? .info)
+        JSONLinesLogHandler.bootstrap(threshold)
         let logger = Logger(label: "causeway-worker")
-        var log: AccessLog?
-        if accessLog != "off" {
-            log = AccessLog(path: accessLog == "-" ? nil : accessLog, logger: logger)
-            if log == nil {
-                throw ValidationError("--access-log \(accessLog): \(String(cString: strerror(errno)))")
+        let target: AccessLog.Target =
+            switch accessLog {
+            case "off": .off
+            case "-": .standardOutput
+            default: .file(accessLog)
             }
+        guard let log = AccessLog(target, logger: logger) else {
+            throw ValidationError("--access-log \(accessLog): \(String(cString: strerror(errno)))")
         }
         let options = WorkerOptions(
             state: state, channel: channel, loops: loops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
             resolver: resolver,
             metricsPort: metricsPort == "any" ? 0 : UInt16(metricsPort).flatMap { $0 == 0 ? nil : $0 },
-            inspectSocket: inspectSocket, accessLog: log, drainTimeout: drainTimeout,
+            inspectSocket: inspectSocket, accessLog: log, logThreshold: threshold, drainTimeout: drainTimeout,
             ticketRotation: UInt64(ticketRotation), handoverTimeout: handoverTimeout, allowsDumps: allowDumps)
         do {
             try runWorker(options, logger: logger)

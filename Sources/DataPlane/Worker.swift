@@ -4,11 +4,10 @@
 internal import COpenSSL
 internal import ConfigChannel
 internal import Glibc
-internal import Telemetry
 package import Logging
 internal import Seal
 internal import Synchronization
-internal import Telemetry
+package import Telemetry
 
 /// What the command line says.
 package struct WorkerOptions: Sendable {
@@ -23,7 +22,9 @@ package struct WorkerOptions: Sendable {
     package var metricsPort: UInt16?
     /// Unix socket of the same endpoint; nil: none.
     package var inspectSocket: String?
-    package var accessLog: AccessLog?
+    package var accessLog: AccessLog
+    /// The level from which the process logs.
+    package var logThreshold: LogThreshold
     /// Seconds between SIGTERM and the end of what still runs.
     package var drainTimeout: UInt32
     /// Seconds after which session tickets are sealed with a new key.
@@ -35,8 +36,8 @@ package struct WorkerOptions: Sendable {
 
     package init(
         state: String, channel: String, loops: Int, resolver: String? = nil, metricsPort: UInt16?,
-        inspectSocket: String? = nil, accessLog: AccessLog?, drainTimeout: UInt32, ticketRotation: UInt64,
-        handoverTimeout: UInt32, allowsDumps: Bool
+        inspectSocket: String? = nil, accessLog: AccessLog, logThreshold: LogThreshold, drainTimeout: UInt32,
+        ticketRotation: UInt64, handoverTimeout: UInt32, allowsDumps: Bool
     ) {
         self.state = state
         self.channel = channel
@@ -45,6 +46,7 @@ package struct WorkerOptions: Sendable {
         self.metricsPort = metricsPort
         self.inspectSocket = inspectSocket
         self.accessLog = accessLog
+        self.logThreshold = logThreshold
         self.drainTimeout = drainTimeout
         self.ticketRotation = ticketRotation
         self.handoverTimeout = handoverTimeout
@@ -105,7 +107,7 @@ private func run(
         guard let mailbox = Mailbox(),
             let loop = LoopPointer.make(
                 index: index, registry: registry,
-                accessLog: options.accessLog.map { AccessLogBuffer($0) }, mailbox: mailbox, ticketKeys: ticketKeys)
+                accessLog: AccessLogBuffer(options.accessLog), mailbox: mailbox, ticketKeys: ticketKeys)
         else {
             throw WorkerStartFailure(
                 description: "loop \(index) could not be made: \(String(cString: strerror(errno)))")
@@ -127,7 +129,10 @@ private func run(
     else { throw WorkerStartFailure(description: "out of descriptors") }
 
     for each in loops { each.loop.pointee.resolver = .passRetained(resolver) }
-    let page = MetricsPage(registry: registry, status: status, health: health, resolver: resolver)
+    let parts = InspectParts(
+        metrics: MetricsPage(registry: registry, status: status, health: health, resolver: resolver),
+        status: status, loops: mailboxes, accessLog: options.accessLog, logThreshold: options.logThreshold,
+        logger: logger)
     var metrics: InspectServer?
     var inspect: InspectServer?
     if let port = options.metricsPort {
@@ -135,9 +140,9 @@ private func run(
             let handed = predecessor?.metrics
             let server =
                 if let handed {
-                    try InspectServer(handed: handed, page: page, loops: mailboxes)
+                    try InspectServer(handed: handed, parts)
                 } else {
-                    try InspectServer(port: port, page: page, loops: mailboxes)
+                    try InspectServer(port: port, parts)
                 }
             if handed == nil { state.write("metrics.port", "\(server.port)\n") }
             metrics = server
@@ -150,9 +155,9 @@ private func run(
         do {
             let server =
                 if let handed = predecessor?.inspect {
-                    try InspectServer(handed: handed, page: page, loops: mailboxes)
+                    try InspectServer(handed: handed, parts)
                 } else {
-                    try InspectServer(path: path, page: page, loops: mailboxes)
+                    try InspectServer(path: path, parts)
                 }
             inspect = server
             _ = try thread("inspect-unix") { server.run() }
@@ -160,8 +165,7 @@ private func run(
             throw WorkerStartFailure(description: "--inspect-socket: \(failure.reason)")
         }
     }
-    let logThread = try options.accessLog.map { log throws(WorkerStartFailure) in try thread("access-log") { log.run() }
-    }
+    let logThread = try thread("access-log") { options.accessLog.run() }
     let resolverThread = try thread("resolver") { resolver.run() }
     let healthThread = try thread("health") { health.run() }
     let running = Running(loops.count)
@@ -193,8 +197,8 @@ private func run(
     // OpenSSL tidies up when the process ends: nobody may be in it then. The log is last, with the lines of all others.
     resolverThread.join()
     healthThread.join()
-    options.accessLog?.stop()
-    logThread?.join()
+    options.accessLog.stop()
+    logThread.join()
     if !life.handedOver, let path = options.inspectSocket { unlink(path) }
     logger.notice("stopped")
 }

@@ -88,7 +88,7 @@ struct WorkerLife {
 
     private mutating func take(_ signal: Int32) {
         switch signal {
-        case SIGUSR1: options.accessLog?.reopen()
+        case SIGUSR1: options.accessLog.reopen()
         case SIGUSR2: beginHandover()
         case SIGTERM, SIGINT:
             if isDraining {

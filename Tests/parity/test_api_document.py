@@ -15,7 +15,7 @@ from integration.gateway import ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Those end the session that the run lives by, slow it down after failures, or go on without end.
-APART = ["listen", "listenToTry", "login", "logout", "changePassword", "resetPassword", "revokeSession"]
+APART = ["followAccessLog", "listen", "listenToTry", "login", "logout", "changePassword", "resetPassword", "revokeSession"]
 
 
 def test_the_document_is_served_as_it_is(gateway):

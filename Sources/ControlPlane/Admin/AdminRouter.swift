@@ -88,7 +88,10 @@ package struct AdminParts: Sendable {
         TryController(
             store: store, editor: editor, authenticator: authenticator, tryOuts: tryOuts, bodyLimit: bodyLimit
         ).addRoutes(to: api.group("try"))
-        WorkerController(publisher: publisher).addRoutes(to: api.group("workers"))
+        AccessLogController(inspection: inspection, authenticator: authenticator)
+            .addRoutes(to: api.group("access-log"))
+        WorkerController(store: store, publisher: publisher, inspection: inspection, bodyLimit: bodyLimit)
+            .addRoutes(to: api.group("workers"))
         VersionController(store: store, editor: editor, publisher: publisher, bodyLimit: bodyLimit)
             .addRoutes(to: api.group("versions"))
         methods.learn(router.routes.map { ($0.path.description, $0.method) })

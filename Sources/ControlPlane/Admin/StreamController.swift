@@ -33,8 +33,7 @@ struct StreamController: Sendable {
         let live = await inspection.streams(route: request.text("route"), limit: limit)
         var warnings = live.silent.map { "The worker at \($0) does not answer: its streams are missing." }
         if inspection.paths.isEmpty {
-            warnings.append(
-                "No worker's inspection socket is known: start the control plane with --inspect-socket PATH.")
+            warnings.append(WorkerInspection.unknownSockets)
         }
         return try .json(
             Listing(

@@ -1,5 +1,5 @@
-// What workers tell over their inspection sockets: live streams and metrics. The control plane only relays: a worker answers
-// the same to whoever may open its socket, with the control plane away.
+// What workers tell over their inspection sockets: live streams, metrics, their configuration, their logs. The control plane only
+// relays: a worker answers the same to whoever may open its socket, with the control plane away.
 
 import ConsoleModel
 import Foundation
@@ -16,6 +16,8 @@ package struct WorkerInspection: Sendable {
 
     /// One answer of a worker.
     struct Answer: Sendable {
+        /// The worker's socket.
+        var path: String
         /// The worker's process.
         var process: Int32
         var status: Int
@@ -25,13 +27,28 @@ package struct WorkerInspection: Sendable {
 
     static let longestAnswer = 64 << 20
 
-    /// Asks every worker; those that do not answer are named.
+    /// A value as it stands in a query.
+    static func encoded(_ value: String) -> String {
+        value.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+    }
+
+    static let unknownSockets =
+        "No worker's inspection socket is known: start the control plane with --inspect-socket PATH."
+
+    /// Asks every worker the same; those that do not answer are named.
     func ask(_ method: String, _ target: String) async -> (answers: [Answer], silent: [String]) {
+        await ask(method) { _ in target }
+    }
+
+    /// Asks every worker, each by its socket; those that do not answer are named.
+    func ask(
+        _ method: String, _ target: @Sendable @escaping (String) -> String
+    ) async -> (answers: [Answer], silent: [String]) {
         await withTaskGroup(of: (String, Answer?).self) { group in
             for path in paths {
                 group.addTask {
                     let answer = try? await NIOThreadPool.singleton.runIfActive {
-                        try Self.ask(method, target, at: path)
+                        try Self.ask(method, target(path), at: path)
                     }
                     return (path, answer)
                 }
@@ -66,10 +83,10 @@ package struct WorkerInspection: Sendable {
         let peer = client.peerProcess
         if let process, process != peer { return nil }
         try client.send(Array("\(method) \(target) HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n".utf8))
-        return try parse(try client.receive(limit: longestAnswer), process: peer)
+        return try parse(try client.receive(limit: longestAnswer), process: peer, at: path)
     }
 
-    private static func parse(_ bytes: [UInt8], process: Int32) throws -> Answer {
+    private static func parse(_ bytes: [UInt8], process: Int32, at path: String) throws -> Answer {
         let separator = Data("\r\n\r\n".utf8)
         let data = Data(bytes)
         guard let end = data.range(of: separator) else { throw StartError("The worker's answer has no head.") }
@@ -83,7 +100,8 @@ package struct WorkerInspection: Sendable {
             let sides = line.split(separator: ":", maxSplits: 1)
             if sides.count == 2 { fields[sides[0].lowercased()] = sides[1].trimmingCharacters(in: .whitespaces) }
         }
-        return Answer(process: process, status: status, fields: fields, body: Array(data[end.upperBound...]))
+        return Answer(
+            path: path, process: process, status: status, fields: fields, body: Array(data[end.upperBound...]))
     }
 }
 
@@ -105,7 +123,7 @@ extension WorkerInspection {
     func streams(route: String?, limit: Int) async -> LiveStreams {
         var target = "/streams?limit=\(min(limit, Self.mostStreams))"
         if let route {
-            target += "&route=" + (route.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")
+            target += "&route=" + Self.encoded(route)
         }
         let (answers, silent) = await ask("GET", target)
         var live = LiveStreams(silent: silent)

@@ -278,7 +278,7 @@ final class ConfigClient: Sendable {
             let bound = session.warmup.bound
             status.update { values in
                 values.isServing = !values.isDraining
-                values.version = snapshot.version
+                values.snapshot = snapshot
                 values.bound = bound
                 values.sockets = warm.listeners
             }

@@ -30,7 +30,7 @@ extension ExchangePointer {
             }
         }
         judgeEndpoint()
-        if loop.pointee.accessLog != nil, !pointee.isMirror { writeLogLine(duration) }
+        if let log = loop.pointee.accessLog, log.isWanted, !pointee.isMirror { writeLogLine(log, duration) }
     }
 
     /// Whole messages from the client and to it.
@@ -55,8 +55,7 @@ extension ExchangePointer {
         }
     }
 
-    private func writeLogLine(_ duration: UInt64) {
-        guard let log = loop.pointee.accessLog else { return }
+    private func writeLogLine(_ log: AccessLogBuffer, _ duration: UInt64) {
         var record = AccessLogRecord()
         record.time = Clock.wallMilliseconds() - Int64(duration / 1_000_000)
         if !pointee.head.isEmpty {

@@ -1,5 +1,6 @@
 // The access log's way out: loops fill line buffers of their own and hand them over when they are large or a second old; one
-// thread writes them, so that a slow disk holds up no loop. What cannot be written is dropped and counted.
+// thread writes them, so that a slow disk holds up no loop. What cannot be written is dropped and counted. The newest lines stay
+// in memory for those who look on; where nothing is written they are made for as long as somebody does.
 
 internal import COpenSSL
 internal import Glibc
@@ -17,6 +18,9 @@ struct AccessLogBuffer {
         lines.initialize(to: LineBuffer(capacity: 64 * 1024))
         self.log = Unmanaged.passRetained(log)
     }
+
+    /// Whether anybody takes lines: else none need be made.
+    var isWanted: Bool { log._withUnsafeGuaranteedRef { $0.isWanted.load(ordering: .relaxed) } }
 
     /// Appends a line; true when it is time to hand over.
     func append(_ record: borrowing AccessLogRecord) -> Bool {
@@ -36,11 +40,18 @@ struct AccessLogBuffer {
 
 /// The writer of the access log.
 package final class AccessLog: Sendable {
-    /// nil: standard output.
-    private let path: String?
+    /// Where the lines go.
+    package enum Target: Hashable, Sendable {
+        case off
+        case standardOutput
+        case file(String)
+    }
+
+    private let target: Target
     private let logger: Logger
     private let state = Mutex<State>(State())
     private let lost = Atomic(0)
+    fileprivate let isWanted: Atomic<Bool>
     private let wake: Int32
 
     private struct State {
@@ -48,18 +59,24 @@ package final class AccessLog: Sendable {
         var size = 0
         var reopen = false
         var stopped = false
+        var recent = RecentLines()
+        /// Steady nanoseconds; somebody looks on until then.
+        var watchedUntil: UInt64 = 0
     }
 
     /// Bytes that may wait.
     private static let limit = 8 << 20
+    /// Nanoseconds for which lines are made after somebody has looked.
+    private static let watch: UInt64 = 10_000_000_000
 
     /// Opens the file for appending. nil where it cannot be opened (`errno` tells), unless the disk may take it later.
-    package init?(path: String?, logger: Logger) {
-        self.path = path
+    package init?(_ target: Target, logger: Logger) {
+        self.target = target
         self.logger = logger
+        isWanted = Atomic(target != .off)
         wake = causeway_eventfd(0)
         guard wake >= 0 else { return nil }
-        guard let path else { return }
+        guard case .file(let path) = target else { return }
         let file = Self.open(path)
         if file < 0, ![EROFS, ENOSPC, EDQUOT, EIO].contains(errno) { return nil }
         if file >= 0 { close(file) }
@@ -68,9 +85,17 @@ package final class AccessLog: Sendable {
     /// Returns how many buffers were lost since the last time.
     fileprivate func enqueue(_ bytes: UnsafeRawBufferPointer) -> Int {
         let accepted = state.withLock { state in
-            guard state.size + bytes.count <= Self.limit else { return false }
-            state.chunks.append(Array(bytes))
-            state.size += bytes.count
+            let chunk = Array(bytes)
+            if target == .off, state.watchedUntil < Clock.monotonicNanoseconds() {
+                isWanted.store(false, ordering: .relaxed)
+                state.recent.clear()
+                return true
+            }
+            state.recent.append(chunk)
+            guard target != .off else { return true }
+            guard state.size + chunk.count <= Self.limit else { return false }
+            state.chunks.append(chunk)
+            state.size += chunk.count
             return true
         }
         signal()
@@ -80,6 +105,18 @@ package final class AccessLog: Sendable {
     fileprivate func takeLost() -> Int {
         lost.load(ordering: .relaxed) == 0 ? 0 : lost.exchange(0, ordering: .relaxed)
     }
+
+    /// The newest lines after a place, and the place behind them. For some seconds from now lines are made, if none were.
+    func recent(after place: UInt64?) -> (lines: [UInt8], next: UInt64, isWhole: Bool) {
+        defer { isWanted.store(true, ordering: .relaxed) }
+        return state.withLock { state in
+            state.watchedUntil = Clock.monotonicNanoseconds() + Self.watch
+            return state.recent.lines(after: place)
+        }
+    }
+
+    /// Whether lines are made only while somebody looks on.
+    var isOff: Bool { target == .off }
 
     /// Opens the file again (after a rotation).
     package func reopen() {
@@ -113,17 +150,19 @@ package final class AccessLog: Sendable {
                 if isWritten == isFailing { tell(isFailing: !isWritten, errno) }
                 isFailing = !isWritten
             }
-            if reopens, path != nil {
+            if reopens, isFile {
                 if file >= 0 { close(file) }
                 file = openFile()
             }
             if stops { break }
         }
-        if path != nil, file >= 0 { close(file) }
+        if isFile, file >= 0 { close(file) }
     }
 
+    private var isFile: Bool { if case .file = target { true } else { false } }
+
     private func tell(isFailing: Bool, _ code: Int32) {
-        let path = path ?? "-"
+        let path = if case .file(let path) = target { path } else { "-" }
         if isFailing {
             logger.error(
                 "the access log cannot be written; its lines are lost",
@@ -134,8 +173,11 @@ package final class AccessLog: Sendable {
     }
 
     private func openFile() -> Int32 {
-        guard let path else { return STDOUT_FILENO }
-        return Self.open(path)
+        switch target {
+        case .off: -1
+        case .standardOutput: STDOUT_FILENO
+        case .file(let path): Self.open(path)
+        }
     }
 
     private static func open(_ path: String) -> Int32 {

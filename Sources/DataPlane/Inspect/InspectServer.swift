@@ -1,18 +1,28 @@
-// The worker's own small HTTP endpoint, on loopback and on a Unix socket: `/metrics`, `/ready`, `/listeners`, `/streams`. Each
-// has a thread of its own, so that it answers while loops are busy and while the control plane is away. One request a
-// connection, bounded in size and time.
+// The worker's own small HTTP endpoint, on loopback and on a Unix socket: `/metrics`, `/ready`, `/listeners`, and for
+// those who may `/streams`, `/config`, `/access-log` and `/log-level`. Each has a thread of its own, so that it answers while loops
+// are busy and while the control plane is away. One request a connection, bounded in size and time.
 
 internal import COpenSSL
+internal import ConfigModel
 internal import Glibc
 internal import Logging
 internal import Telemetry
+
+/// What the worker can be asked about.
+struct InspectParts: Sendable {
+    let metrics: MetricsPage
+    let status: WorkerStatus
+    let loops: [Mailbox]
+    let accessLog: AccessLog
+    let logThreshold: LogThreshold
+    let logger: Logger
+}
 
 final class InspectServer: Sendable {
     /// In non-blocking mode: another worker may accept on the same socket.
     let descriptor: Int32
     private let wake: Int32
-    private let page: MetricsPage
-    private let loops: [Mailbox]
+    private let parts: InspectParts
     /// 0: a Unix socket.
     let port: UInt16
     private let isUnixSocket: Bool
@@ -20,10 +30,9 @@ final class InspectServer: Sendable {
     private static let maxRequest = 8_192
 
     /// Goes on with the socket of the worker before.
-    init(handed descriptor: Int32, page: MetricsPage, loops: [Mailbox]) throws(ListenFailure) {
+    init(handed descriptor: Int32, _ parts: InspectParts) throws(ListenFailure) {
         self.descriptor = descriptor
-        self.page = page
-        self.loops = loops
+        self.parts = parts
         let address = SocketAddress(of: descriptor)
         port = address?.port ?? 0
         isUnixSocket = address == nil
@@ -39,7 +48,7 @@ final class InspectServer: Sendable {
     }
 
     /// Listens on 127.0.0.1.
-    init(port: UInt16, page: MetricsPage, loops: [Mailbox]) throws(ListenFailure) {
+    init(port: UInt16, _ parts: InspectParts) throws(ListenFailure) {
         guard let address = SocketAddress(literal: "127.0.0.1", port: port) else {
             throw ListenFailure(reason: "no loopback address")
         }
@@ -57,14 +66,13 @@ final class InspectServer: Sendable {
         }
         self.descriptor = descriptor
         self.port = PeerAddress(storage).port
-        self.page = page
-        self.loops = loops
+        self.parts = parts
         isUnixSocket = false
         wake = try Self.makeWake(descriptor)
     }
 
     /// Listens on a Unix socket for the worker's user and group. One that a worker before has left is replaced.
-    init(path: String, page: MetricsPage, loops: [Mailbox]) throws(ListenFailure) {
+    init(path: String, _ parts: InspectParts) throws(ListenFailure) {
         guard let address = SocketAddress(literal: "unix:\(path)", port: 0) else {
             throw ListenFailure(reason: "\(path) is too long for a Unix socket")
         }
@@ -84,8 +92,7 @@ final class InspectServer: Sendable {
         }
         self.descriptor = descriptor
         port = 0
-        self.page = page
-        self.loops = loops
+        self.parts = parts
         isUnixSocket = true
         wake = try Self.makeWake(descriptor)
     }
@@ -138,14 +145,20 @@ final class InspectServer: Sendable {
         guard let request = InspectRequest(request) else {
             return answer(client, "400 Bad Request", "text/plain", Array("this is no request of HTTP/1.1\n".utf8))
         }
-        if request.path == "/streams" || request.path.hasPrefix("/streams/") { return serveStreams(client, request) }
-        guard request.method == "GET" else {
-            return answer(client, "405 Method Not Allowed", "text/plain", Array("only GET is served here\n".utf8))
+        switch request.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().first {
+        case "streams", "config", "access-log", "log-level":
+            guard request.isTrusted(onUnixSocket: isUnixSocket) else {
+                let reason = "not for pages in browsers, and only under the names 127.0.0.1 and localhost\n"
+                return answer(client, "403 Forbidden", "text/plain", Array(reason.utf8))
+            }
+            return servePrivate(client, request)
+        default: break
         }
-        let status = page.status.read()
+        guard request.method == "GET" else { return refuseMethod(client) }
+        let status = parts.status.read()
         switch request.path {
         case "/metrics":
-            answer(client, "200 OK", PrometheusText.contentType, page.text())
+            answer(client, "200 OK", PrometheusText.contentType, parts.metrics.text())
         case "/ready":
             if status.isServing {
                 answer(client, "200 OK", "text/plain", Array("serving version \(status.version)\n".utf8))
@@ -165,9 +178,38 @@ final class InspectServer: Sendable {
                 lines.append("}\n")
             }
             answer(client, "200 OK", "application/x-ndjson", lines.withUnsafeBytes { Array($0) })
-        default:
-            answer(client, "404 Not Found", "text/plain", Array("try /metrics, /ready, /listeners or /streams\n".utf8))
+        default: refusePath(client)
         }
+    }
+
+    private func servePrivate(_ client: Int32, _ request: InspectRequest) {
+        switch (request.method, request.path) {
+        case ("GET", "/streams"): listStreams(client, request)
+        case ("GET", "/config"): showConfig(client, request)
+        case ("GET", "/access-log"): showAccessLog(client, request)
+        case ("GET", "/log-level"): showLogLevel(client)
+        case ("POST", "/log-level"): setLogLevel(client, request)
+        case ("POST", let path) where path.hasPrefix("/streams/") && path.hasSuffix("/close"):
+            let parts = path.split(separator: "/")
+            if parts.count == 3 { endStream(client, parts[1]) } else { refusePath(client) }
+        case (_, "/streams"), (_, "/config"), (_, "/access-log"), (_, "/log-level"): refuseMethod(client)
+        case (_, let path) where path.hasSuffix("/close"): refuseMethod(client, "streams are ended by POST\n")
+        default: refusePath(client)
+        }
+    }
+
+    private func refuseMethod(_ client: Int32, _ reason: String = "only GET is served here\n") {
+        answer(client, "405 Method Not Allowed", "text/plain", Array(reason.utf8))
+    }
+
+    private func refusePath(_ client: Int32) {
+        let paths =
+            "/metrics, /ready, /listeners, /streams, /streams/ID/close, /config, /access-log or /log-level"
+        answer(client, "404 Not Found", "text/plain", Array("try \(paths)\n".utf8))
+    }
+
+    private func refuse(_ client: Int32, _ reason: String) {
+        answer(client, "400 Bad Request", "text/plain", Array("\(reason)\n".utf8))
     }
 
     /// A head, whatever stands behind it: none of the requests here means anything by a body.
@@ -177,40 +219,17 @@ final class InspectServer: Sendable {
 
     // MARK: - Streams
 
-    private func serveStreams(_ client: Int32, _ request: InspectRequest) {
-        guard request.isTrusted(onUnixSocket: isUnixSocket) else {
-            let reason = "not for pages in browsers, and only under the names 127.0.0.1 and localhost\n"
-            return answer(client, "403 Forbidden", "text/plain", Array(reason.utf8))
-        }
-        if request.path == "/streams" {
-            guard request.method == "GET" else {
-                return answer(client, "405 Method Not Allowed", "text/plain", Array("only GET is served here\n".utf8))
-            }
-            return listStreams(client, request)
-        }
-        let parts = request.path.split(separator: "/")
-        guard parts.count == 3, parts[2] == "close" else {
-            return answer(client, "404 Not Found", "text/plain", Array("try /streams/ID/close\n".utf8))
-        }
-        guard request.method == "POST" else {
-            return answer(client, "405 Method Not Allowed", "text/plain", Array("streams are ended by POST\n".utf8))
-        }
-        endStream(client, parts[1])
-    }
-
     private func listStreams(_ client: Int32, _ request: InspectRequest) {
         let limit = min(Self.maxStreams, request.query["limit"].map { Int($0) ?? 0 } ?? Self.usualStreams)
-        guard limit > 0 else {
-            return answer(client, "400 Bad Request", "text/plain", Array("limit must be a number above 0\n".utf8))
-        }
-        let walks = loops.compactMap { loop in
+        guard limit > 0 else { return refuse(client, "limit must be a number above 0") }
+        let walks = parts.loops.compactMap { loop in
             let walk = StreamWalk(.list(route: request.query["route"], limit: limit))
             if let walk { loop.post(.walk(walk)) }
             return walk
         }
         var body: [UInt8] = []
         var count = 0
-        var more = walks.count < loops.count
+        var more = walks.count < self.parts.loops.count
         for walk in walks {
             guard let found = walk.wait(milliseconds: Self.patience) else {
                 more = true
@@ -233,12 +252,13 @@ final class InspectServer: Sendable {
     /// `LOOP-NUMBER`, as `/streams` has it.
     private func endStream(_ client: Int32, _ id: Substring) {
         let parts = id.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, let loop = Int(parts[0]), loops.indices.contains(loop), let serial = UInt64(parts[1])
+        guard parts.count == 2, let loop = Int(parts[0]), self.parts.loops.indices.contains(loop),
+            let serial = UInt64(parts[1])
         else { return answer(client, "404 Not Found", "text/plain", Array("no such stream\n".utf8)) }
         guard let walk = StreamWalk(.end(serial)) else {
             return answer(client, "503 Service Unavailable", "text/plain", Array("out of descriptors\n".utf8))
         }
-        loops[loop].post(.walk(walk))
+        self.parts.loops[loop].post(.walk(walk))
         guard let found = walk.wait(milliseconds: Self.patience) else {
             return answer(client, "503 Service Unavailable", "text/plain", Array("the loop does not answer\n".utf8))
         }
@@ -247,6 +267,68 @@ final class InspectServer: Sendable {
         } else {
             answer(client, "404 Not Found", "text/plain", Array("no such stream\n".utf8))
         }
+    }
+
+    // MARK: - Configuration
+
+    private func showConfig(_ client: Int32, _ request: InspectRequest) {
+        guard let snapshot = parts.status.read().snapshot else {
+            return answer(client, "503 Service Unavailable", "text/plain", Array("no configuration yet\n".utf8))
+        }
+        let page = ConfigPage(snapshot: snapshot)
+        guard let kindName = request.query["kind"] else {
+            return answer(client, "200 OK", "application/json", page.summary())
+        }
+        guard let kind = ObjectKind.allCases.first(where: { "\($0)" == kindName }) else {
+            return refuse(
+                client, "kind must be one of \(ObjectKind.allCases.map { "\($0)" }.joined(separator: ", "))")
+        }
+        guard let limit = Int(request.query["limit"] ?? "100"), (1...ConfigPage.most).contains(limit) else {
+            return refuse(client, "limit must be 1 to \(ConfigPage.most)")
+        }
+        let lines = page.objects(
+            of: kind, named: request.query["name"], after: request.query["after"], limit: limit)
+        answer(client, "200 OK", "application/x-ndjson", lines)
+    }
+
+    // MARK: - Logs
+
+    /// `after` is `PROCESS-PLACE`, as `causeway-next` was: a worker that was started since begins anew.
+    private func showAccessLog(_ client: Int32, _ request: InspectRequest) {
+        var place: UInt64?
+        if let text = request.query["after"] {
+            let sides = text.split(separator: "-", omittingEmptySubsequences: false)
+            guard sides.count == 2, let process = Int32(sides[0]), let value = UInt64(sides[1]) else {
+                return refuse(client, "after must be what causeway-next was")
+            }
+            place = process == getpid() ? value : nil
+        }
+        let (lines, next, isWhole) = parts.accessLog.recent(after: place)
+        answer(
+            client, "200 OK", "application/x-ndjson", lines,
+            extra: "causeway-next: \(getpid())-\(next)\r\ncauseway-whole: \(isWhole)\r\n"
+                + "causeway-written: \(!parts.accessLog.isOff)\r\n")
+    }
+
+    private func showLogLevel(_ client: Int32) {
+        let text = "{\"level\":\"\(parts.logThreshold.level.rawValue)\"}\n"
+        answer(client, "200 OK", "application/json", Array(text.utf8))
+    }
+
+    private func setLogLevel(_ client: Int32, _ request: InspectRequest) {
+        // Whoever has an account on this machine reaches the port.
+        guard isUnixSocket else {
+            return answer(
+                client, "403 Forbidden", "text/plain", Array("only over the Unix socket of --inspect-socket\n".utf8))
+        }
+        guard let level = request.query["level"].flatMap({ Logger.Level(rawValue: $0) }) else {
+            let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            return refuse(client, "level must be one of \(levels)")
+        }
+        parts.logThreshold.level = min(level, .notice)
+        parts.logger.notice("log level set", metadata: ["threshold": "\(level)"])
+        parts.logThreshold.level = level
+        showLogLevel(client)
     }
 
     private static let usualStreams = 100

@@ -1,5 +1,6 @@
 // What the worker tells about itself in Prometheus text: the cells of all loops, added up.
 
+internal import ConfigModel
 internal import Synchronization
 internal import Telemetry
 
@@ -194,7 +195,9 @@ final class WorkerStatus: Sendable {
     struct Values: Sendable {
         var isServing = false
         var isDraining = false
-        var version: UInt64 = 0
+        /// What is served; nil: nothing yet.
+        var snapshot: Snapshot?
+        var version: UInt64 { snapshot?.version ?? 0 }
         var bound: [ListenerSocket] = []
         /// All listening sockets, by loop.
         var sockets: [[ListenerSocket]] = []
