@@ -149,3 +149,26 @@ def failing(failed, requests=100, name="cart", **more):
 )
 def test_what_is_wrong_is_told_the_worst_first(rules, state, told):
     assert [(each["kind"], each["words"], each["href"]) for each in rules("parts/verdict.js", "verdict", state)] == told
+
+
+@pytest.mark.parametrize(
+    "form, text, base64",
+    [
+        ("hex", "", ""),
+        ("hex", "00 ff 7A", "AP96"),
+        ("hex", "0x00,0xff\n0x7a", "AP96"),
+        ("hex", "00:ff:7a", "AP96"),
+        ("hex", "0", None),
+        ("hex", "0g", None),
+        ("base64", "AP96", "AP96"),
+        ("base64", " AP\n96 ", "AP96"),
+        ("base64", "-_8", "+/8="),
+        ("base64", "A", None),
+        ("base64", "A=B=", None),
+        ("base64", "你好", None),
+    ],
+)
+def test_bytes_as_people_write_them(rules, form, text, base64):
+    assert rules("parts/binary.js", "toBase64", form, text) == base64
+    if base64 is not None:
+        assert rules("parts/binary.js", "toBase64", form, rules("parts/binary.js", "shownAs", form, base64)) == base64

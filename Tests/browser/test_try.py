@@ -92,6 +92,37 @@ def test_messages_of_a_websocket_go_both_ways(admin, site):
     connect(admin, site, "/close/4000/because").see("Closed with 4000", "because")
 
 
+def test_bytes_are_written_and_shown_as_base64_or_hex(admin, site):
+    connect(admin, site).see("The WebSocket is open")
+    admin.fill("as", "hex").fill("message", "0x00 FF:7a").click("Send", exact=True)
+    wait_until(lambda: said(admin, "received") == ["00 ff 7a"], 10, "the echo")
+    admin.see("Sent, binary, 3 B, as hex", "Received, binary, 3 B, as hex")
+    admin.fill("message", "0f0").click("Send", exact=True)
+    assert admin.error("message") == "Is no hex: two digits a byte, as in 00 ff 7a."
+    admin.fill("as", "base64").fill("message", "AP96").click("Send", exact=True)
+    wait_until(lambda: said(admin, "received") == ["00 ff 7a", "AP96"], 10, "the second echo")
+    admin.fill("message", "A").click("Send", exact=True)
+    assert admin.error("message") == "Is no base64."
+    # What stands in the field that is not sent does not hinder the end.
+    admin.click("Close", exact=True, kinds="main button").see("Closed with 1000")
+
+
+def test_a_websocket_is_closed_with_a_code_and_a_reason(admin, site):
+    admin.expected.add("400")
+    connect(admin, site).see("The WebSocket is open").click("Close frame")
+    close = {"words": "Close", "kinds": "main button", "exact": True}
+    admin.fill("code", "many").click(**close)
+    assert admin.error("code") == "Must be a whole number."
+    admin.fill("code", "1006").click(**close)
+    assert admin.error("code") == "Must be 1000 to 1003, 1007 to 1014 or 3000 to 4999."
+    admin.fill("code", "4001").fill("reason", "x" * 124).click(**close)
+    assert "123" in admin.error("reason")
+    assert admin.axe() == []
+    # The peer answers with the same.
+    admin.fill("reason", HTML).click(**close).see("Closed with 4001", HTML)
+    assert not admin.all(".talk img, .talk b") and admin.script("return document.title") != "pwned"
+
+
 def test_only_the_last_of_many_messages_are_kept(admin, site):
     connect(admin, site, "/push/600/10").see("Only the last 500 entries are shown.", "Received, binary, 10 B")
     wait_until(lambda: said(admin, "received")[-1] == "AAACV3BwcHBwcA==", 10, "the last one")

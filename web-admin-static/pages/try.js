@@ -3,20 +3,21 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
+import { FORMS, shownAs, sizeOf } from "../parts/binary.js";
 import { badge } from "../parts/cells.js";
 import { Draft } from "../parts/draft.js";
 import { areaField, selectField, textField } from "../parts/fields.js";
 import { form } from "../parts/form.js";
-import { bytes, number, t } from "../parts/i18n.js";
+import { bytes, t } from "../parts/i18n.js";
 import { noteError } from "../parts/notes.js";
 import { adjust, here } from "../parts/router.js";
+import { transcript } from "../parts/talk.js";
 import { begin } from "../parts/tryout.js";
+import { socketForm } from "./try-socket.js";
 
 const KINDS = ["http", "websocket"];
 const LISTENERS = ["https", "http"];
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/** Entries of the transcript that are kept. */
-const MOST = 500;
 /** Codes of a close frame that say nothing of an error (RFC 6455 §7.4.1): normal, going away, none. */
 const QUIET = [1000, 1001, 1005];
 
@@ -35,41 +36,6 @@ function headersOf(text) {
 
 const lines = (fields) => fields.map((each) => `${each.name}: ${each.value}`).join("\n");
 
-/** What was said, in order, with the time since it began. */
-function transcript() {
-  const list = h("div", { class: "talk", role: "log", "aria-label": t("try.talk"), tabindex: "0" });
-  const cut = h("p", { class: "hint", hidden: true }, t("try.talk.most", { n: MOST }));
-  let waiting = [];
-  let start = 0;
-
-  /** Once a frame: a back end may say much at once. */
-  function show() {
-    const low = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-    list.append(...waiting);
-    waiting = [];
-    while (list.children.length > MOST) {
-      list.firstChild.remove();
-      cut.hidden = false;
-    }
-    if (low) list.scrollTop = list.scrollHeight;
-  }
-
-  return {
-    element: h("div", {}, cut, list),
-    add(kind, title, body) {
-      if (!waiting.length) requestAnimationFrame(show);
-      waiting.push(h("div", { class: `entry ${kind}` }, h("span", { class: "when" }, `${number(performance.now() - start)} ${t("unit.ms")}`), h("div", { class: "what" }, h("span", { class: "title" }, title), body && h("pre", {}, body))));
-    },
-    begin() {
-      start = performance.now();
-      waiting = [];
-      cut.hidden = true;
-      fill(list);
-    },
-    focus: () => list.focus(),
-  };
-}
-
 /** What the address asks for. */
 function asked() {
   const { params } = here();
@@ -78,8 +44,10 @@ function asked() {
 }
 
 export default () => {
-  const draft = new Draft({ ...asked(), headers: "", body: "", message: "" });
-  draft.words = "try";
+  const draft = new Draft({ ...asked(), headers: "", body: "" });
+  /** What is written while it runs. */
+  const outgoing = new Draft({ message: "", as: "text", code: null, reason: "" });
+  draft.words = outgoing.words = "try";
   const talk = transcript();
   const result = h("p", { class: "verdict", role: "status" });
   const place = h("div", { class: "panel" });
@@ -102,8 +70,9 @@ export default () => {
       if (open) drawMessage();
     } else if (name === "message") {
       const kind = data.direction === "out" ? "sent" : "received";
-      const size = data.base64 === undefined ? null : Math.floor((data.base64.replace(/=+$/, "").length * 3) / 4);
-      talk.add(kind, size === null ? t(`try.${kind}`) : t(`try.${kind}.binary`, { size: bytes(size) }), data.text ?? data.base64);
+      const as = FORMS.find((each) => each === outgoing.get("as")) ?? FORMS[0];
+      if (data.base64 === undefined) talk.add(kind, t(`try.${kind}`), data.text);
+      else talk.add(kind, t(`try.${kind}.binary`, { size: bytes(sizeOf(data.base64)), form: t(`try.form.${as}`) }), shownAs(as, data.base64));
     } else if (name === "trailers") talk.add("head", t("try.trailers"), lines(data.headers));
     else if (name === "closed") {
       const quiet = data.code === null || QUIET.includes(data.code);
@@ -160,30 +129,9 @@ export default () => {
 
   function drawMessage() {
     const open = running;
-    const field = areaField(draft, "message", { rows: 2 });
-    const area = field.querySelector("textarea");
-    const send = async () => {
-      const text = area.value;
-      await open.send({ text });
-      if (area.value !== text) return;
-      area.value = "";
-      draft.set("message", "");
-    };
-    const close = async () => {
-      await open.send({ end: true });
-      // The other side may take its time to answer, or not do so at all.
-      if (running === open) drawEnd();
-    };
-    const element = form([field], {
-      draft, label: t("try.send"), submit: send,
-      extra: (attempt) => h("button", { type: "button", onclick: (event) => attempt(event.currentTarget, close) }, t("try.close")),
-    });
-    area.addEventListener("keydown", (event) => {
-      // The Enter that ends the choice of a Chinese word sends nothing.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      element.requestSubmit();
-    });
+    outgoing.problems.clear();
+    // The other side may take its time to answer a close frame, or not do so at all.
+    const element = socketForm(outgoing, open, () => running === open && drawEnd());
     write(h("section", { class: "panel" }, element));
   }
 

@@ -5,6 +5,14 @@ import { fill, h } from "../dom.js";
 import { t } from "./i18n.js";
 import { problem } from "./notes.js";
 
+/** What a form itself finds wrong on the way to the API; `fields` as an ApiError has them. */
+export class Wrong extends Error {
+  constructor(...fields) {
+    super();
+    this.fields = fields;
+  }
+}
+
 /** Shows [path, message] at their fields; the rest, and errors without fields, above the buttons. */
 export function showErrors(form, errors, rest) {
   for (const place of form.querySelectorAll(".error")) fill(place);
