@@ -128,7 +128,13 @@ export const sources = resource("/v1/service-sources");
 export const routes = resource("/v1/routes");
 export const consumers = resource("/v1/consumers");
 export const services = { list: () => get("/v1/services") };
-export const workers = { list: () => get("/v1/workers") };
+export const workers = {
+  list: () => get("/v1/workers"),
+  /** The configuration as it runs there; the query is of `kind`, `name` and `after`. */
+  config: (id, query) => get(`/v1/workers/${part(id)}/config?${new URLSearchParams(query)}`),
+  logLevel: async (id) => (await get(`/v1/workers/${part(id)}/log-level`)).level,
+  setLogLevel: (id, level) => call("PUT", `/v1/workers/${part(id)}/log-level`, { level }),
+};
 export const versions = {
   list: (size = 100) => get(`/v1/versions?pageNum=1&pageSize=${size}`), read: (number) => find(`/v1/versions/${part(number)}`),
   diff: (number, from) => get(`/v1/versions/${part(number)}/diff${from ? `?from=${part(from)}` : ""}`),

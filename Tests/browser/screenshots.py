@@ -33,6 +33,7 @@ PAGES = [
     "tester?url=https://shop.example/shop.Cart/Get&method=POST",
     "try?authority=shop.example&path=/cart",
     "streams",
+    "access-log",
     "transfer",
     "users",
     "tokens",

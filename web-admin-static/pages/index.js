@@ -1,5 +1,6 @@
 // All pages by the name in their address, and the groups of the navigation.
 
+import accessLog from "./access-log.js";
 import audit from "./audit.js";
 import certificates from "./certificates.js";
 import consumers from "./consumers.js";
@@ -21,12 +22,12 @@ import workers from "./workers.js";
 import { may } from "../parts/session.js";
 
 export const start = "overview";
-export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, streams, tester, try: tryout, versions, transfer, users, tokens, sessions, audit, settings };
+export const pages = { overview, routes, domains, certificates, services, sources, consumers, workers, streams, "access-log": accessLog, tester, try: tryout, versions, transfer, users, tokens, sessions, audit, settings };
 export const groups = [
   [null, ["overview"]],
   ["group.traffic", ["routes", "domains", "certificates"]],
   ["group.backends", ["services", "sources", "consumers"]],
-  ["group.operation", ["workers", "streams", "tester", "try", "versions", "transfer", "audit", "settings"]],
+  ["group.operation", ["workers", "streams", "access-log", "tester", "try", "versions", "transfer", "audit", "settings"]],
   ["group.access", ["users", "tokens", "sessions"]],
 ];
 
