@@ -303,7 +303,19 @@ extension ExchangePointer {
         } else if !pointee.isTunnel {
             complete()
         }
-        if pointee.isTunnel, pointee.upstream.pointee.endSent, pointee.downstream.pointee.endSent { complete() }
+        guard pointee.isTunnel, pointee.downstream.pointee.endSent else { return }
+        let upstream = pointee.upstream
+        if upstream.pointee.endSent { return complete() }
+        // The service has said its last word, to a client that has said its own: that one may never end its half of the stream.
+        guard !half.pointee.isUpstream, upstream.pointee.endReceived, bothClosed else { return }
+        guard upstream.pointee.connection != nil else { return complete() }
+        upstream.pointee.endQueued = true
+        loop.pump(upstream)
+    }
+
+    /// Both close frames of a WebSocket have passed (RFC 6455 §7.1.4): nothing is missing.
+    var bothClosed: Bool {
+        pointee.tunnel.map { $0.pointee.fromClient.sawClose && $0.pointee.fromUpstream.sawClose } ?? false
     }
 }
 

@@ -202,10 +202,7 @@ extension ExchangePointer {
     }
 
     private func clientGone() {
-        // Both close frames have passed (RFC 6455 §7.1.4): nothing was cut off.
-        if let tunnel = pointee.tunnel, tunnel.pointee.fromClient.sawClose, tunnel.pointee.fromUpstream.sawClose {
-            return complete()
-        }
+        if bothClosed { return complete() }
         // An answer to a failure that was still on its way: that is why it ended.
         if pointee.error == nil { note(.downstreamClosed) }
         if pointee.status == 0 { pointee.status = Int32(ProxyError.downstreamClosed.row.http) }
