@@ -18,6 +18,11 @@ extension Serve {
         options.settings = setting
         options.hosts = host
         options.bodyLimit = bodyLimit
+        if let adminCertificate, let adminKey {
+            options.adminCertificate = .files(certificate: adminCertificate, key: adminKey)
+        } else {
+            options.adminCertificate = adminCertificateName.map { .stored($0) }
+        }
         options.allowsInsecureAdmin = allowInsecureAdmin
         options.allowsDumps = allowDumps
         let beside = "\(migrations)/../docs/openapi.yaml"

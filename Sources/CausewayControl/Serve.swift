@@ -61,6 +61,18 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Largest body of a request to the admin API, in bytes.")
     var bodyLimit = 1 << 20
 
+    @Option(
+        help:
+            "PEM file with the certificate chain of the admin listener, which then speaks TLS. Read again when it changes."
+    )
+    var adminCertificate: String?
+
+    @Option(help: "PEM file with its key, not encrypted.")
+    var adminKey: String?
+
+    @Option(help: "In their place, the name of a stored certificate.")
+    var adminCertificateName: String?
+
     @Flag(help: "Lets the admin API listen elsewhere than on loopback without TLS: only behind a proxy that speaks it.")
     var allowInsecureAdmin = false
 
@@ -70,6 +82,12 @@ struct Serve: AsyncParsableCommand {
     func validate() throws {
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level must be a level of the list in --help, not \(logLevel)")
+        }
+        guard (adminCertificate == nil) == (adminKey == nil) else {
+            throw ValidationError("--admin-certificate and --admin-key go together")
+        }
+        guard adminCertificate == nil || adminCertificateName == nil else {
+            throw ValidationError("--admin-certificate-name stands in place of --admin-certificate and --admin-key")
         }
         guard (1_024...(1 << 30)).contains(bodyLimit) else {
             throw ValidationError("--body-limit must be between 1024 and \(1 << 30), not \(bodyLimit)")

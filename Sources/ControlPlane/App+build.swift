@@ -6,6 +6,7 @@ import Foundation
 import Hummingbird
 package import Logging
 import HummingbirdCore
+import HummingbirdTLS
 import NIOCore
 import Persistence
 import Seal
@@ -65,6 +66,11 @@ package struct ControlPlane: Sendable {
         let channel = try ChannelServer(
             try ChannelServer.Options(path: options.channelPath, group: options.channelGroup), publisher: publisher,
             logger: Logger(label: "channel"))
+        let certificate = try options.adminCertificate.map {
+            try AdminCertificate($0, store: store, logger: Logger(label: "admin"))
+        }
+        parts.servesTLS = certificate != nil
+        if case .stored(let name) = options.adminCertificate { parts.adminCertificate = name }
         let management = try ManagementServer(path: options.managementPath, logger: Logger(label: "management")) {
             await PasswordReset.perform($0, by: $1, authenticator)
         }
@@ -74,7 +80,7 @@ package struct ControlPlane: Sendable {
             [
                 Quiet(service: channel), Quiet(service: management), Quiet(service: sampler),
                 Quiet(service: events),
-                Self.application(parts, options, signs, logger: logger),
+                try Self.application(parts, options, certificate, signs, logger: logger),
                 // The last is the first to hear of the end.
                 Quiet(service: signs),
             ],
@@ -90,10 +96,12 @@ package struct ControlPlane: Sendable {
     private static func check(_ options: ControlPlaneOptions) throws {
         guard
             Peer.isLoopback(options.adminAddress) || options.adminAddress == "localhost" || options.allowsInsecureAdmin
+                || options.adminCertificate != nil
         else {
             throw StartError(
-                "--admin-address \(options.adminAddress) would send passwords in clear over the network."
-                    + " Use a loopback address, or --allow-insecure-admin behind a proxy that speaks TLS.")
+                "--admin-address \(options.adminAddress) would send passwords in clear over the network. Give it a"
+                    + " certificate (--admin-certificate and --admin-key, or --admin-certificate-name), use a loopback address,"
+                    + " or --allow-insecure-admin behind a proxy that speaks TLS.")
         }
         if let folder = options.staticFolder, !FileManager.default.fileExists(atPath: "\(folder)/index.html") {
             throw StartError("--static \(folder) has no index.html.")
@@ -121,11 +129,13 @@ package struct ControlPlane: Sendable {
     }
 
     private static func application(
-        _ parts: AdminParts, _ options: ControlPlaneOptions, _ signs: LifeSigns, logger: Logger
-    ) -> some ApplicationProtocol {
-        Application(
+        _ parts: AdminParts, _ options: ControlPlaneOptions, _ certificate: AdminCertificate?, _ signs: LifeSigns,
+        logger: Logger
+    ) throws -> some ApplicationProtocol {
+        let clear = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(75)))
+        return Application(
             router: parts.makeRouter(logger: logger),
-            server: .http1(configuration: .init(idleTimeout: .seconds(75))),
+            server: try certificate.map { try .tls(clear, tlsConfiguration: $0.configuration()) } ?? clear,
             configuration: ApplicationConfiguration(
                 address: .hostname(options.adminAddress, port: options.adminPort),
                 availableConnectionsDelegate: MaximumAvailableConnections(1_024)),
@@ -146,7 +156,10 @@ package struct ControlPlane: Sendable {
         }
         logger.info(
             "admin listening",
-            metadata: ["address": "\(options.adminAddress)", "port": .stringConvertible(port)])
+            metadata: [
+                "address": "\(options.adminAddress)", "port": .stringConvertible(port),
+                "tls": .stringConvertible(options.adminCertificate != nil),
+            ])
     }
 
     private static func group(_ services: [any Service], logger: Logger) -> ServiceGroup {

@@ -28,6 +28,8 @@ package struct ControlPlaneOptions: Sendable {
     package var hosts: [String] = []
     /// Largest body of a request, in bytes.
     package var bodyLimit = 1 << 20
+    /// The certificate with which the admin API speaks TLS; `nil`: clear text.
+    package var adminCertificate: AdminCertificateSource?
     /// Whether the admin API may listen elsewhere than on loopback without TLS.
     package var allowsInsecureAdmin = false
     /// Whether core files and debuggers are left possible.

@@ -21,6 +21,8 @@ package struct AdminParts: Sendable {
     package var tryOuts = TryOuts()
     /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
     package var servesTLS = false
+    /// The stored certificate that the admin listener shows, where it is one.
+    package var adminCertificate: String?
     /// Largest body of a request, in bytes.
     package var bodyLimit = 1 << 20
     package var staticFolder: String?
@@ -74,7 +76,7 @@ package struct AdminParts: Sendable {
         SettingController(store: store, bodyLimit: bodyLimit).addRoutes(to: api.group("settings"))
         AuditController(store: store).addRoutes(to: api.group("audit"))
         DomainController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("domains"))
-        CertificateController(store: store, editor: editor, bodyLimit: bodyLimit)
+        CertificateController(store: store, editor: editor, bodyLimit: bodyLimit, adminCertificate: adminCertificate)
             .addRoutes(to: api.group("tls-certificates"))
         RouteController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("routes"))
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))

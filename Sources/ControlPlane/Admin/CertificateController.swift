@@ -12,6 +12,8 @@ struct CertificateController: Sendable {
     let store: Store
     let editor: Editor
     let bodyLimit: Int
+    /// The one that the admin listener shows.
+    let adminCertificate: String?
 
     func addRoutes(to group: RouterGroup<AdminContext>) {
         group
@@ -100,6 +102,10 @@ struct CertificateController: Sendable {
             if draft.configuration.certificates[name] == nil { throw Problem.unknown("certificate", name) }
             let users = draft.configuration.users(ofCertificate: name)
             if !users.isEmpty { throw Problem.inUse("certificate", name, by: users) }
+            if name == adminCertificate {
+                throw Problem(
+                    .conflict, .inUse, "The admin listener shows the certificate \(name) (--admin-certificate-name).")
+            }
             draft.remove(StoredCertificate.self, named: name)
         } respond: { _, _ in
             Response(status: .noContent)
