@@ -25,6 +25,9 @@ package struct RouteAnnotations: Hashable, Sendable {
         owned.contains(name) || ownedPrefixes.contains { name.hasPrefix($0) } || name.hasPrefix("disabled.")
     }
 
+    /// Whether a full key is one that the console owns.
+    package static func isConsoleKey(_ key: String) -> Bool { name(of: key).map(isOwnedByConsole) ?? false }
+
     private static let owned: Set<Substring> = [
         "use-regex", "destination", "ssl-redirect", "enable-rewrite", "rewrite-path", "rewrite-target",
         "upstream-vhost",

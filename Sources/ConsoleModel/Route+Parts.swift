@@ -99,6 +99,8 @@ extension Console {
         /// Seconds a try.
         @JSONField package var timeout: Int? = nil
         @JSONField package var conditions: [String]? = nil
+
+        package init() {}
     }
 
     package struct CORS: Codable, Hashable, Sendable {
@@ -110,6 +112,8 @@ extension Console {
         /// Seconds.
         @JSONField package var maxAge: Int? = nil
         @JSONField package var allowCredentials: Bool? = nil
+
+        package init() {}
     }
 
     package struct HeaderControl: Codable, Hashable, Sendable {
@@ -117,15 +121,21 @@ extension Console {
         @JSONField package var request: Stage? = nil
         @JSONField package var response: Stage? = nil
 
+        package init() {}
+
         package struct Stage: Codable, Hashable, Sendable {
             @JSONField package var add: [Header]? = nil
             @JSONField package var set: [Header]? = nil
             @JSONField package var remove: [String]? = nil
+
+            package init() {}
         }
 
         package struct Header: Codable, Hashable, Sendable {
             @JSONField package var key = ""
             @JSONField package var value = ""
+
+            package init() {}
         }
     }
 
@@ -177,5 +187,7 @@ extension Console {
         @JSONField package var service = ""
         /// Of a hundred requests; absent: all.
         @JSONField package var percentage: Double? = nil
+
+        package init() {}
     }
 }

@@ -82,6 +82,7 @@ package struct AdminParts: Sendable {
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         DocumentController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
+        ImportController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         BackupController(store: store, folder: backupFolder, bodyLimit: bodyLimit).addRoutes(to: api.group("backup"))
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))

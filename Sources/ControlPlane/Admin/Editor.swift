@@ -44,15 +44,17 @@ package final class Editor: Sendable {
     }
 
     /// Runs the edit; the answer of `respond` gets the headers that tell its version and whether it is live. With
-    /// `?dryRun=true` nothing is stored, and the answer is what would come of it.
+    /// `?dryRun=true` nothing is stored, and the answer is what would come of it, as `previewed` writes it.
     func edit<Answer: Sendable>(
         _ request: Request, _ context: AdminContext, _ body: @escaping @Sendable (inout Draft) throws -> Answer,
+        previewed: (Preview, Answer) throws -> Response = { preview, _ in try .json(Envelope(preview)) },
         respond: (Edited<Answer>, _ warnings: [String]) throws -> Response
     ) async throws -> Response {
         let wait = try WaitRequest(request)
         let author = try context.author()
         if try request.flag("dryRun") {
-            return try .json(Envelope(try await preview(by: author, body)))
+            let (preview, answer) = try await preview(by: author, body)
+            return try previewed(preview, answer)
         }
         // A client that goes away must not come between storing and publishing: this task is nobody's child.
         let edited = try await Task { try await storeAndPublish(by: author, body) }.value
@@ -90,18 +92,18 @@ package final class Editor: Sendable {
     /// Judges the edit as it would be judged, and leaves everything as it is.
     private func preview<Answer: Sendable>(
         by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
-    ) async throws -> Preview {
+    ) async throws -> (Preview, Answer) {
         do {
             // The way out of an edit that stores nothing is an error.
             _ = try await store.edit(by: author) { [self] draft in
-                _ = try body(&draft)
-                if draft.changesNothing { throw Judged(draft: draft, compiled: nil) }
+                let answer = try body(&draft)
+                if draft.changesNothing { throw Judged(draft: draft, answer: answer, compiled: nil) }
                 let before = try compiled(draft.original, history)
-                throw Judged(draft: draft, compiled: (before, try judged(draft)))
+                throw Judged(draft: draft, answer: answer, compiled: (before, try judged(draft)))
             }
-        } catch let judged as Judged {
+        } catch let judged as Judged<Answer> {
             let live = await inspection.streams(route: nil, limit: WorkerInspection.mostStreams)
-            return try Preview(of: judged.draft, judged.compiled, live: live, store: store)
+            return (try Preview(of: judged.draft, judged.compiled, live: live, store: store), judged.answer)
         }
         preconditionFailure("a preview ends by its error")
     }
@@ -179,8 +181,9 @@ package final class Editor: Sendable {
 }
 
 /// The end of an edit that stores nothing.
-private struct Judged: Error {
+private struct Judged<Answer: Sendable>: Error {
     let draft: Draft
+    let answer: Answer
     /// `nil`: nothing changes.
     let compiled: (before: CompiledConfiguration, after: CompiledConfiguration)?
 }

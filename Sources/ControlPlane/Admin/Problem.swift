@@ -61,6 +61,11 @@ package struct Problem: Error, Sendable {
         var errors: [FieldError]
     }
 
+    /// For answers that say more besides.
+    func encodeBody(to encoder: any Encoder) throws {
+        try Body(code: code, message: message, errors: errors).encode(to: encoder)
+    }
+
     func response() throws -> Response {
         var response = try Response.json(
             Body(code: code, message: message, errors: errors), status: status)

@@ -6,20 +6,13 @@ import Hummingbird
 import NIOCore
 
 extension Request {
-    /// Reads and decodes the body; more than `limit` bytes are 413 before they are kept. `convert` makes JSON of another form.
+    /// Reads and decodes the body, which `limit` bounds. `convert` makes JSON of another form.
     func model<Value: Codable & Sendable>(
         _ type: Value.Type = Value.self, limit: Int,
         converting convert: (([UInt8]) throws(BodyError) -> [UInt8])? = nil
     ) async throws -> (value: Value, warnings: [String]) {
-        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit { throw Problem.tooLarge(limit) }
-        let buffer: ByteBuffer
+        var bytes = try await bytes(limit: limit)
         do {
-            buffer = try await body.collect(upTo: limit)
-        } catch is NIOTooManyBytesError {
-            throw Problem.tooLarge(limit)
-        }
-        do {
-            var bytes = Array(buffer.readableBytesView)
             if let convert { bytes = try convert(bytes) }
             let decoded = try ConsoleJSON.decode(type, from: bytes)
             return (
@@ -29,6 +22,16 @@ extension Request {
             throw Problem(.badRequest, .malformedBody, message)
         } catch BodyError.wrongType(let error) {
             throw Problem.invalid([error])
+        }
+    }
+
+    /// Reads the body; more than `limit` bytes are 413 before they are kept.
+    func bytes(limit: Int) async throws -> [UInt8] {
+        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit { throw Problem.tooLarge(limit) }
+        do {
+            return Array(try await body.collect(upTo: limit).readableBytesView)
+        } catch is NIOTooManyBytesError {
+            throw Problem.tooLarge(limit)
         }
     }
 }

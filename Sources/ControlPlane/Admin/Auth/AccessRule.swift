@@ -104,6 +104,7 @@ package struct AccessRule: Hashable, Sendable {
         .viewer("GET", "/v1/export"),
         .admin("POST", "/v1/export", tokens: false),
         .editor("POST", "/v1/apply"),
+        .editor("POST", "/v1/import/ingress"),
         .viewer("POST", "/v1/route-tester"),
         .viewer("GET", "/v1/route-tester/shadowed"),
         .viewer("GET", "/v1/streams"),
