@@ -6,6 +6,7 @@ export class ApiError extends Error {
     super(body?.message || `HTTP ${status}`);
     this.status = status;
     this.code = body?.code || "";
+    this.body = body;
     this.fields = (body?.errors || []).map((each) => [each.field, each.message]);
   }
 }

@@ -4,16 +4,16 @@ import * as api from "../api.js";
 import { fill, h } from "../dom.js";
 import { copyable } from "../parts/cells.js";
 import { Draft } from "../parts/draft.js";
+import { dropZone } from "../parts/drop.js";
 import { areaField, selectField, switchField, textField, when } from "../parts/fields.js";
 import { form } from "../parts/form.js";
-import { icon } from "../parts/icons.js";
 import { t } from "../parts/i18n.js";
 import { lookAgain } from "../parts/live.js";
 import { note, noteSaved } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
 import { may } from "../parts/session.js";
+import { importingIngress } from "./transfer-ingress.js";
 
-const LARGEST = 64 * 1024 * 1024;
 const isJSON = (text) => text.trimStart().startsWith("{");
 const isSealed = (text) => /"sealed"\s*:\s*"|^sealed\s*:\s*(?!null\b)\S/m.test(text);
 
@@ -83,13 +83,8 @@ function importing() {
   };
 
   function draw() {
-    const file = h("input", { type: "file", class: "unseen", tabindex: "-1", "aria-hidden": "true", onchange: () => take(file.files[0]) });
-    const zone = h("div", {
-      class: "drop", ondragover: (event) => { event.preventDefault(); zone.classList.add("over"); }, ondragleave: () => zone.classList.remove("over"),
-      ondrop: (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); },
-    }, icon("file"), h("p", {}, t("import.drop"), " ", h("button", { type: "button", class: "link", onclick: () => file.click() }, t("pem.choose"))), file);
     fill(place, form([
-      zone, areaField(draft, "text", { rows: 8, placeholder: "format: causeway.configuration/1" }),
+      dropZone(t("import.drop"), take), areaField(draft, "text", { rows: 8, placeholder: "format: causeway.configuration/1" }),
       when(draft, () => isSealed(draft.get("text") ?? ""), textField(draft, "passphrase", { type: "password", autocomplete: "off", keep: true })),
       switchField(draft, "prune"),
     ], {
@@ -120,10 +115,8 @@ function importing() {
     }
   }
 
-  async function take(file) {
-    if (!file) return;
-    if (file.size > LARGEST) return note(t("pem.large", { name: file.name }), "bad");
-    draft.set("text", await file.text());
+  function take([text]) {
+    draft.set("text", text);
     fill(result);
     draw();
   }
@@ -133,5 +126,5 @@ function importing() {
 }
 
 export default () => ({
-  element: h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("transfer"))), h("p", { class: "lead" }, t("transfer.lead")), exporting(), may("editor") && importing(), may("admin") && backup()),
+  element: h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("transfer"))), h("p", { class: "lead" }, t("transfer.lead")), exporting(), may("editor") && [importing(), importingIngress()], may("admin") && backup()),
 });
