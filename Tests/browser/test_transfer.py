@@ -11,7 +11,8 @@ def downloads(page, folder):
     page.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
 
     def newest():
-        done = [each for each in folder.iterdir() if each.suffix in (".yaml", ".json")]
+        # Chromium takes the name first, with nothing in it.
+        done = [each for each in folder.iterdir() if each.suffix in (".yaml", ".json") and each.stat().st_size]
         return max(done, key=lambda each: each.stat().st_mtime_ns, default=None)
 
     return newest
