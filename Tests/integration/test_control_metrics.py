@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 import requests
 
+from integration.gateway import ROOT
 from integration.waiting import wait_until
 
 SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
@@ -77,3 +78,19 @@ def test_a_database_in_other_hands_counts(gateway):
         other.execute("ROLLBACK")
     assert refused.status_code == 503 and refused.json()["code"] == "storage"
     assert samples(gateway.api)[("causeway_control_store_busy_total",)] >= 1
+
+
+def test_the_guide_names_every_metric_and_its_labels(gateway):
+    gateway.api.create_domain("told.test")
+    text = gateway.api.expect(200, "GET", "/metrics").text
+    types = dict(line.split(" ")[2:] for line in text.splitlines() if line.startswith("# TYPE "))
+    told = {name: set() for name in types if not name.startswith("process_")}
+    for name, labels, _ in SAMPLE.findall(text):
+        name = name if name in types else re.sub("_(bucket|sum|count)$", "", name)
+        if name in told:
+            told[name] |= {label for label, _ in LABEL.findall(labels or "")} - {"le"}
+    guide = (ROOT / "docs/operations.md").read_text().split("The control plane's own, at its `/metrics`:\n", 1)[1].split("\n## ", 1)[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in guide.splitlines() if line.startswith("| `")]
+    said = {name.strip("`"): set(re.findall("`(.*?)`", labels)) for name, labels, _ in rows}
+    assert said.pop("process_*") == set()
+    assert said == told
