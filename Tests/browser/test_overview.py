@@ -70,6 +70,12 @@ def test_an_outage_is_told_first_and_leads_to_where_to_act(admin, broken):
     assert admin.axe() == []
     admin.click(f"% of requests to route {name} fail")
     admin.wait_address(f"sources?edit={service.rsplit('.', 1)[0]}")
+    # And to the requests that it is said of.
+    admin.open("#/overview").see(f"% of requests to route {name} fail", seconds=SAMPLES)
+    admin.click("Access log", kinds=".outcome a", exact=True)
+    admin.wait_address(f"access-log?route={name}")
+    admin.see("GET /away", "503")
+    assert "/fine" not in admin.text
 
 
 def test_grpc_statuses_and_open_streams_are_drawn(admin, broken):

@@ -51,12 +51,15 @@ function tryIt({ domains, routes, sources }) {
   return h("section", { class: "panel" }, h("h2", {}, t("overview.try")), h("p", { class: "hint" }, t("overview.try.text")), copyable(command));
 }
 
+/** A line of what is wrong: where to act, and where to look. */
+const problemLine = (each) => h("span", {}, h("a", { href: each.href }, each.words), each.log && ["  ", h("a", { class: "log", href: each.log }, t("access-log"))]);
+
 /** The line at the top: what is wrong, the worst first, or that nothing is. */
 function outcome(known) {
   const [first, ...rest] = verdict(known);
   if (!first) return h("section", { class: "panel outcome good", "data-kind": "good" }, h("p", { class: "first mark good" }, icon("check"), h("span", {}, calm(known))), !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: known.stats.reason ?? "" })));
-  return h("section", { class: `panel outcome ${first.kind}`, "data-kind": first.kind }, h("p", { class: `first mark ${first.kind}` }, icon("warning"), h("a", { href: first.href }, first.words)),
-    rest.length > 0 && h("ul", { class: "also" }, rest.slice(0, ALSO).map((each) => h("li", { class: `mark ${each.kind}` }, h("a", { href: each.href }, each.words))), rest.length > ALSO && h("li", { class: "soft" }, t("more", { n: rest.length - ALSO }))),
+  return h("section", { class: `panel outcome ${first.kind}`, "data-kind": first.kind }, h("p", { class: `first mark ${first.kind}` }, icon("warning"), problemLine(first)),
+    rest.length > 0 && h("ul", { class: "also" }, rest.slice(0, ALSO).map((each) => h("li", { class: `mark ${each.kind}` }, problemLine(each))), rest.length > ALSO && h("li", { class: "soft" }, t("more", { n: rest.length - ALSO }))),
     !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: known.stats.reason ?? "" })));
 }
 

@@ -1,5 +1,5 @@
 // What is wrong, the worst first, in plain words, each with where to act: the first thing that one sees at an outage. A rule of
-// its own without elements: lists in, [{kind, words, href}] out.
+// its own without elements: lists in, [{kind, words, href, log}] out; `log` leads to the requests that it is said of.
 
 import { expiryKind, moment } from "./cells.js";
 import { flagWords, grpcWords, isFailure, ofService } from "./flags.js";
@@ -37,6 +37,7 @@ function failing({ stats, routes }) {
       kind: part >= SEVERE ? "bad" : "warn", weight: each.failed,
       words: t("verdict.failing", { share: share(each.failed, each.requests), route: each.route, reason: words }),
       href: service && (!flag || ofService(flag)) ? address("sources", { edit: service.replace(/\.[^.]+$/, "") }) : address("routes", { edit: each.route }),
+      log: address("access-log", { route: each.route }),
     };
   });
 }
@@ -47,7 +48,7 @@ function elsewhere({ stats }) {
   if (!minute?.requests) return [];
   // Of those that had a route is told there.
   return most(minute.errors).filter(([flag, count]) => (["NR", "DPE", "DT"].includes(flag) || (flag === "UO" && count > minute.failed)) && count / minute.requests >= (flag === "NR" ? SEVERE : TELL * 10))
-    .map(([flag, count]) => ({ kind: flag === "UO" ? "bad" : "warn", words: t("verdict.refused", { share: share(Math.min(count, minute.requests), minute.requests), reason: flagWords(flag) }), href: flag === "NR" ? address("tester") : address("workers") }));
+    .map(([flag, count]) => ({ kind: flag === "UO" ? "bad" : "warn", words: t("verdict.refused", { share: share(Math.min(count, minute.requests), minute.requests), reason: flagWords(flag) }), href: flag === "NR" ? address("tester") : address("workers"), log: address("access-log", { flag }) }));
 }
 
 function ofWorkers({ workers, stats }) {
