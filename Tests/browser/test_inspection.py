@@ -1,6 +1,9 @@
 """What runs, in the page: a worker's own configuration, the level from which it logs, and the access log as it grows."""
 
+import contextlib
+
 import pytest
+import requests
 
 from browser.conftest import PASSWORD
 from browser.page import PHONE
@@ -128,6 +131,24 @@ def test_filters_of_the_access_log_are_in_the_address(admin, site):
     shown(admin, "GET /plain/2", "GET /plain/1")
     admin.open("#/access-log?flag=NR")
     shown(admin, "GET /nowhere")
+
+
+def test_why_it_is_not_followed_is_told(admin, site, api):
+    admin.expected.add("429")
+    with contextlib.ExitStack() as readers:
+        for _ in range(10):
+            answer = requests.get(f"{api.base}/v1/access-log/events", auth=(api.user, api.password), stream=True, timeout=30)
+            readers.callback(answer.close)
+            assert answer.status_code == 200
+        admin.open("#/access-log").see("10 follow the access log already", "paused")
+    ask(site, "/plain")
+    wait_until(lambda: follows(admin), 20, "a place among those who follow")
+    shown(admin, "GET /plain")
+
+
+def follows(page):
+    page.click("Follow", exact=True)
+    return wait_until(lambda: [each for each in ("follows", "paused") if each in page.text], 10, "an answer") == ["follows"]
 
 
 def test_in_chinese_on_a_phone_in_the_dark(browsers, site):

@@ -1,7 +1,7 @@
 // The access log as it grows (`GET /v1/access-log/events`): one connection while it is followed, none while the tab is hidden, because
 // browsers have few to one host. A connection that is lost begins anew, and is then told the newest lines again.
 
-import { call } from "../api.js";
+import { ApiError, call } from "../api.js";
 
 const AGAIN = 3000;
 const NAMES = ["line", "gap", "warning"];
@@ -11,13 +11,14 @@ const NAMES = ["line", "gap", "warning"];
  * refused(error), after which there is nothing more. The result ends it.
  */
 export function tail(query, on) {
+  const address = `/v1/access-log/events?${query}`;
   let source = null;
   let timer = null;
   let over = false;
 
   function connect() {
     if (over || source || document.hidden) return;
-    source = new EventSource(`/v1/access-log/events?${query}`);
+    source = new EventSource(address);
     source.onopen = () => {
       on.begin();
       on.state("open");
@@ -32,10 +33,13 @@ export function tail(query, on) {
     for (const name of NAMES) source.addEventListener(name, (event) => on[name](JSON.parse(event.data)));
   }
 
-  /** A browser does not tell why: the list, asked for the same, does. */
+  /** A browser does not tell why: the list, asked for the same, says what is wrong with it, the events how many follow already. */
   async function isRefused() {
     try {
       await call("GET", `/v1/access-log?${query}`);
+      const answer = await fetch(address);
+      if (!answer.ok) throw new ApiError(answer.status, await answer.json());
+      await answer.body.cancel();
       return false;
     } catch (error) {
       if (!error.status) return false;
