@@ -50,7 +50,10 @@ let nio: [Target.Dependency] = [
 let nioClient: [Target.Dependency] = [
     .product(name: "NIOHTTP1", package: "swift-nio"),
     .product(name: "NIOWebSocket", package: "swift-nio"),
+    .product(name: "NIOTLS", package: "swift-nio"),
     .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+    .product(name: "NIOHPACK", package: "swift-nio-http2"),
 ]
 
 let package = Package(
@@ -62,6 +65,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.1"),
@@ -86,12 +90,13 @@ let package = Package(
 
         // The control plane.
         module("ConsoleModel"),
+        module("ProtobufMessages", ["ConsoleModel"]),
         module("Persistence", ["ConsoleModel", "Seal", grdb, logging, trees]),
         module(
             "ControlPlane",
             [
-                "Persistence", "ConsoleModel", "ConfigModel", "RouteMatching", "ConfigChannel", "TLSMaterial",
-                "Telemetry", "Seal", "CZlib", logging, yams, trees,
+                "Persistence", "ConsoleModel", "ProtobufMessages", "ConfigModel", "RouteMatching", "ConfigChannel",
+                "TLSMaterial", "Telemetry", "Seal", "CZlib", logging, yams, trees,
             ] + hummingbird + lifecycle + nio + nioClient),
         .executableTarget(
             name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],
@@ -115,13 +120,14 @@ let package = Package(
         tests("RouteMatching", ["ConfigModel"]),
         tests("ConfigChannel", ["ConfigModel", "Seal"]),
         tests("ConsoleModel"),
+        tests("ProtobufMessages", ["ConsoleModel"]),
         tests("Persistence", ["ConsoleModel", "Seal", logging]),
         tests(
             "ControlPlane",
             [
                 "Persistence", "ConsoleModel", "ConfigModel", "ConfigChannel", "Seal", logging,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
-            ] + hummingbird),
+            ] + hummingbird + nio),
         tests(
             "DataPlane",
             ["ConfigModel", "RouteMatching", "ConfigChannel", "Telemetry", "Seal", "CNghttp2", "CCares"]),

@@ -78,7 +78,9 @@ extension JSONValue: Codable {
         if let bool = try? value.decode(Bool.self) {
             self = .bool(bool)
         } else if let integer = try? value.decode(Int64.self) {
-            self = .integer(integer)
+            // No integer is -0.0.
+            let isNegativeZero = integer == 0 && (try? value.decode(Double.self))?.sign == .minus
+            self = isNegativeZero ? .number(-0.0) : .integer(integer)
         } else if let number = try? value.decode(Double.self) {
             self = .number(number)
         } else {

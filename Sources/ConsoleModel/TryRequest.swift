@@ -5,15 +5,15 @@ import Foundation
 extension Console {
     /// What `POST /v1/try` is asked.
     package struct TryRequest: Codable, Hashable, Sendable {
-        /// `http` or `websocket`.
+        /// `http`, `websocket` or `grpc`.
         @JSONField package var kind = ""
         /// `http` or `https`.
         @JSONField package var listener = ""
         /// As in `Host`; its name is that of the TLS handshake.
         @JSONField package var authority = ""
-        /// With a query where there is one; `/` when it is left out.
+        /// With a query where there is one; `/` when it is left out. Of gRPC the method, or nothing: which services there are.
         @JSONField package var path: String? = nil
-        /// GET when it is left out.
+        /// GET when it is left out; of gRPC always POST.
         @JSONField package var method: String? = nil
         @JSONField package var headers: [String: String]? = nil
         @JSONField package var body: String? = nil
@@ -21,6 +21,15 @@ extension Console {
         package init() {}
 
         package var isWebSocket: Bool { kind == "websocket" }
+        package var isGRPC: Bool { kind == "grpc" }
+
+        /// The full name of the service and the name of the method in a path of gRPC; `nil`: it is no such path.
+        package var grpcMethod: (service: String, method: String)? {
+            let parts = (path ?? "").split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 3, parts[0].isEmpty, !parts[1].isEmpty, !parts[2].isEmpty, !parts[2].contains("?")
+            else { return nil }
+            return (String(parts[1]), String(parts[2]))
+        }
 
         /// Fields that say how the request travels: they follow from the rest, and a second opinion would confuse the answer.
         private static let own: Set<String> = [
@@ -28,10 +37,13 @@ extension Console {
             "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-version", "te", "trailer",
             "transfer-encoding", "upgrade",
         ]
+        private static let ownOfGRPC: Set<String> = ["content-type", "grpc-accept-encoding", "grpc-encoding"]
 
         package func check() -> Findings {
             var findings = Findings()
-            if !["http", "websocket"].contains(kind) { findings.refuse("kind", "Must be http or websocket.") }
+            if !["http", "websocket", "grpc"].contains(kind) {
+                findings.refuse("kind", "Must be http, websocket or grpc.")
+            }
             if !["http", "https"].contains(listener) { findings.refuse("listener", "Must be http or https.") }
             if let problem = Self.problem(withAuthority: authority) { findings.refuse("authority", problem) }
             let path = path ?? "/"
@@ -48,7 +60,7 @@ extension Console {
             for (name, value) in headers {
                 if !Syntax.isToken(name) {
                     findings.refuse("headers[\(name)]", "Is not the name of a header.")
-                } else if Self.own.contains(name.lowercased()) {
+                } else if Self.own.contains(name.lowercased()) || isGRPC && Self.ownOfGRPC.contains(name.lowercased()) {
                     findings.refuse("headers[\(name)]", "Follows from the other fields and cannot be set.")
                 } else if let problem = Syntax.problem(withValue: value) {
                     findings.refuse("headers[\(name)]", problem)
@@ -57,6 +69,14 @@ extension Console {
             if isWebSocket {
                 if let method, method != "GET" { findings.refuse("method", "A WebSocket begins with GET.") }
                 if let body, !body.isEmpty { findings.refuse("body", "A WebSocket's handshake has none.") }
+            }
+            if isGRPC {
+                if self.path != nil, grpcMethod == nil {
+                    findings.refuse(
+                        "path", "Must be /package.Service/Method. Leave it out to see which services there are.")
+                }
+                if let method, method != "POST" { findings.refuse("method", "A gRPC call is a POST.") }
+                if let body, !body.isEmpty { findings.refuse("body", "Messages are sent once the call has begun.") }
             }
             return findings
         }
@@ -82,10 +102,14 @@ extension Console {
         }
     }
 
-    /// What goes to the other side of a WebSocket: one of the three.
+    /// What goes to the other side of a WebSocket or a gRPC call.
     package struct TryMessage: Codable, Hashable, Sendable {
+        /// Of a WebSocket.
         @JSONField package var text: String? = nil
+        /// Of a gRPC call: a message as the JSON mapping of protocol buffers has it.
+        @JSONField package var json: JSONValue? = nil
         @JSONField package var base64: String? = nil
+        /// Closes the WebSocket; of a gRPC call: no more messages follow this one, or those before.
         @JSONField package var end: Bool? = nil
         /// Of the close frame; 1000 when it is left out.
         @JSONField package var code: Int? = nil
@@ -93,13 +117,28 @@ extension Console {
 
         package init() {}
 
-        package func check() -> Findings {
+        package func check(of request: TryRequest) -> Findings {
             var findings = Findings()
+            if let base64, Data(base64Encoded: base64) == nil { findings.refuse("base64", "Is not base64.") }
+            if request.isGRPC { checkCall(&findings) } else { checkWebSocket(&findings) }
+            return findings
+        }
+
+        private func checkCall(_ findings: inout Findings) {
+            if text != nil { findings.refuse("text", "A gRPC call takes json or base64.") }
+            let hasMessage = json != nil || base64 != nil
+            if json != nil && base64 != nil || !hasMessage && text == nil && end != true {
+                findings.refuse("json", "Either json or base64 must be given, or end: true, alone or with one of them.")
+            }
+            if code != nil || reason != nil { findings.refuse("code", "A code and a reason are a WebSocket's.") }
+        }
+
+        private func checkWebSocket(_ findings: inout Findings) {
             let isEnd = end ?? false
+            if json != nil { findings.refuse("json", "Is for a gRPC call.") }
             if [text != nil, base64 != nil, isEnd].count(where: { $0 }) != 1 {
                 findings.refuse("text", "Exactly one of text, base64 and end must be given.")
             }
-            if let base64, Data(base64Encoded: base64) == nil { findings.refuse("base64", "Is not base64.") }
             if !isEnd, code != nil || reason != nil { findings.refuse("end", "A code or reason goes with end: true.") }
             if let code,
                 !(code == 1000 || (1001...1003).contains(code) || (1007...1014).contains(code)
@@ -108,7 +147,6 @@ extension Console {
                 findings.refuse("code", "Must be 1000 to 1003, 1007 to 1014 or 3000 to 4999.")
             }
             if let reason, reason.utf8.count > 123 { findings.refuse("reason", "Must have at most 123 bytes.") }
-            return findings
         }
     }
 }

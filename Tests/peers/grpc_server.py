@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A gRPC server from grpcio: helloworld.Greeter with reflection (v1alpha, as grpcio-reflection has it), and, when asked, Kinds.
+"""A gRPC server from grpcio: helloworld.Greeter with reflection (v1alpha, as grpcio-reflection has it), and, when asked, Kinds and Shapes.
 
-usage: grpc_server.py PORT [--kinds] [--name NAME]     prints "listening PORT" when it does; PORT 0 chooses one
+usage: grpc_server.py PORT [--kinds] [--shapes] [--name NAME]     prints "listening PORT" when it does; PORT 0 chooses one
 """
 
 import argparse
@@ -14,11 +14,11 @@ import sys
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_status import rpc_status
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from peers import protos  # noqa: E402
+from peers import protos, shapes  # noqa: E402
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
@@ -139,8 +139,19 @@ def handlers(service, kinds):
     }
 
 
+def reflection_handler(version, names):
+    """The versions have the same messages: v1 is v1alpha under another name."""
+    asked, told = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
+    servicer = reflection.aio.ReflectionServicer(names)
+    return grpc.method_handlers_generic_handler(
+        f"grpc.reflection.{version}.ServerReflection",
+        handlers(servicer, {"ServerReflectionInfo": ("ss", asked, told)}),
+    )
+
+
 async def serve(options):
-    server = grpc.aio.server(options=UNLIMITED)
+    compression = grpc.Compression.Gzip if options.gzip else None
+    server = grpc.aio.server(options=UNLIMITED, compression=compression)
     server.add_generic_rpc_handlers(
         [
             grpc.method_handlers_generic_handler(
@@ -168,7 +179,19 @@ async def serve(options):
                 )
             ]
         )
-    reflection.enable_server_reflection(("helloworld.Greeter", reflection.SERVICE_NAME), server)
+    names = ["helloworld.Greeter", reflection.SERVICE_NAME]
+    if options.kinds:
+        names += ["causeway.test.Kinds"]
+    if options.shapes:
+        names += ["causeway.shapes.Shapes"]
+        server.add_generic_rpc_handlers(
+            [
+                grpc.method_handlers_generic_handler(
+                    "causeway.shapes.Shapes", handlers(shapes.ShapesService(), shapes.METHODS)
+                )
+            ]
+        )
+    server.add_generic_rpc_handlers([reflection_handler(each, names) for each in options.reflection.split()])
     address = f"127.0.0.1:{options.port}"
     if options.certificate:
         files = [pathlib.Path(each).read_bytes() for each in (options.key, options.certificate)]
@@ -190,6 +213,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("--kinds", action="store_true")
+    parser.add_argument("--shapes", action="store_true")
+    parser.add_argument("--reflection", default="v1alpha", help="versions, with blanks between")
+    parser.add_argument("--gzip", action="store_true", help="compress what is sent")
     parser.add_argument("--name", default="b1")
     parser.add_argument("--certificate", help="PEM file; with --key: TLS")
     parser.add_argument("--key")

@@ -98,9 +98,9 @@ private final class BodyCollector: ResponseBodyWriter {
 }
 
 /// RFC 1952, by zlib.
-enum Gzip {
+package enum Gzip {
     /// `nil`: zlib had no memory.
-    static func compress(_ bytes: [UInt8]) -> [UInt8]? {
+    package static func compress(_ bytes: [UInt8]) -> [UInt8]? {
         var stream = z_stream()
         // 16 more than the window's bits: with a gzip header.
         guard
@@ -123,5 +123,33 @@ enum Gzip {
             }
         }
         return isWhole ? compressed : nil
+    }
+
+    /// `nil`: it is not gzip, is cut off, or has more than `most` bytes.
+    package static func decompress(_ bytes: [UInt8], most: Int) -> [UInt8]? {
+        var stream = z_stream()
+        guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            return nil
+        }
+        defer { inflateEnd(&stream) }
+        var bytes = bytes
+        var made: [UInt8] = []
+        let isWhole = bytes.withUnsafeMutableBufferPointer { input in
+            stream.next_in = input.baseAddress
+            stream.avail_in = UInt32(input.count)
+            while made.count <= most {
+                var result = Z_OK
+                made += [UInt8](unsafeUninitializedCapacity: 64 << 10) { output, count in
+                    stream.next_out = output.baseAddress
+                    stream.avail_out = UInt32(output.count)
+                    result = inflate(&stream, Z_NO_FLUSH)
+                    count = output.count - Int(stream.avail_out)
+                }
+                if result == Z_STREAM_END { return true }
+                if result != Z_OK { return false }
+            }
+            return false
+        }
+        return isWhole && made.count <= most ? made : nil
     }
 }

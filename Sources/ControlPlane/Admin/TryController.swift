@@ -74,7 +74,7 @@ struct TryController: Sendable {
         let found = try tryOuts.find(try context.name("id"), for: try context.signedIn())
         // Base64 of what may be sent, and the names around it.
         let (message, _) = try await request.model(Console.TryMessage.self, limit: tryOuts.limits.bytes * 4 / 3 + 1_024)
-        try message.check().throwIfRefused()
+        try message.check(of: found.request).throwIfRefused()
         try await found.send(message)
         return Response(status: .noContent)
     }

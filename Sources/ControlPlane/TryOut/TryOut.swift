@@ -5,11 +5,12 @@ import ConsoleModel
 import Foundation
 import HTTPTypes
 import NIOCore
+import NIOHPACK
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
 import NIOWebSocket
 import Persistence
+import ProtobufMessages
 import Synchronization
 
 /// A request under way through the gateway, for somebody who looks on.
@@ -25,6 +26,10 @@ final class TryOut: Sendable {
         weak var queue: EventQueue?
         var channel: (any Channel)?
         var timer: Scheduled<Void>?
+        /// Of gRPC, what does it all, and closes what it opened.
+        var task: Task<Void, Never>?
+        var call: Call?
+        var isHalfClosed = false
         var bytes = 0
         var isOver = false
     }
@@ -32,9 +37,10 @@ final class TryOut: Sendable {
     let id: String
     let owner: Int64
     let request: Console.TryRequest
-    private let limits: TryOuts.Limits
+    let limits: TryOuts.Limits
     private let state: Mutex<State>
-    private let websocket: EventLoopPromise<any Channel>
+    /// Once messages can be sent.
+    let opened: EventLoopPromise<any Channel>
 
     init(
         id: String, owner: Int64, request: Console.TryRequest, limits: TryOuts.Limits,
@@ -46,7 +52,7 @@ final class TryOut: Sendable {
         self.limits = limits
         let queue = EventQueue(mostEvents: Self.mostEvents, mostBytes: Self.mostEventBytes, leave: leave)
         let loop = MultiThreadedEventLoopGroup.singleton.any()
-        websocket = loop.makePromise(of: (any Channel).self)
+        opened = loop.makePromise(of: (any Channel).self)
         state = Mutex(State(unread: queue, queue: queue, bytes: request.body?.utf8.count ?? 0))
         let timer = loop.scheduleTask(in: TimeAmount(limits.lifetime)) { [weak self, limits] in
             self?.fail("It was open for \(limits.lifetime.components.seconds) s, the most that there is.")
@@ -74,6 +80,9 @@ final class TryOut: Sendable {
     private struct Opened: Encodable {
         var address: String
         var tls: Bool
+        /// Of a gRPC call: the version of the reflection that told of its types, or why there are none.
+        var reflection: String?
+        var reason: String?
     }
 
     private struct Field: Encodable {
@@ -89,6 +98,7 @@ final class TryOut: Sendable {
     private struct Message: Encodable {
         var direction: String
         var text: String?
+        var json: JSONValue?
         var base64: String?
         var time: String
     }
@@ -102,20 +112,21 @@ final class TryOut: Sendable {
         var reason: String
     }
 
-    private func tell(_ name: String, _ value: some Encodable) {
+    func tell(_ name: String, _ value: some Encodable) {
         guard let event = try? ServerSentEvent(name, value) else { return }
         state.withLock { $0.isOver ? nil : $0.queue }?.send(event)
     }
 
     /// The listener took the connection.
-    func tellOpened(_ channel: any Channel) {
+    func tellOpened(_ channel: any Channel, reflection: String? = nil, reason: String? = nil) {
         tell(
             "open",
             Opened(
-                address: channel.remoteAddress.map(Self.text) ?? request.listener, tls: request.listener == "https"))
+                address: channel.remoteAddress.map(Self.text) ?? request.listener, tls: request.listener == "https",
+                reflection: reflection, reason: reason))
     }
 
-    private static func text(_ address: SocketAddress) -> String {
+    static func text(_ address: SocketAddress) -> String {
         let host = address.ipAddress ?? ""
         return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
     }
@@ -128,19 +139,35 @@ final class TryOut: Sendable {
         tell("trailers", Head(headers: fields(trailers)))
     }
 
+    func tell(head: HPACKHeaders) {
+        tell("headers", Head(status: head.first(name: ":status").flatMap { Int($0) }, headers: fields(head)))
+    }
+
+    func tell(trailers: HPACKHeaders) {
+        tell("trailers", Head(headers: fields(trailers)))
+    }
+
     private func fields(_ headers: HTTPHeaders) -> [Field] {
         headers.map { Field(name: $0.name, value: $0.value) }
+    }
+
+    private func fields(_ headers: HPACKHeaders) -> [Field] {
+        headers.filter { !$0.name.hasPrefix(":") }.map { Field(name: $0.name, value: $0.value) }
+    }
+
+    /// `false`: that is more than may be relayed.
+    private func charge(_ bytes: Int) -> Bool {
+        state.withLock { state in
+            guard state.bytes + bytes <= limits.bytes else { return false }
+            state.bytes += bytes
+            return true
+        }
     }
 
     /// Text where it is meant as such or may be, and is UTF-8. `false`: that is more than may be relayed.
     @discardableResult
     func tell(_ payload: ByteBuffer, isText: Bool = true, direction: String = "in") -> Bool {
-        let fits = state.withLock { state in
-            guard state.bytes + payload.readableBytes <= limits.bytes else { return false }
-            state.bytes += payload.readableBytes
-            return true
-        }
-        guard fits else { return false }
+        guard charge(payload.readableBytes) else { return false }
         let text = isText ? String(validating: payload.readableBytesView, as: UTF8.self) : nil
         let base64 = text == nil ? Data(payload.readableBytesView).base64EncodedString() : nil
         tell(
@@ -148,6 +175,40 @@ final class TryOut: Sendable {
             Message(
                 direction: direction, text: text, base64: base64, time: Timestamp.text(WallClock.milliseconds())))
         return true
+    }
+
+    /// A message of that type, as JSON where its type is known and it is of it. `false`: that is more than may be relayed.
+    func tell(_ message: [UInt8], of type: String?, _ types: MessageTypes, direction: String) -> Bool {
+        // Empty ones count too.
+        guard charge(GRPCMessages.prefix + message.count) else { return false }
+        let json = type.flatMap {
+            try? MessageReader.json(of: $0, in: message, by: types, most: Self.mostEventBytes / 2)
+        }
+        let base64 = json == nil ? Data(message).base64EncodedString() : nil
+        tell(
+            "message",
+            Message(
+                direction: direction, json: json, base64: base64, time: Timestamp.text(WallClock.milliseconds())))
+        return true
+    }
+
+    // MARK: gRPC
+
+    /// The call has begun: messages can be sent.
+    func begin(_ call: Call) {
+        state.withLock { $0.call = call }
+        opened.succeed(call.stream)
+    }
+
+    var currentCall: Call? { state.withLock { $0.isOver ? nil : $0.call } }
+
+    /// Takes one message more, or the end.
+    func mayStillSend(isLast: Bool) -> Bool {
+        state.withLock { state in
+            if state.isHalfClosed { return false }
+            state.isHalfClosed = isLast
+            return true
+        }
     }
 
     // MARK: The end
@@ -160,7 +221,7 @@ final class TryOut: Sendable {
         let channel = state.withLock { $0.isOver ? nil : $0.channel }
         if let channel, request.isWebSocket {
             let frame = WebSocketFrame(closing: 1001, "")
-            websocket.futureResult.whenSuccess { _ in channel.writeAndFlush(frame, promise: nil) }
+            opened.futureResult.whenSuccess { _ in channel.writeAndFlush(frame, promise: nil) }
         }
         close(reason)
     }
@@ -171,33 +232,40 @@ final class TryOut: Sendable {
 
     private func finish(_ name: String, _ value: some Encodable) {
         let event = try? ServerSentEvent(name, value)
-        let (queue, channel) = state.withLock { state -> (EventQueue?, (any Channel)?) in
-            guard !state.isOver else { return (nil, nil) }
+        let (queue, channel, task) = state.withLock { state -> (EventQueue?, (any Channel)?, Task<Void, Never>?) in
+            guard !state.isOver else { return (nil, nil, nil) }
             state.isOver = true
-            return (state.queue, state.channel)
+            return (state.queue, state.channel, state.task)
         }
         if let event { queue?.send(event) }
         queue?.end()
+        // Resets the stream, if it is still open, and closes the connection.
+        task?.cancel()
         // After what was written before.
         channel?.eventLoop.execute { channel?.close(promise: nil) }
-        websocket.fail(ChannelError.alreadyClosed)
+        opened.fail(ChannelError.alreadyClosed)
     }
 
     deinit {
         state.withLock { $0.timer?.cancel() }
-        websocket.fail(ChannelError.alreadyClosed)
+        opened.fail(ChannelError.alreadyClosed)
     }
 
     // MARK: Sending
 
+    var isOverProblem: Problem { Problem(.conflict, .inUse, "The try-out \(id) is over. Begin another one.") }
+
     /// Sends once the WebSocket is open. What is sent is told, before what it brings about.
     func send(_ message: Console.TryMessage) async throws {
+        if request.isGRPC, request.path != nil { return try await sendToCall(message) }
         guard request.isWebSocket else {
-            throw Problem(.conflict, .inUse, "An HTTP request is tried with the body that it began with.")
+            throw Problem(
+                .conflict, .inUse,
+                request.isGRPC
+                    ? "The services are asked for, which takes no messages. A call begins with a path."
+                    : "An HTTP request is tried with the body that it began with.")
         }
-        guard let channel = try? await websocket.futureResult.get(), !isOver else {
-            throw Problem(.conflict, .inUse, "The try-out \(id) is over. Begin another one.")
-        }
+        guard let channel = try? await opened.futureResult.get(), !isOver else { throw isOverProblem }
         if message.end == true {
             try? await channel.writeAndFlush(WebSocketFrame(closing: message.code ?? 1000, message.reason ?? ""))
             return
@@ -215,128 +283,19 @@ final class TryOut: Sendable {
     // MARK: The connection
 
     func connect(to address: SocketAddress) {
-        let isSecure = request.listener == "https"
-        let head = requestHead()
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let upgraded = loop.makePromise(of: Void.self)
-        ClientBootstrap(group: loop)
-            .connectTimeout(.seconds(5))
-            .channelInitializer { [self] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try take(channel)
-                    let pipeline = channel.pipeline.syncOperations
-                    if isSecure { try pipeline.addHandler(try tlsHandler()) }
-                    if request.isWebSocket {
-                        try upgrade(pipeline, head).cascade(to: upgraded)
-                    } else {
-                        try pipeline.addHTTPClientHandlers()
-                        try pipeline.addHandler(
-                            HTTPTryHandler(self, request: head, body: request.body.map { ByteBuffer(string: $0) }))
-                    }
-                }
-            }
-            .connect(to: address)
-            .whenComplete { [self] connected in
-                // An upgrade without a connection fails as well, before or after, and says less.
-                switch connected {
-                case .failure(let error):
-                    fail("Nothing accepts connections at \(Self.text(address)). Does the worker run?")
-                    upgraded.fail(error)
-                case .success where request.isWebSocket:
-                    upgraded.futureResult.whenFailure { [self] error in fail(Self.words(error, isSecure: isSecure)) }
-                case .success:
-                    upgraded.succeed()
-                }
-            }
+        guard request.isGRPC else { return connectHTTP(to: address) }
+        let task = Task { await runCall(to: address) }
+        let isOver = state.withLock { state in
+            state.task = task
+            return state.isOver
+        }
+        if isOver { task.cancel() }
     }
 
-    private func take(_ channel: any Channel) throws {
+    func take(_ channel: any Channel) throws {
         try state.withLock { state in
             if state.isOver { throw ChannelError.alreadyClosed }
             state.channel = channel
         }
-    }
-
-    private func requestHead() -> HTTPRequestHead {
-        var headers = HTTPHeaders()
-        headers.add(name: "host", value: request.authority)
-        for (name, value) in (request.headers ?? [:]).sorted(by: { $0.key < $1.key }) {
-            headers.add(name: name, value: value)
-        }
-        if !request.isWebSocket {
-            headers.add(name: "connection", value: "close")
-            if let body = request.body { headers.add(name: "content-length", value: String(body.utf8.count)) }
-        }
-        return HTTPRequestHead(
-            version: .http1_1, method: HTTPMethod(rawValue: request.method ?? "GET"), uri: request.path ?? "/",
-            headers: headers)
-    }
-
-    /// The certificate is not checked, which is right here and nowhere else: the address is a loopback address of a listener
-    /// that we published ourselves, so whom we speak to is known, and a try-out has to work with certificates that are
-    /// self-signed, expired or of another name. What is sent never leaves the machine on this connection.
-    private func tlsHandler() throws -> NIOSSLClientHandler {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.certificateVerification = .none
-        configuration.applicationProtocols = ["http/1.1"]
-        let context = try NIOSSLContext(configuration: configuration)
-        let host = request.host
-        let isAddress = Syntax.isIPv4(host) || Syntax.isIPv6(host)
-        return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
-    }
-
-    private func upgrade(
-        _ pipeline: ChannelPipeline.SynchronousOperations, _ head: HTTPRequestHead
-    ) throws -> EventLoopFuture<Void> {
-        let upgrader = NIOTypedWebSocketClientUpgrader<Void>(
-            maxFrameSize: limits.bytes, enableAutomaticErrorHandling: false
-        ) { [self] channel, head in
-            channel.eventLoop.makeCompletedFuture {
-                tellOpened(channel)
-                tell(head)
-                let pipeline = channel.pipeline.syncOperations
-                try pipeline.addHandler(
-                    NIOWebSocketFrameAggregator(
-                        minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 4_096,
-                        maxAccumulatedFrameSize: limits.bytes))
-                try pipeline.addHandler(WebSocketTryHandler(self))
-                websocket.succeed(channel)
-            }
-        }
-        var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
-            upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration(
-                upgradeRequestHead: head, upgraders: [upgrader]
-            ) { [self] channel in
-                // Refused: an answer like any other.
-                channel.eventLoop.makeCompletedFuture {
-                    tellOpened(channel)
-                    try channel.pipeline.syncOperations.addHandler(HTTPTryHandler(self))
-                }
-            })
-        // A back end may speak right behind its 101.
-        configuration.leftOverBytesStrategy = .forwardBytes
-        return try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
-    }
-
-    static func words(_ error: any Error, isSecure: Bool) -> String {
-        switch error {
-        case is NIOSSLError, is BoringSSLError:
-            "TLS failed: is there a domain of that name with a certificate? (\(error))"
-        case is HTTPParserError: "The answer is not HTTP/1.1. (\(error))"
-        default:
-            isSecure
-                ? "The connection ended without an answer: is there a domain of that name with a certificate? (\(error))"
-                : "The connection ended without an answer. (\(error))"
-        }
-    }
-}
-
-extension WebSocketFrame {
-    /// A client's close frame.
-    init(closing code: Int, _ reason: String) {
-        var data = ByteBuffer()
-        data.write(webSocketErrorCode: WebSocketErrorCode(codeNumber: code))
-        data.writeString(reason)
-        self.init(fin: true, opcode: .connectionClose, maskKey: .random(), data: data)
     }
 }
