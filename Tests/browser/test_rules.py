@@ -172,3 +172,70 @@ def test_bytes_as_people_write_them(rules, form, text, base64):
     assert rules("parts/binary.js", "toBase64", form, text) == base64
     if base64 is not None:
         assert rules("parts/binary.js", "toBase64", form, rules("parts/binary.js", "shownAs", form, base64)) == base64
+
+
+def test_a_message_begins_with_every_field(rules):
+    schema = {
+        "$ref": "#/$defs/Ask",
+        "$defs": {
+            "Ask": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string"},
+                    "count": {"type": "integer"},
+                    "big": {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"},
+                    "kind": {"$ref": "#/$defs/Kind"},
+                    "many": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
+                    "one": {"type": "boolean", "x-oneof": "either"},
+                    "other": {"$ref": "#/$defs/Node", "x-oneof": "either"},
+                    "at": {"type": "string", "format": "date-time"},
+                    "long": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$"},
+                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "any": {"type": "object", "properties": {"@type": {"type": "string"}}, "required": ["@type"]},
+                    "value": {"description": "Any value."},
+                    "lost": {"$ref": "#/$defs/Nobody"},
+                },
+            },
+            "Kind": {"type": "string", "enum": ["UNKNOWN", "OTHER"]},
+            "Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}},
+        },
+    }
+    assert rules("parts/template.js", "template", schema) == {
+        "name": "",
+        "count": 0,
+        "big": "0",
+        "kind": "UNKNOWN",
+        # A message inside itself is left out.
+        "many": [{"next": {}}],
+        "one": False,
+        "at": "1970-01-01T00:00:00Z",
+        "long": "0s",
+        "labels": {},
+        "any": None,
+        "value": None,
+        "lost": None,
+    }
+
+
+def wide(depth):
+    """Ten to the power of `depth` fields."""
+    inner = wide(depth - 1) if depth else {"type": "string"}
+    return {"type": "object", "properties": {f"f{each}": inner for each in range(10)}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}},
+        {},
+        {"type": "object", "properties": {"one": None, "two": {"$ref": 5}}},
+        {"$ref": "#/$defs/A", "$defs": {"A": {"type": "array", "items": {"type": "array", "items": {"$ref": "#/$defs/A"}}}}},
+        {"$ref": "#/$defs/constructor", "$defs": {}},
+        {"$ref": "#/$defs/__proto__", "$defs": {}},
+        {"type": "object", "properties": {"__proto__": {"type": "string"}}},
+        wide(3),
+    ],
+)
+def test_a_hostile_schema_ends(rules, schema):
+    made = rules("parts/template.js", "template", schema)
+    assert len(str(made)) < 10_000

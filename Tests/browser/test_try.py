@@ -20,7 +20,10 @@ HTML = "<img/src=x/onerror=document.title='pwned'><b>"
 def site(empty, api, authority):
     empty.api = api
     site = Site(empty, authority)
-    with EchoServer() as echo, RunningPeer("ws_echo.py") as chat:
+    with EchoServer() as echo, RunningPeer("ws_echo.py") as chat, RunningPeer("grpc_server.py", "--kinds") as grpc:
+        # Reflection, too, goes through the gateway.
+        for service in ("grpc.reflection.v1alpha.ServerReflection", "causeway.test.Kinds", "helloworld.Greeter"):
+            site.calls = site.serve(grpc.port, protocol="GRPC", path=f"/{service}")
         site.plain = site.serve(echo.port, path="/plain", methods=["POST"])
         site.serve(chat.port)
         yield site
@@ -38,12 +41,8 @@ def connect(page, site, path="/chat"):
 
 
 def test_a_request_from_a_route(admin, site, empty):
-    grpc = site.serve(9, path="/grpc", protocol="GRPC")
-    admin.open("#/routes").see(site.plain["name"], grpc["name"])
-    words = "Try it: a request through the gateway"
-    # A gRPC call is not typed.
-    assert not admin.all(f"[aria-label='{words} {grpc['name']}']")
-    admin.click(f"{words} {site.plain['name']}", exact=True).wait_address(f"authority={site.host}")
+    admin.open("#/routes").see(site.plain["name"])
+    admin.click(f"Try it: a request through the gateway {site.plain['name']}", exact=True).wait_address(f"authority={site.host}")
     assert admin.value("listener") == "https" and admin.value("path") == "/plain" and admin.value("method") == "POST"
     admin.fill("path", "/plain?id=1").fill("headers", "x-user: alice\nx-html: " + HTML).fill("body", HTML)
     admin.click("Send the request", exact=True).see("Status 200", "The answer is complete.", "x-backend: b1")
@@ -159,3 +158,61 @@ def test_who_may_only_look_is_not_offered_it(browsers, site, empty):
     page = browsers()
     page.open("#/routes").login("vera", viewer["password"]).see(site.plain["name"])
     assert "Try it" not in page.text and not page.all("[aria-label^='Try it']")
+
+
+def test_a_call_from_a_route(admin, site):
+    admin.open("#/routes").see(site.calls["name"])
+    admin.click(f"Try it: a call through the gateway {site.calls['name']}", exact=True).wait_address(f"authority={site.host}")
+    admin.click("Call", exact=True)
+    assert admin.error("path") == "Is required."
+    admin.click("Load services", exact=True).see("services")
+    # Those of gRPC's own come last.
+    assert admin.value("service") == "causeway.test.Kinds"
+    admin.fill("service", "helloworld.Greeter").see("helloworld.HelloRequest", "SayHello · unary")
+    assert json.loads(admin.value("message")) == {"name": ""}
+    admin.fill("message", json.dumps({"name": HTML})).click("Call", exact=True).see("OK (0)")
+    answer = {"message": f"Hello, {HTML}!"}
+    wait_until(lambda: [json.loads(each) for each in said(admin, "received")] == [answer], 10, "the answer, as text")
+    assert not admin.all(".talk img, .talk b") and admin.script("return document.title") != "pwned"
+    assert admin.axe() == []
+    # Somebody else who is sent the address calls the same method, loaded or not.
+    admin.reload()
+    admin.see("Load services").fill("message", '{"name": "again"}')
+    assert admin.value("path") == "/helloworld.Greeter/SayHello"
+    admin.click("Call", exact=True).see("Hello, again!", "OK (0)")
+    # A method that is not told of is called by its path; of another host nothing is known.
+    admin.click("Load services", exact=True).see("Load again")
+    admin.script("location.hash = location.hash.replace('Greeter', 'Other')")
+    wait_until(lambda: admin.value("path") == "/helloworld.Other/SayHello", 10, "the path of the address")
+    assert admin.value("service") == ""
+    admin.fill("authority", "other.test").see("Load services")
+
+
+def test_what_is_wrong_with_a_call_is_told_where_it_is(admin, site):
+    admin.expected |= {"400", "409"}
+    admin.open(f"#/try?kind=grpc&authority={site.host}&path=/causeway.test.Kinds/Unary").see("Load services")
+    admin.fill("message", "{no json").click("Call", exact=True)
+    assert "Is no JSON" in admin.error("message")
+    admin.fill("message", '{"nobody": 1}').click("Call", exact=True)
+    assert "nobody" in admin.error("message")
+    admin.fill("message", json.dumps({"failCode": 5, "failMessage": HTML})).click("Call", exact=True)
+    admin.see("NOT_FOUND (5)", HTML, "TESTED")
+    assert not admin.all(".talk img, .talk b") and admin.script("return document.title") != "pwned"
+    admin.fill("path", "/nobody.Knows/This").click("Call", exact=True).see("UNIMPLEMENTED (12)")
+    # What no schema is needed for.
+    admin.fill("path", "/helloworld.Greeter/SayHello").fill("as", "hex").fill("message", "0a 03 62 6f 62").click("Call", exact=True)
+    admin.see("OK (0)")
+    wait_until(lambda: any("bob" in each for each in said(admin, "received")), 10, "the answer by its type")
+
+
+def test_a_stream_in_both_directions_is_shown_as_it_runs(admin, site):
+    admin.open(f"#/try?kind=grpc&authority={site.host}&path=/causeway.test.Kinds/Bidi").click("Load services").see("Bidi · both stream")
+    admin.click("Call", exact=True).see("Half-close")
+    for count in (1, 2):
+        admin.press(Keys.CONTROL, Keys.ENTER, Keys.NULL)
+        wait_until(lambda: len(said(admin, "received")) == count, 10, f"answer {count} while the call is open")
+    assert admin.axe() == []
+    admin.click("Half-close", exact=True).see("OK (0)").gone("Half-close")
+    admin.click("Call", exact=True).see("Half-close").click("End it now", exact=True).gone("Half-close")
+    admin.fill("path", "/causeway.test.Kinds/ServerStream").fill("message", '{"count": 3}').click("Call", exact=True).see("OK (0)")
+    wait_until(lambda: len(said(admin, "received")) == 3, 10, "three answers")

@@ -22,6 +22,8 @@ function protocolOf(row) {
   return row.protocol ?? row.customConfigs?.["nginx.ingress.kubernetes.io/backend-protocol"] ?? row.customConfigs?.["higress.io/backend-protocol"] ?? null;
 }
 
+const isGRPC = (row) => (protocolOf(row) ?? "").toUpperCase().startsWith("GRPC");
+
 /** What a route does beyond passing on, in single words. */
 function features(row) {
   return [
@@ -42,19 +44,17 @@ function testAddress(row, domains) {
   const host = row.domains?.[0] ?? "localhost";
   const secure = domains.some((each) => each.name === host && (each.enableHttps ?? "off") !== "off");
   const path = row.path?.matchType === "REGULAR" ? "/" : row.path?.matchValue ?? "/";
-  const grpc = (protocolOf(row) ?? "").toUpperCase().startsWith("GRPC");
+  const grpc = isGRPC(row);
   return { url: `${secure ? "https" : "http"}://${host.replace("*", "any")}${path}`, method: row.methods?.[0] ?? (grpc ? "POST" : "GET"), headers: grpc ? "content-type: application/grpc" : null };
 }
 
-/** A request through the gateway that this route would take. */
+/** A request or call through the gateway that this route would take. */
 function tryAddress(row, domains) {
   const { url, method } = testAddress(row, domains);
   const [, listener, authority, path] = /^(\w+):\/\/([^/]*)(.*)$/.exec(url);
+  if (isGRPC(row)) return { kind: "grpc", listener, authority, path: row.path?.matchType === "EQUAL" ? path : null };
   return { kind: "http", listener, authority, path, method };
 }
-
-/** A gRPC call needs more than a request that is typed. */
-const canBeTried = (row) => !(protocolOf(row) ?? "").toUpperCase().startsWith("GRPC");
 
 export default () => {
   let domains = [];
@@ -65,7 +65,7 @@ export default () => {
       ({ domains } = found);
       return found;
     },
-    tools: (row) => [canBeTried(row) && tool("try", t("route.try"), () => go("try", tryAddress(row, domains)), { of: row.name }), tool("tester", t("route.test"), () => go("tester", testAddress(row, domains)), { of: row.name })],
+    tools: (row) => [tool("try", t(isGRPC(row) ? "route.try.grpc" : "route.try"), () => go("try", tryAddress(row, domains)), { of: row.name }), tool("tester", t("route.test"), () => go("tester", testAddress(row, domains)), { of: row.name })],
     blank: (params, { domains, services }) => ({
       name: "", domains: params.get("domain") ? [params.get("domain")] : domains.length === 1 ? [domains[0].name] : [], path: { matchType: "PRE", matchValue: "/", caseSensitive: null }, methods: [], headers: [], urlParams: [],
       services: [{ name: params.get("service") ?? (services.length === 1 ? services[0].name : ""), weight: 100 }], protocol: params.get("protocol") ?? null,

@@ -1,25 +1,14 @@
 // What is sent over a WebSocket that is open: text, bytes, and the close frame.
 
 import { h } from "../dom.js";
-import { toBase64 } from "../parts/binary.js";
-import { areaField, numberField, section, selectField, textField } from "../parts/fields.js";
-import { form, Wrong } from "../parts/form.js";
+import { areaField, numberField, section, textField } from "../parts/fields.js";
+import { form } from "../parts/form.js";
 import { t } from "../parts/i18n.js";
+import { asField, messageOf } from "../parts/written.js";
 
-const FORMS = ["text", "base64", "hex"];
-
-/** The message as the API takes it. */
-function messageOf(draft) {
-  const [as, text] = [draft.get("as"), draft.get("message") ?? ""];
-  if (as === "text") return { text };
-  const base64 = toBase64(as, text);
-  if (base64 === null) throw new Wrong(["message", t(`try.as.${as}.wrong`)]);
-  return { base64 };
-}
-
-/** The form; `open` is the running try-out, `closing()` is told when the close frame is sent. */
+/** `open` is the running try-out; `closing()` is told when the close frame is sent. */
 export function socketForm(draft, open, closing) {
-  const field = areaField(draft, "message", { rows: 2 });
+  const field = areaField(draft, "message", { rows: 2, hint: t("try.message.enter") });
   const area = field.querySelector("textarea");
 
   async function send() {
@@ -37,7 +26,7 @@ export function socketForm(draft, open, closing) {
   }
 
   const element = form([
-    field, selectField(draft, "as", FORMS.map((each) => [each, t(`try.as.${each}`)]), { class: "short" }),
+    field, asField(draft, ["text", "base64", "hex"]),
     section(draft, "try.closing", () => [draft.get("code"), draft.get("reason")].filter(Boolean).join(" "),
       numberField(draft, "code", { empty: "1000" }), textField(draft, "reason", { keep: true })),
   ], {

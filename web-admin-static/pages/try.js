@@ -1,5 +1,5 @@
-// Try it: an HTTP request or a WebSocket through the gateway, made by the control plane as clients make it. What goes out and
-// what comes in is told as it happens; what is asked stands in the address.
+// Try it: an HTTP request, a WebSocket or a gRPC call through the gateway, made by the control plane as clients make it. What goes out
+// and what comes in is told as it happens; what is asked stands in the address.
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
@@ -7,17 +7,20 @@ import { FORMS, shownAs, sizeOf } from "../parts/binary.js";
 import { badge } from "../parts/cells.js";
 import { Draft } from "../parts/draft.js";
 import { areaField, selectField, textField } from "../parts/fields.js";
-import { form } from "../parts/form.js";
+import { form, Wrong } from "../parts/form.js";
 import { bytes, t } from "../parts/i18n.js";
 import { noteError } from "../parts/notes.js";
 import { adjust, here } from "../parts/router.js";
 import { transcript } from "../parts/talk.js";
 import { begin } from "../parts/tryout.js";
+import { messageOf } from "../parts/written.js";
+import { grpcFields, streamForm } from "./try-grpc.js";
 import { socketForm } from "./try-socket.js";
 
-const KINDS = ["http", "websocket"];
+const KINDS = ["http", "websocket", "grpc"];
 const LISTENERS = ["https", "http"];
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const LABELS = { http: "try.request", websocket: "try.connect", grpc: "try.call" };
 /** Codes of a close frame that say nothing of an error (RFC 6455 §7.4.1): normal, going away, none. */
 const QUIET = [1000, 1001, 1005];
 
@@ -36,16 +39,20 @@ function headersOf(text) {
 
 const lines = (fields) => fields.map((each) => `${each.name}: ${each.value}`).join("\n");
 
+/** The path where none is asked for. */
+const rootOf = (kind) => (kind === "grpc" ? "" : "/");
+
 /** What the address asks for. */
 function asked() {
   const { params } = here();
   const among = (name, known) => (known.includes(params.get(name)) ? params.get(name) : known[0]);
-  return { kind: among("kind", KINDS), listener: among("listener", LISTENERS), authority: params.get("authority") ?? "", path: params.get("path") ?? "/", method: among("method", METHODS) };
+  const kind = among("kind", KINDS);
+  return { kind, listener: among("listener", LISTENERS), authority: params.get("authority") ?? "", path: params.get("path") ?? rootOf(kind), method: among("method", METHODS) };
 }
 
 export default () => {
-  const draft = new Draft({ ...asked(), headers: "", body: "" });
-  /** What is written while it runs. */
+  const draft = new Draft({ ...asked(), headers: "", body: "", service: null, message: "", as: "json" });
+  /** What is written to a WebSocket while it is open. */
   const outgoing = new Draft({ message: "", as: "text", code: null, reason: "" });
   draft.words = outgoing.words = "try";
   const talk = transcript();
@@ -54,35 +61,55 @@ export default () => {
   const writing = h("div", {});
   const choice = h("div", {});
   const domains = h("datalist", { id: "try-domains" });
+  const grpc = grpcFields(draft, load);
   let running = null;
+  /** Runs what a button of the form stands for. */
+  let attempt = null;
   /** Counts what was begun: an answer to what is no longer wanted is left alone. */
   let turn = 0;
 
-  const isSocket = () => draft.get("kind") === "websocket";
+  const is = (kind) => draft.get("kind") === kind;
 
   function happened(name, data) {
-    if (name === "open") talk.add("state", t("try.open", { address: data.address }));
-    else if (name === "headers") {
-      talk.add("head", t("try.answer.status", { status: data.status }), lines(data.headers));
-      const open = isSocket() && data.status === 101;
-      // Of a WebSocket any other answer is a refusal.
-      tell(open || (!isSocket() && data.status < 400) ? "good" : "bad", open ? t("try.opened") : t("try.answer.status", { status: data.status }));
-      if (open) drawMessage();
-    } else if (name === "message") {
-      const kind = data.direction === "out" ? "sent" : "received";
-      const as = FORMS.find((each) => each === outgoing.get("as")) ?? FORMS[0];
-      if (data.base64 === undefined) talk.add(kind, t(`try.${kind}`), data.text);
-      else talk.add(kind, t(`try.${kind}.binary`, { size: bytes(sizeOf(data.base64)), form: t(`try.form.${as}`) }), shownAs(as, data.base64));
-    } else if (name === "trailers") talk.add("head", t("try.trailers"), lines(data.headers));
-    else if (name === "closed") {
-      const quiet = data.code === null || QUIET.includes(data.code);
-      const words = data.code === null ? t("try.closed") : t("try.closed.code", { code: data.code });
-      if (data.code !== null) tell(quiet ? "" : "bad", words);
+    if (name === "open") talk.add("state", t("try.open", { address: data.address }), data.reason);
+    else if (name === "services") {
+      tell("good", t("try.load.done", { n: data.services.length }));
+      grpc.offer(data.services);
+    } else if (name === "headers") answered(data);
+    else if (name === "message") said(data);
+    else if (name === "trailers") talk.add("head", t("try.trailers"), lines(data.headers));
+    else if (name === "status") {
+      const good = data.code === 0;
+      const words = `${data.name} (${data.code})`;
+      tell(good ? "good" : "bad", words);
+      talk.add(good ? "state" : "wrong", words, [data.message, data.details?.length && JSON.stringify(data.details, null, 2)].filter(Boolean).join("\n"));
+    } else if (name === "closed") {
+      const code = data.code ?? null;
+      const quiet = code === null || QUIET.includes(code);
+      const words = code === null ? t("try.closed") : t("try.closed.code", { code });
+      if (code !== null) tell(quiet ? "" : "bad", words);
       ended(quiet ? "state" : "wrong", words, data.reason);
     } else {
       tell("bad", t("try.failed"));
       ended("wrong", t("try.failed"), data.reason);
     }
+  }
+
+  function answered({ status, headers }) {
+    const words = t("try.answer.status", { status });
+    talk.add("head", words, lines(headers));
+    const open = is("websocket") && status === 101;
+    // Of a WebSocket any other answer is a refusal; how a call went is told by its own status.
+    if (open) tell("good", t("try.opened"));
+    else if (!is("grpc")) tell(is("http") && status < 400 ? "good" : "bad", words);
+    if (open) drawMessage();
+  }
+
+  function said({ direction, text, json, base64 }) {
+    const kind = direction === "out" ? "sent" : "received";
+    if (base64 === undefined) return talk.add(kind, t(`try.${kind}`), text ?? JSON.stringify(json, null, 2));
+    const as = FORMS.find((each) => each === (is("websocket") ? outgoing : draft).get("as")) ?? FORMS[0];
+    talk.add(kind, t(`try.${kind}.binary`, { size: bytes(sizeOf(base64)), form: t(`try.form.${as}`) }), shownAs(as, base64));
   }
 
   function ended(kind, words, reason) {
@@ -94,17 +121,50 @@ export default () => {
     fill(result, badge(words, kind));
   }
 
-  async function start() {
+  /** Begins what the form says, and what it says `more`; null when it is not wanted any more. */
+  async function run(more) {
     stop();
-    const { kind, listener, authority, path, method, headers, body } = draft.value;
-    adjust({ kind, listener, authority, path, method: isSocket() ? null : method });
+    const { kind, listener, authority, path, method, headers } = draft.value;
+    adjust({ kind, listener, authority, path, method: is("http") ? method : null });
     const mine = turn;
     talk.begin();
     fill(result);
-    const begun = await begin({ kind, listener, authority, path, headers: headersOf(headers).headers, ...(isSocket() ? {} : { method, body: body || null }) }, happened);
-    if (mine !== turn) return begun.leave();
+    const begun = await begin({ kind, listener, authority, headers: headersOf(headers).headers, ...more }, happened);
+    if (mine !== turn) {
+      begun.leave();
+      return null;
+    }
     running = begun;
     drawEnd();
+    return begun;
+  }
+
+  async function start() {
+    const { path, method, body } = draft.value;
+    if (is("grpc")) return call(path);
+    await run({ path, ...(is("http") ? { method, body: body || null } : {}) });
+  }
+
+  async function call(path) {
+    if (!path) throw new Wrong(["path", t("required")]);
+    const streams = grpc.streams();
+    const message = streams ? null : messageOf(draft);
+    const open = await run({ path });
+    if (!open) return;
+    if (streams) return drawStream();
+    try {
+      await open.send({ ...message, end: true });
+    } catch (error) {
+      // Over already: its events tell why.
+      if ([404, 409].includes(error.status)) return;
+      if (running === open) stop();
+      throw error;
+    }
+  }
+
+  /** Services by reflection: a try-out without a path. */
+  function load(button) {
+    attempt(button, () => run({}));
   }
 
   /** What runs is over, or is left. */
@@ -122,9 +182,16 @@ export default () => {
     if (held) (writing.querySelector("textarea, button") ?? talk).focus();
   }
 
+  const end = () => running?.end().catch(noteError);
+
   function drawEnd() {
-    const end = () => running?.end().catch(noteError);
     write(h("section", { class: "panel" }, h("div", { class: "buttons" }, h("button", { type: "button", onclick: end }, t("try.cancel")))));
+  }
+
+  function drawStream() {
+    const open = running;
+    write(h("section", { class: "panel" }, streamForm(draft, open, () => running === open && drawEnd(), end)));
+    writing.querySelector("textarea").focus();
   }
 
   function drawMessage() {
@@ -138,8 +205,9 @@ export default () => {
   function choose(kind) {
     if (kind === draft.get("kind")) return;
     stop();
+    if (draft.get("path") === rootOf(draft.get("kind"))) draft.set("path", rootOf(kind));
     draft.set("kind", kind);
-    adjust({ kind });
+    adjust({ kind, path: draft.get("path") });
     draw();
     choice.querySelector("[aria-pressed=true]").focus();
   }
@@ -148,13 +216,18 @@ export default () => {
     fill(choice, h("div", { class: "segments", role: "group", "aria-label": t("try.kind") }, KINDS.map((each) =>
       h("button", { type: "button", "aria-pressed": String(each === draft.get("kind")), onclick: () => choose(each) }, t(`try.kind.${each}`)))));
     const path = textField(draft, "path", { mono: true, required: true });
+    if (is("grpc")) grpc.draw();
     fill(place, form([
       h("div", { class: "request" }, selectField(draft, "listener", LISTENERS.map((each) => [each, each.toUpperCase()])), textField(draft, "authority", { required: true, mono: true, placeholder: "shop.example.com", list: domains.id })),
-      isSocket() ? path : h("div", { class: "request" }, selectField(draft, "method", METHODS.map((each) => [each, each])), path),
+      is("grpc") && grpc.element, is("websocket") && path, is("http") && h("div", { class: "request" }, selectField(draft, "method", METHODS.map((each) => [each, each])), path),
       areaField(draft, "headers", { rows: 2, placeholder: "x-user: alice" }),
-      !isSocket() && areaField(draft, "body", { rows: 3 }),
+      is("http") && areaField(draft, "body", { rows: 3 }),
     ], {
-      draft, label: t(isSocket() ? "try.connect" : "try.request"), submit: start,
+      draft, label: t(LABELS[draft.get("kind")]), submit: start,
+      extra: (action) => {
+        attempt = action;
+        return null;
+      },
       check: () => {
         const { problem } = headersOf(draft.get("headers"));
         return [!draft.get("authority") && ["authority", t("required")], problem && ["headers", problem]].filter(Boolean);
@@ -180,6 +253,7 @@ export default () => {
     follow() {
       stop();
       Object.assign(draft.value, asked());
+      draft.changed();
       draw();
     },
     leave: stop,

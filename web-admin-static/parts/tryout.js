@@ -4,7 +4,9 @@ import { ApiError, call } from "../api.js";
 import { t } from "./i18n.js";
 
 const LAST = new Set(["closed", "error"]);
-const NAMES = ["open", "headers", "message", "trailers", ...LAST];
+const NAMES = ["open", "services", "headers", "message", "trailers", "status", ...LAST];
+/** Members of a message that the page has one field for. */
+const WRITTEN = /^(text|json|base64)\b/;
 
 /** Begins; `on(name, data)` is told the API's events, of which `closed` or `error` is the last. Throws what the API refuses. */
 export async function begin(request, on) {
@@ -34,7 +36,14 @@ export async function begin(request, on) {
   }
 
   return {
-    send: (message) => call("POST", `${path}/messages`, message),
+    async send(message) {
+      try {
+        await call("POST", `${path}/messages`, message);
+      } catch (error) {
+        error.fields = error.fields?.map(([field, words]) => [field.replace(WRITTEN, "message"), words]);
+        throw error;
+      }
+    },
     /** Its last event follows. */
     async end() {
       try {
