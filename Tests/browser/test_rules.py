@@ -239,3 +239,41 @@ def wide(depth):
 def test_a_hostile_schema_ends(rules, schema):
     made = rules("parts/template.js", "template", schema)
     assert len(str(made)) < 10_000
+
+
+@pytest.mark.parametrize(
+    "properties, names",
+    [
+        ({"a": {"type": "string"}, "b": {"$ref": "#/$defs/Kind"}, "c": {"type": "boolean", "x-oneof": "o"}}, ["a", "b", "c"]),
+        ({"a": {"type": "array", "items": {"type": "string"}}, "b": {"type": "string"}}, None),
+        ({"a": {"$ref": "#/$defs/Deep"}}, None),
+        ({"a": {"description": "Any value."}}, None),
+        ({f"f{each}": {"type": "string"} for each in range(21)}, None),
+        ({}, None),
+    ],
+)
+def test_a_form_is_for_messages_of_scalars(rules, properties, names):
+    definitions = {
+        "Ask": {"type": "object", "properties": properties},
+        "Kind": {"type": "string", "enum": ["ONE"]},
+        "Deep": {"type": "object"},
+    }
+    members = rules("parts/flat.js", "flatMembers", {"$ref": "#/$defs/Ask", "$defs": definitions})
+    assert (members and [each["name"] for each in members]) == names
+
+
+@pytest.mark.parametrize(
+    "member, text, value",
+    [
+        ({"type": "string"}, "", ""),
+        ({"type": "string"}, "5", "5"),
+        ({"type": "string", "values": ["ONE"]}, "", None),
+        ({"type": "integer"}, "", None),
+        ({"type": "integer"}, "-5", -5),
+        ({"type": "number"}, "1e3", 1000),
+        # Whatever it is, the API says what is wrong with it.
+        ({"type": "integer"}, "many", "many"),
+    ],
+)
+def test_what_stands_in_a_control_is_a_value(rules, member, text, value):
+    assert rules("parts/flat.js", "memberValue", member, text) == value

@@ -205,6 +205,23 @@ def test_what_is_wrong_with_a_call_is_told_where_it_is(admin, site):
     wait_until(lambda: any("bob" in each for each in said(admin, "received")), 10, "the answer by its type")
 
 
+def test_a_flat_message_is_a_form_beside_its_text(admin, site):
+    admin.expected.add("400")
+    admin.open(f"#/try?kind=grpc&authority={site.host}&path=/causeway.test.Kinds/Unary").click("Load services").see("failCode")
+    message = lambda: json.loads(admin.value("message"))
+    admin.fill("message.failMessage", "not now").fill("message.failCode", "9")
+    wait_until(lambda: (message()["failCode"], message()["failMessage"]) == (9, "not now"), 5, "the text follows")
+    assert admin.axe() == []
+    admin.click("Call", exact=True).see("FAILED_PRECONDITION (9)", "not now")
+    # The form follows the text, and is away while that is no object.
+    admin.fill("message", '{"failCode": 5, "failMessage": "gone"}')
+    wait_until(lambda: admin.value("message.failCode") == "5" and admin.value("message.failMessage") == "gone", 5, "the form follows")
+    admin.fill("message.failCode", "many").click("Call", exact=True)
+    assert admin.error("message.failCode")
+    admin.fill("message", "[").gone("failMessage")
+    admin.fill("message", "{}").see("failMessage").fill("as", "hex").gone("failMessage")
+
+
 def test_a_stream_in_both_directions_is_shown_as_it_runs(admin, site):
     admin.open(f"#/try?kind=grpc&authority={site.host}&path=/causeway.test.Kinds/Bidi").click("Load services").see("Bidi · both stream")
     admin.click("Call", exact=True).see("Half-close")

@@ -1,7 +1,8 @@
 // A gRPC call: which method, chosen among those that the service tells of by reflection or typed as a path, and what is sent.
 
 import { fill, h } from "../dom.js";
-import { areaField, selectField, textField } from "../parts/fields.js";
+import { areaField, selectField, textField, when } from "../parts/fields.js";
+import { flatFields } from "../parts/flat.js";
 import { form } from "../parts/form.js";
 import { t } from "../parts/i18n.js";
 import { template } from "../parts/template.js";
@@ -18,6 +19,13 @@ function choiceField(draft, path, choices, changed, options) {
   const field = selectField(draft, path, choices, options);
   field.querySelector("select").addEventListener("change", changed);
   return field;
+}
+
+/** What a message is written in: a control for each member where it has only scalars, its text, and of what form that is. */
+function messageFields(draft, schema, options) {
+  const text = areaField(draft, "message", options);
+  const flat = flatFields(schema, text.querySelector("textarea"));
+  return [flat && when(draft, () => draft.get("as") === "json", flat), text, asField(draft, FORMS)];
 }
 
 /**
@@ -50,7 +58,7 @@ export function grpcFields(draft, load) {
     begin();
     const chosen = method();
     fill(input, chosen && h("p", { class: "hint types" }, t("try.rpc.takes"), " ", h("code", {}, chosen.input), ` · ${t("try.rpc.gives")} `, h("code", {}, chosen.output)),
-      !chosen?.clientStreaming && [areaField(draft, "message", { rows: 8 }), asField(draft, FORMS)]);
+      !chosen?.clientStreaming && messageFields(draft, chosen?.inputSchema, { rows: 8 }));
   }
 
   function drawMethods() {
@@ -106,24 +114,25 @@ export function grpcFields(draft, load) {
     },
     /** Whether messages are sent one after the other, while it runs. */
     streams: () => Boolean(method()?.clientStreaming),
+    schema: () => method()?.inputSchema,
   };
 }
 
 /** What is sent to a call that takes many messages; `ended()` is told when no more follow, `cancel` ends it. */
-export function streamForm(draft, open, ended, cancel) {
-  const field = areaField(draft, "message", { rows: 6, hint: t("try.message.control") });
+export function streamForm(draft, schema, open, ended, cancel) {
+  const fields = messageFields(draft, schema, { rows: 6, hint: t("try.message.control") });
   const halfClose = async () => {
     await open.send({ end: true });
     ended();
   };
-  const element = form([field, asField(draft, FORMS)], {
+  const element = form(fields, {
     draft, label: t("try.send"), submit: () => open.send(messageOf(draft)),
     extra: (attempt) => [
       h("button", { type: "button", onclick: (event) => attempt(event.currentTarget, halfClose) }, t("try.end")),
       h("button", { type: "button", onclick: cancel }, t("try.cancel")),
     ],
   });
-  field.querySelector("textarea").addEventListener("keydown", (event) => {
+  element.querySelector("textarea").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
     event.preventDefault();
     element.requestSubmit();

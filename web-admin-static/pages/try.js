@@ -190,7 +190,7 @@ export default () => {
 
   function drawStream() {
     const open = running;
-    write(h("section", { class: "panel" }, streamForm(draft, open, () => running === open && drawEnd(), end)));
+    write(h("section", { class: "panel" }, streamForm(draft, grpc.schema(), open, () => running === open && drawEnd(), end)));
     writing.querySelector("textarea").focus();
   }
 
