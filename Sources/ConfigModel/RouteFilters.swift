@@ -16,6 +16,8 @@ package struct RouteFilters: Hashable, Sendable {
     package var requestHeaders: HeaderEdits?
     package var responseHeaders: HeaderEdits?
     package var mirror: Mirror?
+    /// Before any policy of balancing.
+    package var affinity: CookieAffinity?
 
     package init() {}
 
@@ -32,6 +34,33 @@ package struct AddressAccess: Hashable, Sendable {
     package init(allow: [String] = [], deny: [String] = []) {
         self.allow = allow
         self.deny = deny
+    }
+}
+
+/// A cookie of ours by which the requests of a client reach the same endpoint.
+package struct CookieAffinity: Hashable, Sendable {
+    package var name: String
+    package var path: String
+    /// Seconds that the client keeps it; `nil`: as long as it runs.
+    package var maxAge: UInt32?
+    /// The same, told as a point in time.
+    package var expires: UInt32?
+    /// Whether the cookie names the endpoint itself. Else it names the session, and sessions are spread anew, as few as can be, when
+    /// endpoints come and go.
+    package var isPersistent: Bool
+    /// Whether sessions stay with one of several destinations, as long as this has a weight.
+    package var coversDestinations: Bool
+
+    package init(
+        name: String, path: String = "/", maxAge: UInt32? = nil, expires: UInt32? = nil, isPersistent: Bool = false,
+        coversDestinations: Bool = true
+    ) {
+        self.name = name
+        self.path = path
+        self.maxAge = maxAge
+        self.expires = expires
+        self.isPersistent = isPersistent
+        self.coversDestinations = coversDestinations
     }
 }
 

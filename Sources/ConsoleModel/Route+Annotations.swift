@@ -56,13 +56,6 @@ package struct RouteAnnotations: Hashable, Sendable {
         "ssl-cipher": "TLS 1.2 and 1.3 are spoken with OpenSSL's own suites.",
         "tls-min-protocol-version": "TLS 1.2 is the least.",
         "tls-max-protocol-version": "TLS 1.3 is the most.",
-        "affinity": "use upstream-hash-by with $cookie_NAME, of a cookie that the service sets.",
-        "session-cookie-name": "use upstream-hash-by with $cookie_NAME, of a cookie that the service sets.",
-        "session-cookie-path": "the gateway sets no cookies.",
-        "session-cookie-max-age": "the gateway sets no cookies.",
-        "session-cookie-expires": "the gateway sets no cookies.",
-        "affinity-mode": "the gateway sets no cookies.",
-        "affinity-canary-behavior": "the gateway sets no cookies.",
         "custom-http-errors": "answers of the service are passed on as they are.",
         "proxy-send-timeout": "timeouts.streamIdle ends streams without a byte either way.",
         "proxy-http-version": "the protocol field decides how the service is spoken to.",
@@ -143,6 +136,7 @@ extension Console.Route {
         let isNginx = key.hasPrefix(RouteAnnotations.nginx)
         if let judged = RouteAnnotations.problem(name, isNginx: isNginx, value)
             ?? RouteAnnotations.trafficProblem(name, isNginx: isNginx, value)
+            ?? RouteAnnotations.affinityProblem(name, value)
         {
             if let problem = judged { findings.refuse(field, problem) }
             return

@@ -50,7 +50,7 @@ extension RouteAnnotations {
         isPlain(value) && ["http://", "https://"].contains { value.hasPrefix($0) && value.count > $0.count }
     }
 
-    private static func isPlain(_ value: String) -> Bool {
+    static func isPlain(_ value: String) -> Bool {
         Syntax.isPrintableASCII(value) && !value.contains(" ") && value.utf8.count <= Syntax.longestText
     }
 

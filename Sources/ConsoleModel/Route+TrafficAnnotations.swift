@@ -125,6 +125,11 @@ extension Console.Route {
         if annotation("full-path-regex", nginx: false) == "true", path?.kind != .regular {
             findings.warn("customConfigs[higress.io/full-path-regex]: has a meaning only with the match type REGULAR.")
         }
+        if affinity == nil {
+            for name in RouteAnnotations.affinityNames where annotation(name) != nil {
+                findings.warn("\(field(of: name)): has no effect without affinity.")
+            }
+        }
         let rules = ["canary-by-header", "canary-by-cookie", "canary-weight"].filter { annotation($0) != nil }
         if canary == nil {
             for rule in rules { findings.warn("\(field(of: rule)): has no effect without canary.") }

@@ -183,6 +183,12 @@ extension SeededGenerator {
         filters.requestHeaders = maybe { $0.edits() }
         filters.responseHeaders = maybe { $0.edits() }
         filters.mirror = maybe { Mirror(cluster: $0.text(), share: $0.number(10_000)) }
+        filters.affinity = maybe {
+            CookieAffinity(
+                name: $0.text(), path: $0.text(), maxAge: $0.maybe { $0.number(100_000) },
+                expires: $0.maybe { $0.number(100_000) }, isPersistent: Bool.random(using: &$0),
+                coversDestinations: Bool.random(using: &$0))
+        }
         return filters
     }
 

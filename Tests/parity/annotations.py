@@ -64,11 +64,13 @@ def _rows():
         yield Annotation(name, "3", field="`proxyNextUpstream`")
     yield Annotation("load-balance", "round_robin", BOTH, differs="`ip_hash`, too; `mcp-sse` is not served")
     yield Annotation("upstream-hash-by", "$request_uri", BOTH, differs="`$cookie_NAME`, too")
-    yield Annotation("affinity", "cookie", differs="`upstream-hash-by: $cookie_NAME`, of a cookie that the service sets")
-    for name, value in {"name": "ROUTE", "path": "/", "max-age": "60", "expires": "60"}.items():
-        yield Annotation(f"session-cookie-{name}", value, differs="the gateway sets no cookies")
-    for name in ("affinity-mode", "affinity-canary-behavior"):
-        yield Annotation(name, "persistent", differs="the gateway sets no cookies")
+    yield Annotation("affinity", "cookie", BOTH, differs="gRPC clients get no cookie; one that they send counts")
+    for name, value in {"name": "ROUTE", "path": "/shop", "max-age": "60", "expires": "60"}.items():
+        yield Annotation(f"session-cookie-{name}", value, BOTH)
+    yield Annotation("affinity-mode", "persistent", BOTH, differs="acts, unlike in Higress")
+    yield Annotation(
+        "affinity-canary-behavior", "legacy", BOTH, differs="acts, unlike in Higress: on canaries by weight, and on weights of services"
+    )
     yield Annotation("mcp-sse-stateful-param-name", "sessionId", differs="MCP is not served")
     yield Annotation("canary", "true", BOTH)
     yield Annotation("canary-by-header", "x-canary", BOTH)

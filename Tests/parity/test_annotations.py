@@ -1,6 +1,7 @@
 """Every annotation of annotations.py under both prefixes: it acts, is refused in favour of a field, or is named in the warnings."""
 
 import contextlib
+import email.utils
 import json
 import time
 
@@ -159,6 +160,84 @@ def upstream_hash_by(place):
         place.serve(service, upstream_hash_by="$request_uri")
         assert all(len({place.who(f"/{n}") for _ in range(4)}) == 1 for n in range(6))
         assert {place.who(f"/{n}") for n in range(40)} == {"one", "two"}
+
+
+def cookie_of(answer):
+    """Name, value and attributes of the one cookie that an answer sets."""
+    (text,) = answer.all("set-cookie")
+    pair, *attributes = text.split("; ")
+    return (*pair.split("=", 1), attributes)
+
+
+def sticks(place, name="INGRESSCOOKIE"):
+    """Each session stays with its endpoint, and all endpoints get some."""
+    used = set()
+    for _ in range(12):
+        first = place.get()
+        said, value, _ = cookie_of(first)
+        assert said == name
+        again = [place.get("/", ("cookie", f"a=b; {name}={value}")) for _ in range(6)]
+        assert {each.get("x-backend") for each in again} == {first.get("x-backend")}
+        assert not any(each.get("set-cookie") for each in again), "the client has it"
+        used.add(first.get("x-backend"))
+    assert used == {"one", "two"}
+
+
+@proof
+def affinity(place):
+    with pair(place) as service:
+        place.serve(service, affinity="cookie")
+        sticks(place)
+
+
+@proof
+def affinity_mode(place):
+    with pair(place) as service:
+        place.serve(service, affinity="cookie", affinity_mode="persistent")
+        sticks(place)
+        values = {each.get("x-backend"): cookie_of(each)[1] for each in [place.get() for _ in range(12)]}
+        assert len(set(values.values())) == 2, "the cookie names the endpoint"
+
+
+@proof
+def affinity_canary_behavior(place):
+    def share(path):
+        value = cookie_of(place.get(path))[1]
+        return {place.who(path, ("cookie", f"INGRESSCOOKIE={value}")) for _ in range(40)}
+
+    for path, more in (("/sticky", {}), ("/legacy", {"affinity_canary_behavior": "legacy"})):
+        place.serve(path=path, affinity="cookie", **more)
+        place.serve("v2.static", path, canary="true", canary_weight="50")
+    assert {len(share("/sticky")) for _ in range(8)} == {1} and len(share("/legacy")) == 2
+
+
+@proof
+def session_cookie_name(place):
+    with pair(place) as service:
+        place.serve(service, affinity="cookie", session_cookie_name="ROUTE")
+        sticks(place, "ROUTE")
+
+
+def attributes(place, **annotations):
+    place.serve(affinity="cookie", **annotations)
+    return cookie_of(place.get())[2]
+
+
+@proof
+def session_cookie_path(place):
+    assert attributes(place, session_cookie_path="/shop") == ["Path=/shop", "HttpOnly"]
+
+
+@proof
+def session_cookie_max_age(place):
+    assert attributes(place, session_cookie_max_age="60") == ["Path=/", "Max-Age=60", "HttpOnly"]
+
+
+@proof
+def session_cookie_expires(place):
+    path, only, expires = attributes(place, session_cookie_expires="60")
+    until = email.utils.parsedate_to_datetime(expires.removeprefix("Expires=")).timestamp()
+    assert 50 < until - time.time() < 61
 
 
 def with_canary(place, **annotations):
@@ -366,6 +445,12 @@ def test_keys_without_a_prefix_are_named(gateway, authority, backends, key):
         ("canary-by-header", "not a name"),
         ("canary-by-header-pattern", "("),
         ("mirror-percentage", "half"),
+        ("affinity", "header"),
+        ("affinity-mode", "sometimes"),
+        ("affinity-canary-behavior", "odd"),
+        ("session-cookie-name", "a b"),
+        ("session-cookie-path", "/a; Secure"),
+        ("session-cookie-max-age", "soon"),
         ("mirror-target-service", "ns/"),
     ],
 )

@@ -14,6 +14,7 @@ extension RouteFilters: CanonicalCodable {
         writer.optional(8, responseHeaders)
         writer.optional(9, mirror)
         writer.bool(10, httpsOnly)
+        writer.optional(11, affinity)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -28,6 +29,25 @@ extension RouteFilters: CanonicalCodable {
         responseHeaders = try reader.optional(8)
         mirror = try reader.optional(9)
         httpsOnly = try reader.bool(10)
+        affinity = try reader.optional(11)
+    }
+}
+
+extension CookieAffinity: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, name)
+        writer.string(2, path)
+        writer.optional(3, maxAge)
+        writer.optional(4, expires)
+        writer.bool(5, isPersistent)
+        writer.bool(6, coversDestinations, default: true)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            name: try reader.string(1), path: try reader.string(2), maxAge: try reader.optional(3),
+            expires: try reader.optional(4), isPersistent: try reader.bool(5),
+            coversDestinations: try reader.bool(6, default: true))
     }
 }
 

@@ -43,6 +43,15 @@ extension RouteFilters {
         }
         requestHeaders?.check("filters.requestHeaders", &findings)
         responseHeaders?.check("filters.responseHeaders", &findings)
+        if let affinity {
+            if !Syntax.isToken(affinity.name) || affinity.name.utf8.count > Bounds.nameBytes {
+                findings.report("filters.affinity.name", "must be the name of a cookie")
+            }
+            check("filters.affinity.path", affinity.path, &findings)
+            if !affinity.path.hasPrefix("/") || affinity.path.contains(";") {
+                findings.report("filters.affinity.path", "must begin with / and hold no ;")
+            }
+        }
         if let mirror { findings.check("filters.mirror.share", mirror.share, in: 1...10_000) }
     }
 

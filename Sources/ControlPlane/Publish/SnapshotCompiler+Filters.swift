@@ -34,6 +34,12 @@ extension SnapshotCompiler {
             let share = ((copies.percentage ?? 100) * 100).rounded()
             filters.mirror = Mirror(cluster: mirror, share: min(10_000, max(1, UInt32(share))))
         }
+        filters.affinity = route.affinity.map {
+            CookieAffinity(
+                name: $0.cookie, path: $0.path, maxAge: $0.maxAge.map { UInt32(clamping: $0) },
+                expires: $0.expires.map { UInt32(clamping: $0) }, isPersistent: $0.isPersistent,
+                coversDestinations: $0.coversCanaries)
+        }
         return filters
     }
 

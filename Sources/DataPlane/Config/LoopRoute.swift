@@ -98,7 +98,8 @@ extension LoopPointer {
         let fallback = route.fallback.flatMap { pointee.clusters[$0] }
         for destination in known { destination.cluster.pointee.users += 1 }
         fallback?.pointee.users += 1
-        if route.balancing?.policy == .consistentHash {
+        let keepsSessions = route.filters.affinity.map { !$0.isPersistent } ?? false
+        if route.balancing?.policy == .consistentHash || keepsSessions {
             for destination in known { destination.cluster.needsHashTable() }
             fallback?.needsHashTable()
         }

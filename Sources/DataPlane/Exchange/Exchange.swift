@@ -80,6 +80,8 @@ struct Exchange {
     /// Where the HTTP/1.1 client asked for the connection to end, or must see it end.
     var closesDownstream = false
     var hasSessionCookie = false
+    /// Of a session that begins with this request, where the route keeps sessions by cookies of ours; 0: none does.
+    var newSession: UInt64 = 0
     var responseStarted = false
     /// In one of `endpoint`'s queues, waiting for a connection.
     var isWaiting = false
@@ -204,9 +206,10 @@ extension ExchangePointer {
     }
 
     private func pickEndpoint() -> Phase? {
-        guard var cluster = pickCluster() else { return failed(.noHealthyUpstream) }
+        var picked = pointee.route?.pointee.filters?.pointee.affinity.flatMap(sessionEndpoint)
+        guard var cluster = picked?.pointee.cluster ?? pickCluster() else { return failed(.noHealthyUpstream) }
         pointee.cluster = cluster
-        var picked = cluster.pick(self)
+        picked = picked ?? cluster.pick(self)
         if picked == nil, let fallback = pointee.route?.pointee.fallback {
             cluster = fallback
             pointee.cluster = fallback

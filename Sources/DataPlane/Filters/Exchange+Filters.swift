@@ -99,6 +99,7 @@ extension ExchangePointer {
             count = edits.apply(fields, from: FieldSlot.regular, count: count)
         }
         loop.pointee.fieldCount = count
+        if let affinity = filters.pointee.affinity { addSessionCookie(affinity) }
     }
 
     /// The fields that let a browser read an answer that was made here.

@@ -18,6 +18,7 @@ struct RouteFilterSet {
     let requestHeaders: HeaderFilter?
     let responseHeaders: HeaderFilter?
     let mirror: MirrorFilter?
+    let affinity: AffinityFilter?
 }
 
 struct RedirectFilter {
@@ -63,7 +64,8 @@ extension FiltersPointer {
                 responseHeaders: filters.responseHeaders.map(HeaderFilter.init),
                 mirror: filters.mirror.flatMap { mirror in
                     loop.pointee.clusters[mirror.cluster].map { MirrorFilter(cluster: $0, share: UInt64(mirror.share)) }
-                }))
+                },
+                affinity: filters.affinity.map(AffinityFilter.init)))
         return pointer
     }
 
@@ -77,6 +79,7 @@ extension FiltersPointer {
         pointee.direct?.contentType.deallocate()
         pointee.requestHeaders?.deallocate()
         pointee.responseHeaders?.deallocate()
+        pointee.affinity?.deallocate()
         deinitialize(count: 1)
         deallocate()
     }

@@ -50,6 +50,25 @@ extension ClusterPointer {
         return pointee.choice.eligible[(chosen.pointee.place + step) % count]
     }
 
+    /// The endpoint of a session; where that has just failed another one, the same each time.
+    func pick(_ exchange: ExchangePointer, session key: UInt64) -> EndpointPointer? {
+        if pointee.loop.milliseconds >= pointee.choice.reviewAt { review() }
+        let count = pointee.choice.count
+        guard count > 1, let chosen = lookUp(key) else { return pick(exchange) }
+        guard chosen == exchange.pointee.failedEndpoint else { return chosen }
+        let step = 1 + Int(mixed(key) % UInt64(count - 1))
+        return pointee.choice.eligible[(chosen.pointee.place + step) % count]
+    }
+
+    /// The endpoint of that identity, while exchanges may be given to it.
+    func endpoint(_ identity: EndpointIdentity, for exchange: ExchangePointer) -> EndpointPointer? {
+        if pointee.loop.milliseconds >= pointee.choice.reviewAt { review() }
+        for endpoint in pointee.endpoints where endpoint.pointee.place >= 0 && endpoint.identity == identity {
+            return endpoint == exchange.pointee.failedEndpoint ? nil : endpoint
+        }
+        return nil
+    }
+
     @inline(__always)
     private func choose(_ exchange: ExchangePointer, _ balancing: LoopBalancing, _ count: Int) -> EndpointPointer {
         switch balancing.policy {

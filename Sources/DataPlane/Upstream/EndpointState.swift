@@ -50,6 +50,8 @@ struct EndpointState {
     /// Milliseconds at which its share began to grow; 0: it has all of its weight.
     var rampsSince: UInt64 = 0
     var isRetired = false
+    /// What cookies call it; made when it is asked for first.
+    var identity: EndpointIdentity?
     /// Of the registry's block, until `free`.
     let counters: EndpointCounters
 }

@@ -32,7 +32,7 @@ extension ExchangePointer {
         case .path: return nonempty(field(at: FieldSlot.path))
         case .header: return hashHeader(balancing.hashName.bytes)
         case .queryParameter: return hashParameter(balancing.hashName.bytes)
-        case .cookie: return hashCookie(balancing.hashName.bytes)
+        case .cookie: return cookie(balancing.hashName.bytes).flatMap(nonempty)
         }
     }
 
@@ -57,20 +57,23 @@ extension ExchangePointer {
         let path = field(at: FieldSlot.path)
         guard let mark = path.firstIndex(of: UInt8(ascii: "?")) else { return nil }
         return find(name, in: UnsafeRawBufferPointer(rebasing: path[(mark + 1)...]), between: UInt8(ascii: "&"))
+            .flatMap(nonempty)
     }
 
-    /// HTTP/2 clients may send several cookie fields (RFC 9113 §8.2.3).
-    private func hashCookie(_ name: UnsafeRawBufferPointer) -> UInt64? {
+    /// HTTP/2 clients may send several cookie fields (RFC 9113 §8.2.3). The value points into the kept head.
+    func cookie(_ name: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         var reader = StoredFields(pointee.head)
         while let field = reader.next() {
             guard field.name.elementsEqual("cookie".utf8) else { continue }
-            if let hash = find(name, in: field.value, between: UInt8(ascii: ";")) { return hash }
+            if let value = find(name, in: field.value, between: UInt8(ascii: ";")) { return value }
         }
         return nil
     }
 
-    /// The hash of the value in `name=value` among parts of a text.
-    private func find(_ name: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer, between mark: UInt8) -> UInt64? {
+    /// The value in `name=value` among parts of a text.
+    private func find(
+        _ name: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer, between mark: UInt8
+    ) -> UnsafeRawBufferPointer? {
         var start = 0
         while start < text.count {
             while start < text.count, text[start] == UInt8(ascii: " ") { start += 1 }
@@ -80,7 +83,7 @@ extension ExchangePointer {
             if part.count > name.count, part[name.count] == UInt8(ascii: "="),
                 equal(UnsafeRawBufferPointer(rebasing: part[..<name.count]), name)
             {
-                return nonempty(UnsafeRawBufferPointer(rebasing: part[(name.count + 1)...]))
+                return UnsafeRawBufferPointer(rebasing: part[(name.count + 1)...])
             }
             start = end + 1
         }

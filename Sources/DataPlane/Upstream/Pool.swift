@@ -373,12 +373,16 @@ extension LoopPointer {
 
 extension ExchangePointer {
     /// A destination by weight (all 0: the first).
-    func pickCluster() -> ClusterPointer? {
+    func pickCluster() -> ClusterPointer? { pickCluster(loop.nextRandom) }
+
+    /// `random` is asked where there are several.
+    @inline(__always)
+    func pickCluster(_ random: () -> UInt64) -> ClusterPointer? {
         guard let route = pointee.route, route.pointee.destinationCount > 0 else { return nil }
         let destinations = route.pointee.destinations
         guard route.pointee.destinationCount > 1 else { return destinations[0].cluster }
         guard route.pointee.totalWeight > 0 else { return destinations[0].cluster }
-        var ticket = loop.nextRandom() % route.pointee.totalWeight
+        var ticket = random() % route.pointee.totalWeight
         for i in 0..<route.pointee.destinationCount {
             let weight = UInt64(destinations[i].weight)
             if ticket < weight { return destinations[i].cluster }
