@@ -21,7 +21,7 @@ extension RouteAnnotations {
     /// What each filter annotation may hold; nil: nothing is wrong. Names that are not here belong to others.
     static func problem(_ name: Substring, isNginx: Bool, _ value: String) -> String?? {
         switch (name, isNginx) {
-        case ("whitelist-source-range", _), ("denylist-source-range", true):
+        case ("whitelist-source-range", _), ("denylist-source-range", _):
             return .some(
                 list(value).lazy.compactMap { range in
                     Syntax.isAddressRange(range) ? nil : "'\(range)' is not an address or a range such as 10.0.0.0/8."
@@ -35,7 +35,7 @@ extension RouteAnnotations {
         case ("force-ssl-redirect", _):
             return .some(value == "true" || value == "false" ? nil : "Must be true or false.")
         case ("route-limit-rps", false), ("route-limit-rpm", false), ("route-limit-burst-multiplier", false),
-            ("limit-rps", true), ("limit-rpm", true), ("limit-burst-multiplier", true):
+            ("limit-rps", _), ("limit-rpm", _), ("limit-burst-multiplier", _):
             return .some(count(value) == nil ? "Must be a whole number, at least 1." : nil)
         default:
             return nil
@@ -76,7 +76,7 @@ extension Console.Route {
     }
 
     package var annotatedDeny: [String] {
-        annotation("denylist-source-range", higress: false).map(RouteAnnotations.list) ?? []
+        annotation("denylist-source-range").map(RouteAnnotations.list) ?? []
     }
 
     /// Temporal wins over permanent, both over app-root.
@@ -91,18 +91,18 @@ extension Console.Route {
 
     package var annotatedHTTPSOnly: Bool { annotation("force-ssl-redirect") == "true" }
 
-    /// `route-limit-*` limits the route, nginx's `limit-*` each client address; minutes win over seconds.
+    /// `route-limit-*` (of Higress alone) limits the route, `limit-*` each client address; minutes win over seconds.
     package var annotatedRateLimit: RouteAnnotations.RateLimit? {
-        for (prefix, nginx) in [("route-limit", false), ("limit", true)] {
+        for (prefix, perAddress) in [("route-limit", false), ("limit", true)] {
             func number(_ name: String) -> Int? {
-                annotation("\(prefix)-\(name)", nginx: nginx, higress: !nginx).flatMap(RouteAnnotations.count)
+                annotation("\(prefix)-\(name)", nginx: perAddress).flatMap(RouteAnnotations.count)
             }
             let minute = number("rpm")
             guard let requests = minute ?? number("rps") else { continue }
             let burst = requests.multipliedReportingOverflow(by: number("burst-multiplier") ?? 5)
             return .init(
                 requests: requests, period: minute == nil ? 1_000 : 60_000,
-                burst: burst.overflow ? requests : min(burst.partialValue, 1_000_000_000), perAddress: nginx)
+                burst: burst.overflow ? requests : min(burst.partialValue, 1_000_000_000), perAddress: perAddress)
         }
         return nil
     }

@@ -102,10 +102,10 @@ def _rows():
     yield Annotation(
         "proxy-connect-timeout", "1", BOTH, differs="acts, unlike in Higress; the setting `connect-timeout` is the most"
     )
-    yield Annotation("denylist-source-range", "127.0.0.1", (NGINX,), differs="acts, unlike in Higress")
-    yield Annotation("limit-rps", "1", (NGINX,), differs="acts, unlike in Higress: for each client address")
-    yield Annotation("limit-rpm", "1", (NGINX,), differs="acts, unlike in Higress: for each client address")
-    yield Annotation("limit-burst-multiplier", "2", (NGINX,), differs="acts, unlike in Higress")
+    yield Annotation("denylist-source-range", "127.0.0.1", BOTH, differs="acts, unlike in Higress")
+    yield Annotation("limit-rps", "1", BOTH, differs="acts, unlike in Higress: for each client address")
+    yield Annotation("limit-rpm", "1", BOTH, differs="acts, unlike in Higress: for each client address")
+    yield Annotation("limit-burst-multiplier", "2", BOTH, differs="acts, unlike in Higress")
     for name, value in {
         "proxy-send-timeout": "60",
         "proxy-http-version": "1.1",
