@@ -124,7 +124,8 @@ def test_bad_questions_about_it_are_refused(gateway):
     path = f"/v1/workers/{worker_of(gateway)['id']}/config"
     assert "listener" in gateway.api.expect(400, "GET", f"{path}?kind=nothing").text
     for limit in ("0", "1001", "x"):
-        gateway.api.expect(400, "GET", f"{path}?kind=route&limit={limit}")
+        for kind in ("", "kind=route&"):
+            gateway.api.expect(400, "GET", f"{path}?{kind}limit={limit}")
     assert b"listener" in ask_unix(gateway, "GET", "/config?kind=nothing", 400).body
     ask_unix(gateway, "GET", "/config?kind=route&limit=0", 400)
     ask_unix(gateway, "POST", "/config", 405)

@@ -38,6 +38,8 @@ struct WorkerController: Sendable {
 
     private func showConfig(_ request: Request, context: AdminContext) async throws -> Response {
         let id = try context.name("id")
+        let limit = try request.integer("limit") ?? 100
+        guard (1...1_000).contains(limit) else { throw Problem.invalidQuery("limit", "Must be between 1 and 1000.") }
         guard case .object(var data) = try await ask(id, "GET", "/config").first else {
             throw Self.silence("It says nothing of its configuration.")
         }
@@ -47,8 +49,6 @@ struct WorkerController: Sendable {
         guard kinds.contains(kind) else {
             throw Problem.invalidQuery("kind", "Must be one of \(kinds.joined(separator: ", ")).")
         }
-        let limit = try request.integer("limit") ?? 100
-        guard (1...1_000).contains(limit) else { throw Problem.invalidQuery("limit", "Must be between 1 and 1000.") }
         var target = "/config?kind=\(kind)&limit=\(limit + 1)"
         for name in ["name", "after"] {
             if let value = request.text(name) { target += "&\(name)=\(WorkerInspection.encoded(value))" }
