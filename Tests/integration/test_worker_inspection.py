@@ -5,10 +5,10 @@ import re
 import uuid
 
 import pytest
-import requests
 
 from integration.api import Api
 from integration.site import Site
+from integration.sse import EventStream
 from integration.test_streams import inspect
 from integration.waiting import wait_until
 from peers.http1 import EchoServer
@@ -237,38 +237,15 @@ def test_lines_are_chosen(gateway, clear):
         assert refused["errors"][0]["field"] == field
 
 
-class Following:
-    def __init__(self, gateway, query=""):
-        api = gateway.api
-        self.answer = requests.get(
-            f"{api.base}/v1/access-log/events{query}", auth=(api.user, api.password), stream=True, timeout=30
-        )
-        assert self.answer.status_code == 200, self.answer.text
-        assert self.answer.headers["Content-Type"] == "text/event-stream"
-        self.lines = iter(self.answer.raw._fp.readline, b"")
-
-    def next(self):
-        fields = {}
-        for line in self.lines:
-            name, _, value = line.decode().strip().partition(": ")
-            if name:
-                fields[name] = value
-            elif "event" in fields:
-                return fields["event"], json.loads(fields["data"])
-        return None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.answer.close()
+def follow(gateway, query=""):
+    return EventStream(gateway.api, f"/v1/access-log/events{query}", timeout=30)
 
 
 def test_lines_are_followed(gateway, clear):
     mark = uuid.uuid4().hex[:8]
     call(clear, f"/{mark}/before")
     found(gateway, f"?text={mark}")
-    with Following(gateway, f"?text={mark}") as following:
+    with follow(gateway, f"?text={mark}") as following:
         name, line = following.next()
         assert (name, line["path"]) == ("line", f"/{mark}/before")
         for index in range(3):
@@ -279,7 +256,7 @@ def test_lines_are_followed(gateway, clear):
 
 def test_a_gap_is_told(gateway, clear):
     mark = uuid.uuid4().hex[:8]
-    with Following(gateway, f"?text={mark}&limit=2") as following:
+    with follow(gateway, f"?text={mark}&limit=2") as following:
         with Wire.connect(gateway.http_port) as wire:
             for index in range(20):
                 wire.send(f"GET /{mark}/{index} HTTP/1.1\r\nHost: {clear.host}\r\n\r\n")
@@ -292,17 +269,17 @@ def test_a_gap_is_told(gateway, clear):
 
 def test_there_is_room_for_ten_followers(new_gateway):
     gateway = new_gateway(loops=1).start()
-    opened = [Following(gateway) for _ in range(10)]
+    opened = [follow(gateway) for _ in range(10)]
     gateway.api.expect(429, "GET", "/v1/access-log/events")
     for each in opened:
-        each.answer.close()
+        each.close()
     with wait_until(lambda: try_following(gateway), 20, "room again"):
         pass
 
 
 def try_following(gateway):
     try:
-        return Following(gateway)
+        return follow(gateway)
     except AssertionError:
         return None
 
@@ -355,5 +332,5 @@ def test_what_is_kept_is_bounded(new_gateway, authority, echo):
     answer = ask_unix(gateway, "GET", f"/access-log?after={before}")
     assert len(answer.body) <= 512 << 10 and answer.get("causeway-whole") == "false"
     assert all(json.loads(line) for line in answer.body.splitlines()), "lines are whole"
-    with Following(gateway, "?limit=1000") as following:
+    with follow(gateway, "?limit=1000") as following:
         assert following.next()[0] == "line"

@@ -1,11 +1,9 @@
 """A client of /v1/try."""
 
-import json
 import uuid
 
-import requests
-
 from integration.api import Api
+from integration.sse import EventStream
 
 PASSWORD = "try: a pass:word"
 
@@ -31,26 +29,14 @@ class Try:
         self.answer = None
 
     def listen(self):
-        # On a connection of its own, which ends with it.
-        self.answer = requests.get(
-            f"{self.api.base}{self.path}/events", auth=(self.api.user, self.api.password), stream=True, timeout=60
-        )
-        assert self.answer.status_code == 200, self.answer.text
-        assert self.answer.headers["Content-Type"] == "text/event-stream"
-        self.lines = iter(self.answer.raw._fp.readline, b"")
+        self.stream = EventStream(self.api, f"{self.path}/events")
+        self.answer = self.stream.answer
         return self
 
     def next(self):
         if self.answer is None:
             self.listen()
-        fields = {}
-        for line in self.lines:
-            name, _, value = line.decode().strip().partition(": ")
-            if name:
-                fields[name] = value
-            elif "event" in fields:
-                return fields["event"], json.loads(fields["data"])
-        return None
+        return self.stream.next()
 
     def all(self):
         """Until the stream ends."""

@@ -32,15 +32,6 @@ struct AccessLogController: Sendable {
         let count = Atomic(0)
     }
 
-    private struct Listing: Encodable {
-        var success = true
-        var data: [JSONValue]
-        var total: Int
-        /// There are more than `limit`.
-        var more: Bool
-        var warnings: [String]?
-    }
-
     private func filter(_ request: Request) throws(Problem) -> AccessLogFilter {
         let status = request.text("status")
         if let status, !AccessLogFilter.isStatus(status) {
@@ -51,22 +42,12 @@ struct AccessLogController: Sendable {
             flag: request.text("flag"), text: request.text("text"))
     }
 
-    private func limit(_ request: Request) throws(Problem) -> Int {
-        let limit = try request.integer("limit") ?? 100
-        guard (1...Self.most).contains(limit) else {
-            throw Problem.invalidQuery("limit", "Must be between 1 and \(Self.most).")
-        }
-        return limit
-    }
-
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        let limit = try limit(request)
+        let limit = try request.limit(most: Self.most)
         var tail = AccessLogTail(inspection, try filter(request))
         let read = await tail.read()
         return try .json(
-            Listing(
-                data: read.lines.suffix(limit), total: min(limit, read.lines.count), more: read.lines.count > limit,
-                warnings: read.warnings.isEmpty ? nil : read.warnings))
+            Sample(Array(read.lines.suffix(limit)), more: read.lines.count > limit, warnings: read.warnings))
     }
 
     private struct Nothing: Encodable {}
@@ -77,7 +58,7 @@ struct AccessLogController: Sendable {
 
     private func follow(_ request: Request, context: AdminContext) async throws -> Response {
         let identity = try context.signedIn()
-        let limit = try limit(request)
+        let limit = try request.limit(most: Self.most)
         let tail = AccessLogTail(inspection, try filter(request))
         guard readers.count.add(1, ordering: .relaxed).newValue <= Self.mostReaders else {
             readers.count.subtract(1, ordering: .relaxed)

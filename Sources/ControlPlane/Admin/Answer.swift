@@ -105,6 +105,23 @@ struct Page<Value: Encodable>: Encodable {
     }
 }
 
+/// What there was at one moment, cut at `limit`: workers are asked for it, so that it has no pages.
+struct Sample: Encodable {
+    var success = true
+    var data: [JSONValue]
+    var total: Int
+    /// There are more than `limit`.
+    var more: Bool
+    var warnings: [String]?
+
+    init(_ data: [JSONValue], more: Bool, warnings: [String]) {
+        self.data = data
+        total = data.count
+        self.more = more
+        self.warnings = warnings.isEmpty ? nil : warnings
+    }
+}
+
 /// `pageNum` and `pageSize` of a request. Neither: everything; one: the other has its default.
 package struct PageRequest: Hashable, Sendable {
     package private(set) var number: Int?
@@ -179,6 +196,13 @@ extension Request {
             throw .invalidQuery(name, "Must be a time as in 2026-01-31T12:00:00Z.")
         }
         return value
+    }
+
+    /// `limit` of the query; 100 when absent or empty.
+    func limit(most: Int) throws(Problem) -> Int {
+        let limit = try integer("limit") ?? 100
+        guard (1...most).contains(limit) else { throw .invalidQuery("limit", "Must be between 1 and \(most).") }
+        return limit
     }
 
     /// A whole number of the query; `nil` when absent or empty.

@@ -15,7 +15,7 @@ struct DocumentController: Sendable {
     let bodyLimit: Int
 
     /// A document may be this many times as long as another body.
-    private static let factor = 64
+    static let factor = 64
 
     func addRoutes(to group: RouterGroup<AdminContext>) {
         group

@@ -16,29 +16,14 @@ struct StreamController: Sendable {
             .delete("{id}", use: end)
     }
 
-    private struct Listing: Encodable {
-        var success = true
-        var data: [JSONValue]
-        var total: Int
-        /// There are more than `limit`.
-        var more: Bool
-        var warnings: [String]?
-    }
-
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        let limit = try request.integer("limit") ?? 100
-        guard (1...WorkerInspection.mostStreams).contains(limit) else {
-            throw Problem.invalidQuery("limit", "Must be between 1 and \(WorkerInspection.mostStreams).")
-        }
+        let limit = try request.limit(most: WorkerInspection.mostStreams)
         let live = await inspection.streams(route: request.text("route"), limit: limit)
         var warnings = live.silent.map { "The worker at \($0) does not answer: its streams are missing." }
         if inspection.paths.isEmpty {
             warnings.append(WorkerInspection.unknownSockets)
         }
-        return try .json(
-            Listing(
-                data: live.streams, total: live.streams.count, more: live.more,
-                warnings: warnings.isEmpty ? nil : warnings))
+        return try .json(Sample(live.streams, more: live.more, warnings: warnings))
     }
 
     private func end(_ request: Request, context: AdminContext) async throws -> Response {

@@ -4,6 +4,7 @@
 import ConsoleModel
 import Foundation
 import Hummingbird
+import Logging
 import Persistence
 
 /// The connected workers.
@@ -38,8 +39,7 @@ struct WorkerController: Sendable {
 
     private func showConfig(_ request: Request, context: AdminContext) async throws -> Response {
         let id = try context.name("id")
-        let limit = try request.integer("limit") ?? 100
-        guard (1...1_000).contains(limit) else { throw Problem.invalidQuery("limit", "Must be between 1 and 1000.") }
+        let limit = try request.limit(most: 1_000)
         guard case .object(var data) = try await ask(id, "GET", "/config").first else {
             throw Self.silence("It says nothing of its configuration.")
         }
@@ -65,7 +65,7 @@ struct WorkerController: Sendable {
         @JSONField var level = ""
     }
 
-    private static let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+    private static let levels = Logger.Level.allCases.map(\.rawValue)
 
     private func showLogLevel(_ request: Request, context: AdminContext) async throws -> Response {
         let id = try context.name("id")

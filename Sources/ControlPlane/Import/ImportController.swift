@@ -14,9 +14,6 @@ struct ImportController: Sendable {
     let editor: Editor
     let bodyLimit: Int
 
-    /// As of `/v1/apply`.
-    private static let factor = 64
-
     func addRoutes(to group: RouterGroup<AdminContext>) {
         group.post("import/ingress", use: importIngress)
     }
@@ -27,7 +24,7 @@ struct ImportController: Sendable {
         // A query that is wrong is told before a body is read.
         _ = try WaitRequest(request)
         _ = try request.flag("dryRun")
-        let bytes = try await request.bytes(limit: bodyLimit * Self.factor)
+        let bytes = try await request.bytes(limit: bodyLimit * DocumentController.factor)
         let isYAML = request.headers[.contentType]?.lowercased().hasPrefix("application/yaml") ?? false
         let stored = store.configuration
         // Off the event loops: there may be thousands of objects, and each certificate is looked into.

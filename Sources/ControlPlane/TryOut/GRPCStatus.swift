@@ -7,7 +7,8 @@ import ProtobufMessages
 
 /// A status, as an event tells it.
 package struct GRPCStatus: Encodable, Sendable {
-    static let unimplemented = 12
+    /// UNIMPLEMENTED: the server has no such service.
+    static let noSuchService = 12
 
     private static let names = [
         "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",

@@ -57,7 +57,7 @@ extension TryOut {
     /// v1, and where that is not there v1alpha, which many servers have alone.
     private func reflect(_ goal: Reflection.Goal, on connection: GRPCConnection) async -> Reflected {
         let first = await reflect(goal, "v1", on: connection)
-        guard case .missing(let status?, _) = first, status.code == GRPCStatus.unimplemented else { return first }
+        guard case .missing(let status?, _) = first, status.code == GRPCStatus.noSuchService else { return first }
         return await reflect(goal, "v1alpha", on: connection)
     }
 
