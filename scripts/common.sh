@@ -10,7 +10,7 @@ export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no}
 # What building and running the two processes takes.
 build_packages=(libssl-dev libnghttp2-dev libre2-dev libc-ares-dev libsqlite3-dev zlib1g-dev libstdc++-12-dev pkg-config curl ca-certificates)
 # What the tests take beyond that.
-test_packages=(python3 python3-venv openssl strace gcc make libc6-dev shellcheck systemd nghttp2-proxy)
+test_packages=(python3 python3-venv openssl strace gcc make libc6-dev shellcheck systemd nghttp2-proxy tinyproxy)
 # A browser for the admin page. Where it may not be installed, the tests of the page say so and fail.
 browser_packages=(chromium chromium-driver fonts-noto-cjk)
 # The peers that the benchmark compares with.

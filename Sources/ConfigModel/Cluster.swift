@@ -7,6 +7,8 @@ package struct Cluster: Hashable, Sendable {
     package var `protocol`: UpstreamProtocol
     /// `nil`: clear text.
     package var tls: UpstreamTLS?
+    /// `nil`: endpoints are reached directly.
+    package var proxy: UpstreamProxy?
     /// Of routes that have none of their own.
     package var balancing: LoadBalancing
     /// Milliseconds to establish a connection, TLS included; 1 to 600,000.
@@ -25,6 +27,7 @@ package struct Cluster: Hashable, Sendable {
 
     package init(
         name: String, endpoints: [Endpoint], protocol: UpstreamProtocol, tls: UpstreamTLS? = nil,
+        proxy: UpstreamProxy? = nil,
         balancing: LoadBalancing = LoadBalancing(), connectTimeout: UInt32 = 5_000, idleTimeout: UInt32 = 60_000,
         healthCheck: HealthCheck? = nil, ejection: Ejection = Ejection(), slowStart: UInt32 = 0,
         panicThreshold: UInt32 = 50, maxConnections: UInt32 = 0
@@ -33,6 +36,7 @@ package struct Cluster: Hashable, Sendable {
         self.endpoints = endpoints
         self.protocol = `protocol`
         self.tls = tls
+        self.proxy = proxy
         self.balancing = balancing
         self.connectTimeout = connectTimeout
         self.idleTimeout = idleTimeout
@@ -60,6 +64,23 @@ package struct Endpoint: Hashable, Sendable {
         self.port = port
         self.weight = weight
         self.drains = drains
+    }
+}
+
+/// An HTTP proxy that opens a tunnel to each endpoint (CONNECT, RFC 9110 §9.3.6). It is told the endpoint's host as it is
+/// configured: names of endpoints are the proxy's to resolve.
+package struct UpstreamProxy: Hashable, Sendable {
+    /// IPv4 or IPv6 address (no brackets), or a host name that is resolved again by time.
+    package var host: String
+    package var port: UInt16
+    /// Milliseconds until the proxy must have taken the TCP connection; 1 to 600,000. The tunnel and TLS in it have the cluster's
+    /// own time.
+    package var connectTimeout: UInt32
+
+    package init(host: String, port: UInt16, connectTimeout: UInt32) {
+        self.host = host
+        self.port = port
+        self.connectTimeout = connectTimeout
     }
 }
 

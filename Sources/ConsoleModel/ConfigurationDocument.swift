@@ -10,6 +10,7 @@ extension Console {
         /// The version that was exported; says nothing on the way in.
         @JSONField package var version: String? = nil
         @JSONField package var tlsCertificates: [Certificate]? = nil
+        @JSONField package var proxyServers: [ProxyServer]? = nil
         @JSONField package var serviceSources: [ServiceSource]? = nil
         @JSONField package var consumers: [Consumer]? = nil
         @JSONField package var domains: [Domain]? = nil
@@ -41,6 +42,7 @@ extension Console {
                 findings.refuse("passphrase", "Is needed to open sealed; leave both out to keep the stored secrets.")
             }
             refuseTwins("tlsCertificates", tlsCertificates?.map(\.name), &findings)
+            refuseTwins("proxyServers", proxyServers?.map(\.name), &findings)
             refuseTwins("serviceSources", serviceSources?.map(\.name), &findings)
             refuseTwins("consumers", consumers?.map(\.name), &findings)
             refuseTwins("domains", domains?.map(\.name), &findings)

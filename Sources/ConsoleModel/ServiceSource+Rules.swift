@@ -110,11 +110,12 @@ extension Console.ServiceSource {
             }
         }
         if proxyName != nil {
-            findings.refuse(
-                "proxyName",
-                kind.isRegistry
-                    ? "Only static and dns sources can have a proxy server."
-                    : "There is no such proxy server: connections through a proxy server are not supported.")
+            if kind.isRegistry {
+                findings.refuse("proxyName", "Only static and dns sources can have a proxy server.")
+            } else if let address = addresses.first(where: { $0.hasPrefix("unix:") || $0.hasPrefix("_") }) {
+                findings.refuse(
+                    "proxyName", "'\(address)' has no host and port that a proxy server could be asked for.")
+            }
         }
         if kind.isRegistry {
             findings.warn("type: the \(kind.rawValue) registry is stored but not yet asked for services.")

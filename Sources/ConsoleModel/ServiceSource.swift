@@ -30,6 +30,7 @@ extension Console {
         @JSONField package var slowStart: Int? = nil
         /// With a smaller share of fit endpoints than this many percent, all are used; absent: 50.
         @JSONField package var panicThreshold: Int? = nil
+        /// Name of the proxy server that endpoints are reached through; it resolves their host names.
         @JSONField package var proxyName: String? = nil
         @JSONField package var properties: [String: JSONValue]? = nil
         @JSONField package var authN: AuthN? = nil

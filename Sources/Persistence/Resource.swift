@@ -11,6 +11,7 @@ package enum ResourceKind: String, Sendable, CaseIterable {
     case route = "route"
     case serviceSource = "service-source"
     case consumer = "consumer"
+    case proxyServer = "proxy-server"
 }
 
 extension ResourceKind {
@@ -21,6 +22,7 @@ extension ResourceKind {
         case .route: Console.Route.self
         case .serviceSource: Console.ServiceSource.self
         case .consumer: Console.Consumer.self
+        case .proxyServer: Console.ProxyServer.self
         }
     }
 }
@@ -79,7 +81,9 @@ extension Console.ServiceSource: Resource {
         \.serviceSources
     }
 
-    package var references: [ResourceReference] { tlsClientCertificate.map { [.certificate($0)] } ?? [] }
+    package var references: [ResourceReference] {
+        (tlsClientCertificate.map { [.certificate($0)] } ?? []) + (proxyName.map { [.proxyServer($0)] } ?? [])
+    }
 
     /// Credentials travel in the model, because that is how they come in; they never leave it in clear.
     package var secret: (field: String, value: Secret)? {
@@ -103,6 +107,13 @@ extension Console.ServiceSource: Resource {
             authN?.properties = Concealed(properties)
         }
     }
+}
+
+extension Console.ProxyServer: Resource {
+    package static var kind: ResourceKind { .proxyServer }
+    package static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> { \.proxyServers }
+    package var secret: (field: String, value: Secret)? { nil }
+    package var references: [ResourceReference] { [] }
 }
 
 extension Console.Consumer: Resource {

@@ -9,6 +9,7 @@ package enum ResourceReference: Hashable, Sendable {
     case domain(String)
     case certificate(String)
     case consumer(String)
+    case proxyServer(String)
     /// As in `greeter.static`: a source offers it.
     case service(String)
     /// The routes of a domain that are canaries; it names nothing, but those who are in it are found by it.

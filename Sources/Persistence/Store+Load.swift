@@ -26,6 +26,7 @@ extension Store {
             case .route: try add(Console.Route.self, row, key, &configuration)
             case .serviceSource: try add(Console.ServiceSource.self, row, key, &configuration)
             case .consumer: try add(Console.Consumer.self, row, key, &configuration)
+            case .proxyServer: try add(Console.ProxyServer.self, row, key, &configuration)
             }
         }
         guard let history = try Data.fetchOne(db, sql: "SELECT history FROM installation") else {

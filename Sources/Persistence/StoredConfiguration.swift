@@ -18,6 +18,7 @@ package struct StoredConfiguration: Sendable {
     package var routes = ResourceTable<Console.Route>()
     package var serviceSources = ResourceTable<Console.ServiceSource>()
     package var consumers = ResourceTable<Console.Consumer>()
+    package var proxyServers = ResourceTable<Console.ProxyServer>()
 
     package init() {}
 

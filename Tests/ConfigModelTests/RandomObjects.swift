@@ -114,6 +114,9 @@ extension SeededGenerator {
                     serverName: $0.maybe { $0.text() }, verify: Bool.random(using: &$0),
                     certificateAuthorities: $0.maybe { $0.text() }, clientIdentity: $0.maybe { $0.text() })
             },
+            proxy: maybe {
+                UpstreamProxy(host: $0.text(), port: $0.number(), connectTimeout: $0.number())
+            },
             balancing: balancing(), connectTimeout: number(5_000), idleTimeout: number(60_000),
             healthCheck: maybe { $0.healthCheck() },
             ejection: Ejection(

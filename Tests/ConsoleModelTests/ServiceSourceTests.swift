@@ -46,7 +46,9 @@ struct ServiceSourceTests {
         (#"{"name":"a","type":"dns","domain":"api.test:80","port":80}"#, "domain"),
         (#"{"name":"a","type":"dns","domain":"a.test","port":80,"protocol":"spdy"}"#, "protocol"),
         (#"{"name":"a","type":"dns","domain":"a.test","port":80,"sni":"a b"}"#, "sni"),
-        (#"{"name":"a","type":"dns","domain":"a.test","port":80,"proxyName":"p"}"#, "proxyName"),
+        (#"{"name":"a","type":"dns","domain":"_a._tcp.a.test","port":80,"proxyName":"p"}"#, "proxyName"),
+        (#"{"name":"a","type":"static","domain":"1.2.3.4:5,unix:/run/a","proxyName":"p"}"#, "proxyName"),
+        (#"{"name":"a","type":"eureka","domain":"n.test","port":80,"proxyName":"p"}"#, "proxyName"),
         (#"{"name":"a","type":"nacos","domain":"n.test","port":80}"#, "properties.nacosGroups"),
         (
             #"{"name":"a","type":"nacos","domain":"n.test","port":80,"properties":{"nacosGroups":[7]}}"#,

@@ -33,6 +33,7 @@ struct ProxyErrorTests {
         .init(error: .nameUnresolved, http: 503, grpc: 14, close: 1013, flag: "UH"),
         .init(error: .connectFailed, http: 503, grpc: 14, close: 1013, flag: "UF"),
         .init(error: .connectTimeout, http: 503, grpc: 14, close: 1013, flag: "UF"),
+        .init(error: .proxyRefused, http: 503, grpc: 14, close: 1013, flag: "UF"),
         .init(error: .upstreamTLS, http: 503, grpc: 14, close: 1013, flag: "UF"),
         .init(error: .upstreamReset, http: 502, grpc: 14, close: 1011, flag: "UR"),
         .init(error: .upstreamRefused, http: 503, grpc: 14, close: 1013, flag: "UR"),
@@ -71,6 +72,6 @@ struct ProxyErrorTests {
     /// Only what the upstream provably has not processed may be sent again.
     @Test func retriesOnlyWhatWasNotProcessed() {
         let retried = ProxyError.allCases.filter(\.isRetryable)
-        #expect(retried == [.connectFailed, .connectTimeout, .upstreamTLS, .upstreamRefused])
+        #expect(retried == [.connectFailed, .connectTimeout, .proxyRefused, .upstreamTLS, .upstreamRefused])
     }
 }

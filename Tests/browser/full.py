@@ -44,8 +44,13 @@ def source(authority):
         },
         "slowStart": 30000,
         "panicThreshold": 20,
+        "proxyName": "full",
         "vport": {"defaultValue": 90, "servicesVport": [{"name": "one", "value": 91}]},
     }
+
+
+def proxy_server():
+    return {"name": "full", "type": "HTTP", "serverAddress": "proxy.internal.test", "serverPort": 3128, "connectTimeout": 900}
 
 
 def consumer():

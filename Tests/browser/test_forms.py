@@ -26,7 +26,7 @@ LEFT_OUT = {
 }
 # Members that stand for another choice of the same form than the one that is open.
 OTHER_CHOICE = {
-    "ServiceSource": {"healthCheck.service", "proxyName", "properties", "authN.enabled", "authN.properties"},
+    "ServiceSource": {"healthCheck.service", "properties", "authN.enabled", "authN.properties"},
     "TlsCertificate": {"passphrase"},
     "Consumer": {"credentials[0].username", "credentials[0].password"},
 }
@@ -50,6 +50,7 @@ def everything(api, authority):
     }
     api.create_static("old", 9)
     api.create_static("new", 10)
+    api.post("/v1/proxy-servers", full.proxy_server())
     for kind in ("Domain", "Consumer", "ServiceSource", "Route"):
         api.post(KINDS[kind][1], made[kind])
     return made

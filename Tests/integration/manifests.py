@@ -123,12 +123,12 @@ def ingress(name, rules, namespace="default", class_name=None, annotations=None,
     return made
 
 
-def bridge(*registries):
+def bridge(*registries, proxies=()):
     return {
         "apiVersion": "networking.higress.io/v1",
         "kind": "McpBridge",
         "metadata": metadata("default", "higress-system"),
-        "spec": {"registries": list(registries)},
+        "spec": {"registries": list(registries), **({"proxies": list(proxies)} if proxies else {})},
     }
 
 

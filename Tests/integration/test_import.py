@@ -267,6 +267,20 @@ def test_routes_of_higress_console_come_as_its_fields(own, authority, echoes):
     assert own.api.expect(200, "POST", "/v1/apply?prune=true", exported).json()["changes"] == []
 
 
+def test_proxies_of_a_bridge_are_proxy_servers(own):
+    importer = Importer(own.api)
+    proxy = {"name": "egress", "type": "HTTP", "serverAddress": "10.0.0.1", "serverPort": 3128, "connectTimeout": 700, "listenerPort": 50001}
+    far = {"name": "far", "type": "dns", "domain": "far.test", "port": 443, "protocol": "https", "proxyName": "egress"}
+    lost = {**far, "name": "lost", "proxyName": "nobody"}
+    wrong = {**proxy, "name": "wrong", "serverPort": 0}
+    answer = importer(bridge(far, lost, proxies=[proxy, wrong]), status=400)
+    assert "no proxy server named nobody" in json.dumps(answer) and "serverPort" in json.dumps(answer)
+    answer = importer(bridge(far, proxies=[proxy]))
+    assert [(each["kind"], each["name"]) for each in answer["objects"]] == [("proxy-server", "egress"), ("service-source", "far")]
+    assert own.api.get("/v1/proxy-servers/egress")["connectTimeout"] == 700
+    assert own.api.get("/v1/service-sources/far")["proxyName"] == "egress"
+
+
 def test_weights_move_requests(own, echoes):
     body = console_weights(echoes, "100", "0"), console_weights(echoes, "0", "100")
     importer = Importer(own.api)

@@ -32,6 +32,7 @@ def fill(api, authority):
     write(api, "POST", "/v1/domains", {"name": "*.plain.test"})
     for name in ("old", "new"):
         write(api, "POST", "/v1/service-sources", {"name": name, "type": "static", "domain": "127.0.0.1:9", "port": 80})
+    write(api, "POST", "/v1/proxy-servers", full.proxy_server())
     write(api, "POST", "/v1/service-sources", full.source(authority))
     for kind, (properties, credentials) in REGISTRIES.items():
         authentication = {"enabled": True, "properties": credentials} if credentials else None

@@ -63,11 +63,13 @@ def _endpoints():
         ("/v1/routes", "route", "what it names must exist; no half-saved `authConfig`"),
         ("/v1/service-sources", "service source", "the protocol is checked"),
         ("/v1/consumers", "consumer", "a name that exists is 409; secrets do not come back"),
+        ("/v1/proxy-servers", "proxy server", "the field that is wrong is named"),
     ]:
         put = {
             "/v1/tls-certificates": f"without PEM the stored one stays; {unknown}",
             "/v1/service-sources": "an unknown name is 404: PUT makes nothing; a stale `version` is 409",
             "/v1/consumers": "an unknown name is 404: PUT makes nothing; a stale `version` is 409",
+            "/v1/proxy-servers": "an unknown name is 404: PUT makes nothing; a stale `version` is 409",
         }.get(path, unknown)
         delete = {"/v1/routes": "an unknown name is 404, not 204"}.get(path, in_use)
         yield Endpoint("GET", path, "list", page)
@@ -79,15 +81,6 @@ def _endpoints():
             yield Endpoint("GET", "/v1/domains/{name}/routes", "list", page)
     yield Endpoint("GET", "/v1/services", "list", "only of static and dns sources: there is no Kubernetes, and no registry is asked")
 
-    proxies = "services are reached directly"
-    for method, path in [
-        ("GET", "/v1/proxy-servers"),
-        ("POST", "/v1/proxy-servers"),
-        ("GET", "/v1/proxy-servers/{name}"),
-        ("PUT", "/v1/proxy-servers/{name}"),
-        ("DELETE", "/v1/proxy-servers/{name}"),
-    ]:
-        yield Endpoint(method, path, missing=proxies)
     dashboard = "metrics are Prometheus text at the worker, for a Grafana of one's own"
     for method, path in [
         ("GET", "/dashboard/init"),
@@ -226,7 +219,7 @@ def _fields():
     yield Field(source, "port", 80)
     yield Field(source, "protocol", "grpcs", why="http2 and http2s, too; others are refused; certificates are checked")
     yield Field(source, "sni", "a.test")
-    yield Field(source, "proxyName", "proxy", "refused", missing="services are reached directly")
+    yield Field(source, "proxyName", "row", why="must exist; static sources, too")
     yield Field(source, "properties", {"nacosGroups": ["a"]})
     yield Field(source, "authN.enabled", True)
     yield Field(source, "authN.properties", {"consulToken": "row-secret"}, "hidden", why="sealed in the database")
@@ -243,8 +236,15 @@ def _fields():
     yield Field(consumer, "credentials[].key", "x-row")
     yield Field(consumer, "credentials[].values", ["row-key"], "hidden", why="do not come back; hashed for the worker")
 
+    proxy = "ProxyServer"
+    yield Field(proxy, "name", "row-5")
+    yield Field(proxy, "version", outcome="shown", why="its own, and a stale one is 409")
+    yield Field(proxy, "type", "HTTP", why="others are refused")
+    yield Field(proxy, "serverAddress", "::1", why="IPv6, too")
+    yield Field(proxy, "serverPort", 3128)
+    yield Field(proxy, "connectTimeout", 900, why="without it 1200; 0 is the same")
+
     for model, reason in {
-        "ProxyServer": "services are reached directly",
         "WasmPlugin": "no WebAssembly",
         "WasmPluginInstance": "no WebAssembly",
         "DashboardInfo": "no built-in Grafana",

@@ -35,6 +35,7 @@ GOOD = {
             {"type": "basic-auth", "username": "u", "password": "p"},
         ],
     },
+    "/v1/proxy-servers": {"name": "bad", "type": "HTTP", "serverAddress": "proxy.test", "serverPort": 3128, "connectTimeout": 900},
     "/v1/routes": {
         "name": "bad",
         "domains": ["bad.test"],

@@ -14,6 +14,7 @@ COLLECTIONS = {
     "Route": "/v1/routes",
     "ServiceSource": "/v1/service-sources",
     "Consumer": "/v1/consumers",
+    "ProxyServer": "/v1/proxy-servers",
 }
 
 
@@ -28,6 +29,7 @@ class World:
         api.create_domain("row.test", "on", "row")
         api.create_static("row", 9)
         api.post("/v1/consumers", self.body("Consumer", "row"))
+        api.post("/v1/proxy-servers", self.body("ProxyServer", "row"))
         api.create_route("row", ["row.test"], "row.static")
 
     def body(self, model, name=None):
@@ -52,6 +54,8 @@ class World:
             case "Consumer":
                 key = {"type": "key-auth", "source": "HEADER", "key": "x-row", "values": [f"key of {name} {self.count}"]}
                 return {"name": name, "credentials": [key]}
+            case "ProxyServer":
+                return {"name": name, "type": "HTTP", "serverAddress": "proxy.test", "serverPort": 3128}
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,7 @@ extension Cluster: CanonicalCodable {
         writer.integer(11, slowStart)
         writer.integer(12, panicThreshold, default: 50)
         writer.integer(13, maxConnections)
+        writer.optional(14, proxy)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -134,6 +135,7 @@ extension Cluster: CanonicalCodable {
         slowStart = try reader.integer(11)
         panicThreshold = try reader.integer(12, default: 50)
         maxConnections = try reader.integer(13)
+        proxy = try reader.optional(14)
     }
 }
 
@@ -149,6 +151,19 @@ extension Endpoint: CanonicalCodable {
         self.init(
             host: try reader.string(1), port: try reader.integer(2), weight: try reader.integer(3, default: 1),
             drains: try reader.bool(4))
+    }
+}
+
+extension UpstreamProxy: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.string(1, host)
+        writer.integer(2, port)
+        writer.integer(3, connectTimeout)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            host: try reader.string(1), port: try reader.integer(2), connectTimeout: try reader.integer(3))
     }
 }
 

@@ -61,10 +61,22 @@ extension Cluster {
             if !addresses.insert(Endpoint(host: endpoint.host, port: endpoint.port)).inserted {
                 findings.report("endpoints[\(index)]", "stands in the cluster twice")
             }
+            if proxy != nil, endpoint.host.hasPrefix("unix:") {
+                findings.report("endpoints[\(index)].host", "must not be a Unix socket behind a proxy server")
+            }
         }
+        proxy?.check(&findings)
         if let name = tls?.serverName, !Syntax.isIPv6(name) {
             findings.check("tls.serverName", Syntax.hostName(name))
         }
+    }
+}
+
+extension UpstreamProxy {
+    fileprivate func check(_ findings: inout Findings) {
+        if !Syntax.isIPv6(host) { findings.check("proxy.host", Syntax.hostName(host)) }
+        if port == 0 { findings.report("proxy.port", "must be from 1 to 65535") }
+        findings.check("proxy.connectTimeout", connectTimeout, in: 1...600_000)
     }
 }
 

@@ -81,6 +81,8 @@ package struct AdminParts: Sendable {
         RouteController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("routes"))
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
+        ProxyServerController(store: store, editor: editor, bodyLimit: bodyLimit)
+            .addRoutes(to: api.group("proxy-servers"))
         DocumentController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         ImportController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         BackupController(store: store, folder: backupFolder, bodyLimit: bodyLimit).addRoutes(to: api.group("backup"))

@@ -107,6 +107,11 @@ struct Preview: Encodable {
         streams.incomplete = live.more || !live.silent.isEmpty
     }
 
+    private static func routes(of source: String, in configuration: StoredConfiguration) -> [String] {
+        guard let source = configuration.serviceSources[source]?.value else { return [] }
+        return configuration.routes.users(of: .service(source.serviceName))
+    }
+
     /// The names of routes whose way depends on what the edit changes.
     private static func routes(touchedBy draft: Draft) -> Set<String> {
         var names: Set<String> = []
@@ -117,9 +122,11 @@ struct Preview: Encodable {
                 case .route: names.insert(change.name)
                 case .domain: names.formUnion(routes.users(of: .domain(change.name)))
                 case .consumer: names.formUnion(routes.users(of: .consumer(change.name)))
-                case .serviceSource:
-                    guard let source = configuration.serviceSources[change.name]?.value else { continue }
-                    names.formUnion(routes.users(of: .service(source.serviceName)))
+                case .serviceSource: names.formUnion(Self.routes(of: change.name, in: configuration))
+                case .proxyServer:
+                    for source in configuration.serviceSources.users(of: .proxyServer(change.name)) {
+                        names.formUnion(Self.routes(of: source, in: configuration))
+                    }
                 case .certificate:
                     for domain in configuration.domains.users(of: .certificate(change.name)) {
                         names.formUnion(routes.users(of: .domain(domain)))

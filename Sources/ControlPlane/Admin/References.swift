@@ -20,6 +20,9 @@ extension StoredConfiguration {
         if let name = source.tlsClientCertificate, certificates[name] == nil {
             findings.refuse("tlsClientCertificate", "There is no certificate named \(name).")
         }
+        if let name = source.proxyName, proxyServers[name] == nil {
+            findings.refuse("proxyName", "There is no proxy server named \(name).")
+        }
         return findings
     }
 
@@ -60,6 +63,10 @@ extension StoredConfiguration {
 
     func users(ofConsumer name: String) -> [(noun: String, name: String)] {
         routes.users(of: .consumer(name)).sorted().map { ("route", $0) }
+    }
+
+    func users(ofProxyServer name: String) -> [(noun: String, name: String)] {
+        serviceSources.users(of: .proxyServer(name)).sorted().map { ("service source", $0) }
     }
 
     func users(of source: Console.ServiceSource) -> [(noun: String, name: String)] {

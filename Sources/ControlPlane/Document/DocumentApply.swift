@@ -30,6 +30,10 @@ struct DocumentApply: Sendable {
             }
         }
         checkCertificates()
+        for index in (document.proxyServers ?? []).indices {
+            self.document.proxyServers?[index].normalize()
+            findings.add(self.document.proxyServers?[index].check() ?? Findings(), at: "proxyServers[\(index)]")
+        }
         for index in (document.serviceSources ?? []).indices {
             self.document.serviceSources?[index].normalize()
             self.document.serviceSources?[index].version = nil
@@ -74,6 +78,7 @@ struct DocumentApply: Sendable {
         var findings = Findings()
         let before = draft.original
         putCertificates(on: &draft, &findings)
+        for server in document.proxyServers ?? [] { draft.put(server) }
         for source in document.serviceSources ?? [] {
             var source = source
             if source.authN != nil, source.authN?.properties?.value.isEmpty ?? true {
@@ -137,6 +142,7 @@ struct DocumentApply: Sendable {
         keepOnly(document.domains?.map(\.name), .domain, of: before.domains.names)
         keepOnly(document.consumers?.map(\.name), .consumer, of: before.consumers.names)
         keepOnly(document.serviceSources?.map(\.name), .serviceSource, of: before.serviceSources.names)
+        keepOnly(document.proxyServers?.map(\.name), .proxyServer, of: before.proxyServers.names)
         keepOnly(document.tlsCertificates?.map(\.name), .certificate, of: before.certificates.names)
     }
 
@@ -154,6 +160,7 @@ struct DocumentApply: Sendable {
             findings.add(after.checkReferences(of: route), at: "routes[\(index)]")
         }
         let (routes, domains) = (Set(document.routes?.map(\.name) ?? []), Set(document.domains?.map(\.name) ?? []))
+        let sources = Set(document.serviceSources?.map(\.name) ?? [])
         for change in draft.changedResources where change.action != .create {
             switch change.kind {
             case .domain where change.action == .delete:
@@ -162,6 +169,8 @@ struct DocumentApply: Sendable {
                 refuse(after.users(ofConsumer: change.name), "consumer", change.name, but: routes, &findings)
             case .certificate where change.action == .delete:
                 refuse(after.users(ofCertificate: change.name), "certificate", change.name, but: domains, &findings)
+            case .proxyServer where change.action == .delete:
+                refuse(after.users(ofProxyServer: change.name), "proxy server", change.name, but: sources, &findings)
             case .serviceSource:
                 // Also where it goes on under another type, and so offers another service.
                 guard let old = draft.original.serviceSources[change.name]?.value,

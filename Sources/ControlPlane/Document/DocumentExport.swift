@@ -17,6 +17,11 @@ extension Console.ConfigurationDocument {
             shown.cert = certificate.chain
             return shown
         }
+        proxyServers = Self.sorted(configuration.proxyServers).map { server in
+            var shown = server
+            shown.version = nil
+            return shown
+        }
         serviceSources = Self.sorted(configuration.serviceSources).map { source in
             var shown = source
             shown.version = nil

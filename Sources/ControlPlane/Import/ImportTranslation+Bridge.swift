@@ -1,13 +1,43 @@
-// McpBridge: each of its registries is a service source of the same fields.
+// McpBridge: each of its registries is a service source, each of its proxies a proxy server, of the same fields.
 
 import ConsoleModel
+import Persistence
 
 extension ImportTranslation {
-    mutating func readBridge(_ bridge: Manifest) {
-        if bridge.isRefused { return }
-        for registry in bridge.root["spec"]["registries"].items { readRegistry(registry, of: bridge) }
-        bridge.root["spec"]["proxies"].ifGiven {
-            $0.ignore("Services are reached directly, not through proxy servers.")
+    mutating func readBridges(_ bridges: [Manifest]) {
+        for bridge in bridges {
+            for proxy in bridge.root["spec"]["proxies"].items { readProxy(proxy, of: bridge) }
+        }
+        for bridge in bridges {
+            for registry in bridge.root["spec"]["registries"].items { readRegistry(registry, of: bridge) }
+        }
+    }
+
+    private mutating func readProxy(_ node: ManifestNode, of bridge: Manifest) {
+        var server = Console.ProxyServer()
+        server.name = node["name"].text ?? ""
+        server.type = node["type"].text ?? ""
+        server.serverAddress = node["serverAddress"].text ?? ""
+        server.serverPort = node["serverPort"].integer
+        server.connectTimeout = node["connectTimeout"].integer
+        // A listener that Higress opens for itself.
+        node["listenerPort"].take()
+        server.normalize()
+        let findings = server.check()
+        if !findings.errors.isEmpty { return refuse(node, findings) }
+        if let other = proxyServers[server.name] {
+            let origin = "\(other.origin.namespace)/\(other.origin.name)"
+            return node["name"].refuse("The proxy server \(server.name) of \(origin) has this name, too.")
+        }
+        proxyServers[server.name] = (server, bridge.origin)
+    }
+
+    /// At the fields of a part, or at the part where a field is missing.
+    private func refuse(_ node: ManifestNode, _ findings: Findings) {
+        for error in findings.errors {
+            let top = error.field.split(separator: ".").last.map(String.init) ?? ""
+            let place = node[top.prefix { $0 != "[" }.description]
+            (place.isGiven ? place : node).refuse("\(error.field): \(error.message)")
         }
     }
 
@@ -37,19 +67,15 @@ extension ImportTranslation {
             node[name].take()
         }
         if !properties.isEmpty { source.properties = properties }
-        node["proxyName"].ifGiven {
-            $0.ignore("Services are reached directly, not through proxy servers.")
-        }
+        source.proxyName = node["proxyName"].text
         node["vport"].ifGiven { $0.ignore("Routes reach every endpoint at its own port.") }
         node["authSecretName"].ifGiven { source.authN = credentials($0, in: bridge.namespace) }
         source.normalize()
         let findings = source.check()
-        for error in findings.errors {
-            let top = error.field.split(separator: ".").last.map(String.init) ?? ""
-            let place = node[top.prefix { $0 != "[" }.description]
-            (place.isGiven ? place : node).refuse("\(error.field): \(error.message)")
+        if !findings.errors.isEmpty { return refuse(node, findings) }
+        if let name = source.proxyName, proxyServers[name] == nil, stored.proxyServers[name] == nil {
+            return node["proxyName"].refuse("There is no proxy server named \(name), neither in the body nor here.")
         }
-        if !findings.errors.isEmpty { return }
         if kind.isRegistry {
             node["type"].ignore("The \(kind.rawValue) registry is stored, but not asked for services yet.")
         }

@@ -42,6 +42,7 @@ struct ImportTranslation {
     /// By the key of the secret; `nil`: it makes none.
     var certificates: [String: Console.Certificate?] = [:]
     var certificateNames: Set<String> = []
+    var proxyServers: [String: (server: Console.ProxyServer, origin: ImportOrigin)] = [:]
     var sources: [String: Source] = [:]
     var hosts: [String: Host] = [:]
     var routes: [Route] = []
@@ -93,7 +94,7 @@ struct ImportTranslation {
         for manifest in manifests where manifest.origin.kind == "Secret" {
             if manifest.root["type"].value == .string("kubernetes.io/tls") { _ = certificate(of: manifest) }
         }
-        for manifest in manifests where manifest.origin.kind == "McpBridge" { readBridge(manifest) }
+        readBridges(manifests.filter { $0.origin.kind == "McpBridge" && !$0.isRefused })
         for manifest in manifests where manifest.origin.kind == "Ingress" { readIngress(manifest) }
         joinCanaries()
         let domains = makeDomains()
@@ -172,6 +173,11 @@ struct ImportTranslation {
             guard let certificate else { continue }
             document.tlsCertificates?.append(certificate)
             add(.certificate, certificate.name, secrets[key].map { [$0.origin] } ?? [])
+        }
+        document.proxyServers = []
+        for (name, proxy) in proxyServers.sorted(by: { $0.key < $1.key }) {
+            document.proxyServers?.append(proxy.server)
+            add(.proxyServer, name, [proxy.origin])
         }
         document.serviceSources = []
         for (_, source) in sources.sorted(by: { $0.key < $1.key }) {

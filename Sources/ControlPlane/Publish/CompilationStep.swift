@@ -5,6 +5,7 @@
 //                                  the same conditions
 // source                        -> the clusters of its service that routes use; the routes only where it changes how they speak to it,
 //                                  or comes or goes
+// proxy server                  -> as the sources that name it
 //
 // The whole is the same, from nothing and with every resource as a change.
 
@@ -47,6 +48,8 @@ struct CompilationStep {
             set(ObjectKey(.consumer, name), configuration.consumers[name].map { compiler.consumer($0.value) })
         case .route: takeRoute(name)
         case .serviceSource: takeSource(name)
+        case .proxyServer:
+            for source in configuration.serviceSources.users(of: .proxyServer(name)) { takeSource(source) }
         }
     }
 

@@ -59,6 +59,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         if field.hasPrefix("ejection") { return "ejection" }
         if field.hasPrefix("balancing") { return "loadBalancing" }
         switch field {
+        case "proxy.host", "proxy.port", "proxy.connectTimeout": return "proxyName"
         case "tls.serverName": return "sni"
         case "tls.certificateAuthorities": return "tlsCa"
         case "tls.clientIdentity": return "tlsClientCertificate"

@@ -16,17 +16,20 @@ extension SnapshotCompiler {
             let spoken = BackendProtocol(rawValue: String(name[name.index(after: slash)...])),
             let source = configuration.serviceSource(offering: String(name[..<slash]))
         else { return nil }
-        return cluster(name, source, spoken)
+        let proxy = source.proxyName.flatMap { configuration.proxyServers[$0]?.value }
+        return cluster(name, source, proxy, spoken)
     }
 
-    private func cluster(_ name: String, _ source: Console.ServiceSource, _ spoken: BackendProtocol) -> Cluster {
+    private func cluster(
+        _ name: String, _ source: Console.ServiceSource, _ proxy: Console.ProxyServer?, _ spoken: BackendProtocol
+    ) -> Cluster {
         Cluster(
             name: name,
             endpoints: source.serviceEndpoints.map {
                 Endpoint(host: $0.host, port: $0.port, weight: UInt32(clamping: $0.weight), drains: $0.drains)
             },
             protocol: spoken.usesHTTP2 ? .http2 : .http1,
-            tls: spoken.usesTLS ? Self.tls(source) : nil,
+            tls: spoken.usesTLS ? Self.tls(source) : nil, proxy: proxy.map(Self.proxy),
             balancing: source.loadBalancing.map(Self.balancing) ?? LoadBalancing(),
             connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout,
             healthCheck: source.healthCheck.flatMap(Self.healthCheck), ejection: Self.ejection(source.ejection),
@@ -39,6 +42,12 @@ extension SnapshotCompiler {
         UpstreamTLS(
             serverName: source.sni, verify: source.verifiesTLS, certificateAuthorities: source.tlsCa,
             clientIdentity: source.tlsClientCertificate)
+    }
+
+    private static func proxy(_ server: Console.ProxyServer) -> UpstreamProxy {
+        UpstreamProxy(
+            host: server.serverAddress, port: UInt16(clamping: server.serverPort ?? 0),
+            connectTimeout: UInt32(clamping: server.connectTimeout ?? Console.ProxyServer.usualConnectTimeout))
     }
 
     static func balancing(_ balancing: Console.LoadBalancing) -> LoadBalancing {

@@ -20,12 +20,9 @@ struct ClusterWatch {
     mutating func follow(_ diff: SnapshotDiff) -> Changes {
         var namesChanged = false
         var checksChanged = false
-        func name(_ endpoint: Endpoint) -> String? {
-            SocketAddress(literal: endpoint.host, port: 0) == nil ? endpoint.host : nil
-        }
         for object in diff.removed + diff.changed.map(\.old) {
             guard case .cluster(let cluster) = object.object else { continue }
-            for name in cluster.endpoints.compactMap(name) {
+            for name in cluster.endpoints.compactMap(cluster.lookupName) {
                 let left = (uses[name] ?? 0) - 1
                 uses[name] = left > 0 ? left : nil
                 namesChanged = true
@@ -34,7 +31,7 @@ struct ClusterWatch {
         }
         for object in diff.added + diff.changed.map(\.new) {
             guard case .cluster(let cluster) = object.object else { continue }
-            for name in cluster.endpoints.compactMap(name) {
+            for name in cluster.endpoints.compactMap(cluster.lookupName) {
                 uses[name, default: 0] += 1
                 namesChanged = true
             }

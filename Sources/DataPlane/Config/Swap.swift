@@ -14,7 +14,8 @@ extension LoopPointer {
         case .resolved(let host, let addresses):
             pointee.addresses[host] = addresses
             for cluster in pointee.clusters.values
-            where cluster.pointee.config.endpoints.contains(where: { $0.host == host }) {
+            where cluster.pointee.config.endpoints.contains(where: { cluster.pointee.config.lookupName(of: $0) == host }
+            ) {
                 cluster.setAddresses(resolved: pointee.addresses)
             }
         case .ticketKeys(let keys):

@@ -29,6 +29,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case nameUnresolved
     case connectFailed
     case connectTimeout
+    case proxyRefused
     case upstreamTLS
     case upstreamReset
     case upstreamRefused
@@ -91,6 +92,8 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .nameUnresolved: Row(.upstream, 503, 14, 1013, "UH", "the service's host name has no address")
         case .connectFailed: Row(.upstream, 503, 14, 1013, "UF", "the connection to the service failed")
         case .connectTimeout: Row(.upstream, 503, 14, 1013, "UF", "the connection to the service timed out")
+        case .proxyRefused:
+            Row(.upstream, 503, 14, 1013, "UF", "the proxy server did not open a tunnel to the service")
         case .upstreamTLS: Row(.upstream, 503, 14, 1013, "UF", "TLS to the service failed")
         case .upstreamReset: Row(.upstream, 502, 14, 1011, "UR", "the service reset the stream")
         case .upstreamRefused: Row(.upstream, 503, 14, 1013, "UR", "the service refused the stream")
@@ -121,7 +124,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     /// Whether the upstream provably has not processed the request, so that another endpoint may be tried.
     package var isRetryable: Bool {
         switch self {
-        case .connectFailed, .connectTimeout, .upstreamTLS, .upstreamRefused: true
+        case .connectFailed, .connectTimeout, .proxyRefused, .upstreamTLS, .upstreamRefused: true
         default: false
         }
     }

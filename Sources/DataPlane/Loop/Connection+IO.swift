@@ -185,6 +185,7 @@ extension LoopPointer {
         switch connection.pointee.wire {
         case .http2: return receiveHTTP2(connection, bytes, count)
         case .http1: return receiveHTTP1(connection, bytes, count)
+        case .unknown where connection.pointee.isTunneling: return receiveTunnelAnswer(connection, bytes, count)
         case .unknown: return detectWire(connection, bytes, count)
         }
     }

@@ -254,11 +254,12 @@ extension LoopPointer {
     /// Closes the socket now. Streams and exchanges hear of it; memory is freed at the end of the tick.
     func close(_ connection: ConnectionPointer, because reason: CloseReason) {
         guard !connection.pointee.isClosed else { return }
-        if connection.pointee.isConnecting
+        if connection.pointee.isConnecting || connection.pointee.isTunneling
             || (connection.pointee.isHandshaking && connection.pointee.role == .upstream),
             reason != .connectFailed
         {
-            return connectionFailed(connection, reason == .tls ? .upstreamTLS : .connectFailed)
+            let error: ProxyError = connection.pointee.isTunneling ? .proxyRefused : .connectFailed
+            return connectionFailed(connection, reason == .tls ? .upstreamTLS : error)
         }
         connection.pointee.isClosed = true
         if let timer = connection.pointee.timer { pointee.timers.cancel(timer) }

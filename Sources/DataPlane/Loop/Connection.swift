@@ -53,6 +53,8 @@ struct Connection {
     var isBroken = false
     /// A connect(2) is under way.
     var isConnecting = false
+    /// A proxy server has been asked for a tunnel and has not opened it yet.
+    var isTunneling = false
     /// Input stays in the kernel until the other side has taken what came before.
     var isReadPaused = false
     /// Input stays in the kernel until `output` is with the kernel.

@@ -62,18 +62,12 @@ extension ClusterPointer {
         var new: [EndpointPointer] = []
         pointee.hasUnresolvedNames = false
         for endpoint in pointee.config.endpoints {
-            var addresses: [ResolvedAddress] = []
-            if let literal = SocketAddress(literal: endpoint.host, port: endpoint.port) {
-                addresses = [ResolvedAddress(address: literal, service: nil)]
-            } else if let known = resolved[endpoint.host], !known.isEmpty {
-                addresses = known.map { $0.with(port: endpoint.port) }
-            } else {
-                pointee.hasUnresolvedNames = true
-            }
+            let addresses = pointee.config.addresses(of: endpoint, known: resolved)
+            if addresses.isEmpty { pointee.hasUnresolvedNames = true }
             for found in addresses {
                 // A record's weight and that of the configuration multiply: at most 10^6 × 65,535.
-                let weight = Int(max(1, endpoint.weight)) * Int(found.service?.weight ?? 1)
-                let same = old.first { $0.pointee.address == found.address && !new.contains($0) }
+                let weight = Int(max(1, endpoint.weight)) * Int(found.weight)
+                let same = old.first { $0.pointee.name.holds(found.name) && !new.contains($0) }
                 let endpoint = same ?? makeEndpoint(found, endpoint)
                 endpoint.pointee.weight = weight
                 endpoint.pointee.isHealthy = !unhealthy.contains(endpoint.pointee.name.string)
@@ -94,16 +88,16 @@ extension ClusterPointer {
         }
     }
 
-    private func makeEndpoint(_ found: ResolvedAddress, _ config: Endpoint) -> EndpointPointer {
+    private func makeEndpoint(_ found: EndpointAddress, _ config: Endpoint) -> EndpointPointer {
         let endpoint = EndpointPointer.allocate(capacity: 1)
-        let key = MetricsRegistry.EndpointKey(cluster: pointee.config.name, endpoint: found.address.text)
+        let key = MetricsRegistry.EndpointKey(cluster: pointee.config.name, endpoint: found.name)
         let block = pointee.loop.pointee.registry.takeUnretainedValue().useEndpoint(
             key, loop: pointee.loop.pointee.index)
         endpoint.initialize(
             to: EndpointState(
-                cluster: self, address: found.address, host: FixedText(found.service?.host ?? config.host),
-                name: FixedText(found.address.text),
-                lookupName: SocketAddress(literal: config.host, port: 0) == nil ? FixedText(config.host) : nil,
+                cluster: self, address: found.address, host: FixedText(found.host),
+                name: FixedText(found.name), tunnel: found.tunnel.map { FixedText($0) },
+                lookupName: pointee.config.lookupName(of: config).map { FixedText($0) },
                 weight: Int(max(1, config.weight)), drains: config.drains,
                 share: Int(max(1, config.weight)), countsResponses: pointee.config.ejection.countsResponses,
                 counters: EndpointCounters(block)))
@@ -154,6 +148,8 @@ struct FixedText {
     }
 
     var string: String { String(decoding: bytes, as: UTF8.self) }
+
+    func holds(_ text: String) -> Bool { bytes.elementsEqual(text.utf8) }
 
     func deallocate() { bytes.deallocate() }
 }

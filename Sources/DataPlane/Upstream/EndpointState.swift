@@ -9,9 +9,11 @@ struct EndpointState {
     let address: SocketAddress
     /// Host name or address as configured, for SNI.
     let host: FixedText
-    /// `address:port`, for logs.
+    /// What logs and metrics call it; no two of a cluster have the same.
     let name: FixedText
-    /// The name that it was resolved from; nil: it is an address.
+    /// What the proxy server at `address` is asked for; nil: the endpoint is there itself.
+    let tunnel: FixedText?
+    /// The name that `address` was resolved from; nil: it was given.
     let lookupName: FixedText?
     var weight: Int
     /// Being taken out: gets no new exchanges.
@@ -96,6 +98,7 @@ extension EndpointPointer {
         pointee.cluster.pointee.loop.pointee.registry.takeUnretainedValue().leaveEndpoint(metricsKey)
         pointee.host.deallocate()
         pointee.name.deallocate()
+        pointee.tunnel?.deallocate()
         pointee.lookupName?.deallocate()
         deinitialize(count: 1)
         deallocate()

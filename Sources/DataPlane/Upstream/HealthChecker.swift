@@ -124,21 +124,17 @@ final class HealthChecker: Sendable {
         for cluster in clusters {
             guard let check = cluster.healthCheck else { continue }
             for endpoint in cluster.endpoints {
-                let literal = SocketAddress(literal: endpoint.host, port: endpoint.port).map {
-                    ResolvedAddress(address: $0, service: nil)
-                }
-                for found in literal.map({ [$0] }) ?? known[endpoint.host] ?? [] {
-                    let address = found.with(port: endpoint.port).address
-                    let key = Key(cluster: cluster.name, endpoint: address.text)
+                for found in cluster.addresses(of: endpoint, known: known) {
+                    let key = Key(cluster: cluster.name, endpoint: found.name)
                     let target = HealthTarget(
                         cluster: cluster.name, check: check, isHTTP2: cluster.protocol == .http2, tls: cluster.tls,
-                        host: found.service?.host ?? endpoint.host, port: address.port, endpoint: key.endpoint)
+                        host: found.host, port: found.port, tunnel: found.tunnel, endpoint: key.endpoint)
                     if let old = watched[key], old.target == target {
                         next[key] = old
                     } else {
                         next[key] = Watched(
-                            target: target, address: address, state: watched[key]?.state ?? HealthState(), due: Self.now
-                        )
+                            target: target, address: found.address, state: watched[key]?.state ?? HealthState(),
+                            due: Self.now)
                     }
                 }
             }

@@ -14,13 +14,54 @@ struct HealthTarget: Hashable {
     /// As configured: SNI and, with the port, the authority.
     let host: String
     let port: UInt16
-    /// `address:port` of the endpoint.
+    /// What the proxy server is asked for; nil: there is none.
+    let tunnel: String?
+    /// The endpoint's name.
     let endpoint: String
 
     var authority: String {
         if let given = check.host { return given }
         if host.hasPrefix("unix:") { return "localhost" }
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
+
+/// Opens the tunnel that a check goes through.
+private final class TunnelDialog {
+    enum Step {
+        case waits(Int16)
+        case open
+        case failed(String)
+    }
+
+    private var output: [UInt8]
+    private var answer: [UInt8] = []
+
+    init(_ target: String) { output = Array(ProxyTunnel.request(target).utf8) }
+
+    func advance(_ descriptor: Int32) -> Step {
+        while !output.isEmpty {
+            let count = write(descriptor, output, output.count)
+            if count < 0 { return errno == EAGAIN ? .waits(Int16(POLLOUT)) : .failed("the proxy server hung up") }
+            output.removeFirst(count)
+        }
+        while true {
+            // One byte at a time: what follows the head is the endpoint's.
+            var byte: UInt8 = 0
+            let count = read(descriptor, &byte, 1)
+            if count < 0, errno == EAGAIN { return .waits(Int16(POLLIN)) }
+            guard count == 1 else { return .failed("the proxy server hung up") }
+            answer.append(byte)
+            guard byte == UInt8(ascii: "\n") || answer.count <= 12 || answer.count >= ProxyTunnel.longestHead else {
+                continue
+            }
+            switch answer.withUnsafeBufferPointer(ProxyTunnel.answer) {
+            case .incomplete: continue
+            case .open: return .open
+            case .refused(let status): return .failed("the proxy server answered \(status)")
+            case .malformed: return .failed("the proxy server did not answer in HTTP/1")
+            }
+        }
     }
 }
 
@@ -32,6 +73,7 @@ final class HealthProbe {
     private let dialog: (any HealthDialog)?
     private var ssl: OpaquePointer?
     private var isConnected = false
+    private var tunnel: TunnelDialog?
     private var isSecured = false
     private var output: [UInt8] = []
 
@@ -49,6 +91,7 @@ final class HealthProbe {
         case .http, .grpc:
             dialog = HTTP2Dialog(target.check, authority: target.authority, secure: target.tls != nil)
         }
+        tunnel = target.tunnel.map { TunnelDialog($0) }
         guard descriptor >= 0, target.check.kind == .tcp || dialog != nil else { return nil }
         // An error shows at the first `advance`.
         _ = address.withSockaddr { connect(descriptor, $0, $1) }
@@ -83,6 +126,14 @@ final class HealthProbe {
             getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size)
             guard error == 0 else { return .failed(String(cString: strerror(error))) }
             isConnected = true
+        }
+        if let opening = tunnel {
+            switch opening.advance(descriptor) {
+            case .waits(let events): self.events = events
+            case .failed(let reason): return .failed(reason)
+            case .open: tunnel = nil
+            }
+            if tunnel != nil { return nil }
         }
         guard let dialog else { return .passed }
         if let ssl, !isSecured {

@@ -117,7 +117,8 @@ extension LoopPointer {
     // MARK: - Making connections
 
     func openConnection(to endpoint: EndpointPointer, http1: Bool) {
-        let limit = Int(endpoint.pointee.cluster.pointee.config.maxConnections)
+        let config = endpoint.pointee.cluster.pointee.config
+        let limit = Int(config.maxConnections)
         // Beyond it exchanges wait for a connection that becomes free.
         guard limit == 0 || endpoint.pointee.connections < limit else { return }
         let fd = socket(
@@ -142,7 +143,7 @@ extension LoopPointer {
         if result != 0, errno != EINPROGRESS {
             return connectionFailed(connection, .connectFailed)
         }
-        setDeadline(connection, after: endpoint.pointee.cluster.pointee.connectTimeout)
+        setDeadline(connection, after: UInt64(min(config.proxy?.connectTimeout ?? .max, config.connectTimeout)))
         guard
             causeway_epoll_add(
                 pointee.epoll, fd, Event.input | Event.output | Event.readHangup | Event.edge, connection) == 0
@@ -157,6 +158,12 @@ extension LoopPointer {
         getsockopt(connection.pointee.fd, SOL_SOCKET, SO_ERROR, &error, &size)
         guard error == 0 else { return connectionFailed(connection, .connectFailed) }
         connection.pointee.isConnecting = false
+        if let target = connection.pointee.endpoint?.pointee.tunnel { return askForTunnel(connection, to: target) }
+        connected(connection)
+    }
+
+    /// There is a way for bytes to the endpoint.
+    func connected(_ connection: ConnectionPointer) {
         guard let endpoint = connection.pointee.endpoint else { return }
         guard let tls = endpoint.pointee.cluster.pointee.config.tls else {
             return upstreamReady(connection, isHTTP2: !connection.pointee.wantsHTTP1)

@@ -99,6 +99,11 @@ package struct AccessRule: Hashable, Sendable {
         .viewer("GET", "/v1/service-sources/{name}"),
         .editor("PUT", "/v1/service-sources/{name}"),
         .editor("DELETE", "/v1/service-sources/{name}"),
+        .viewer("GET", "/v1/proxy-servers"),
+        .editor("POST", "/v1/proxy-servers"),
+        .viewer("GET", "/v1/proxy-servers/{name}"),
+        .editor("PUT", "/v1/proxy-servers/{name}"),
+        .editor("DELETE", "/v1/proxy-servers/{name}"),
 
         .admin("POST", "/v1/backup", tokens: false),
         .viewer("GET", "/v1/export"),
