@@ -31,13 +31,15 @@ package struct Route: Hashable, Sendable {
     package var retries: RetryPolicy?
     /// The cluster that takes exchanges for which their own has no endpoint.
     package var fallback: String?
+    /// Answers in place of which the client gets one of `fallback`, asked for `/`; in ascending order.
+    package var errorStatuses: [StatusRange]
 
     package init(
         name: String, virtualHosts: [String] = [], order: UInt64, path: PathPredicate, methods: [String] = [],
         headers: [KeyedPredicate] = [], queryParameters: [KeyedPredicate] = [], destinations: [Destination],
         kind: RouteKind = .http, timeouts: RouteTimeouts = RouteTimeouts(), streamPolicy: StreamPolicy = .keep,
         rewrite: Rewrite? = nil, filters: RouteFilters = RouteFilters(), balancing: LoadBalancing? = nil,
-        retries: RetryPolicy? = nil, fallback: String? = nil
+        retries: RetryPolicy? = nil, fallback: String? = nil, errorStatuses: [StatusRange] = []
     ) {
         self.name = name
         self.virtualHosts = virtualHosts
@@ -55,6 +57,7 @@ package struct Route: Hashable, Sendable {
         self.balancing = balancing
         self.retries = retries
         self.fallback = fallback
+        self.errorStatuses = errorStatuses
     }
 }
 
@@ -123,14 +126,18 @@ package struct RouteTimeouts: Hashable, Sendable {
     package var total: UInt32?
     /// How long an exchange waits for a connection to an endpoint. Default, and at most: the cluster's `connectTimeout`.
     package var connect: UInt32?
+    /// How long an endpoint may take nothing of a request of which something waits. Default: off.
+    package var send: UInt32?
 
     package init(
-        responseHeaders: UInt32? = nil, streamIdle: UInt32? = nil, total: UInt32? = nil, connect: UInt32? = nil
+        responseHeaders: UInt32? = nil, streamIdle: UInt32? = nil, total: UInt32? = nil, connect: UInt32? = nil,
+        send: UInt32? = nil
     ) {
         self.responseHeaders = responseHeaders
         self.streamIdle = streamIdle
         self.total = total
         self.connect = connect
+        self.send = send
     }
 }
 

@@ -9,6 +9,10 @@ package struct RouteAnnotations: Hashable, Sendable {
     package var read: Int?
     /// Milliseconds for a connection to the upstream.
     package var connect: Int?
+    /// Milliseconds in which the upstream must take something of a request that waits for it.
+    package var send: Int?
+    /// Of `proxy-http-version`: whether services that are not spoken to in gRPC are spoken to in HTTP/2.
+    package var speaksHTTP2: Bool?
     /// Of `upstream-hash-by`, else of `load-balance`.
     package var loadBalancing: Console.LoadBalancing?
 
@@ -43,6 +47,9 @@ package struct RouteAnnotations: Hashable, Sendable {
             ["header", "query", "pseudo-header"].map { "\(kind)-match-\($0)-" }
         }
 
+    /// What `proxy-http-version` may hold, and whether that is HTTP/2.
+    static let httpVersions = ["1.0": false, "1.1": false, "2": true, "2.0": true]
+
     /// Known to people who come from Higress or nginx, without effect here, and what does it instead.
     static let withoutEffect: [Substring: String] = [
         "proxy-ssl-secret": "tlsClientCertificate of the service source says what is shown.",
@@ -56,9 +63,6 @@ package struct RouteAnnotations: Hashable, Sendable {
         "ssl-cipher": "TLS 1.2 and 1.3 are spoken with OpenSSL's own suites.",
         "tls-min-protocol-version": "TLS 1.2 is the least.",
         "tls-max-protocol-version": "TLS 1.3 is the most.",
-        "custom-http-errors": "answers of the service are passed on as they are.",
-        "proxy-send-timeout": "timeouts.streamIdle ends streams without a byte either way.",
-        "proxy-http-version": "the protocol field decides how the service is spoken to.",
         "proxy-buffering": "nothing is buffered.",
         "proxy-request-buffering": "nothing is buffered.",
         "websocket-services": "WebSockets need no setting.",
@@ -99,6 +103,8 @@ extension Console.Route {
         result.total = milliseconds("\(RouteAnnotations.higress)timeout").flatMap { $0 == 0 ? nil : $0 }
         result.read = annotation("proxy-read-timeout").flatMap(TimeText.milliseconds)
         result.connect = annotation("proxy-connect-timeout").flatMap(TimeText.milliseconds)
+        result.send = annotation("proxy-send-timeout").flatMap(TimeText.milliseconds).flatMap { $0 == 0 ? nil : $0 }
+        result.speaksHTTP2 = annotation("proxy-http-version").flatMap { RouteAnnotations.httpVersions[$0] }
         return result
     }
 
@@ -162,7 +168,13 @@ extension Console.Route {
                 findings.refuse(
                     field, "Must be a time of at most 600s, in seconds, or with a unit as in 1500ms, 30s, 5m.")
             }
-        case ("timeout", false), ("proxy-read-timeout", _):
+        case ("proxy-http-version", _):
+            if RouteAnnotations.httpVersions[value] == nil {
+                findings.refuse(field, "Must be 1.1 or 2.")
+            } else if value == "1.0" {
+                findings.warn("\(field): services are spoken to in HTTP/1.1; answers may be of HTTP/1.0.")
+            }
+        case ("timeout", false), ("proxy-read-timeout", _), ("proxy-send-timeout", _):
             if TimeText.milliseconds(value) == nil {
                 findings.refuse(field, "Must be a time in seconds, or with a unit as in 1500ms, 30s, 5m, 2h.")
             }

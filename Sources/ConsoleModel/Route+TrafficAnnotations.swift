@@ -26,6 +26,9 @@ extension RouteAnnotations {
         case ("mirror-target-service", _), ("mirror-target-fqdn", _), ("default-backend", _):
             return .some(
                 service(value).isEmpty ? "Must be the name of a service, as in shadow.static." : nil)
+        case ("custom-http-errors", _):
+            return .some(
+                errorStatuses(value) == nil ? "Must be statuses from 400 to 599, separated by commas: 404,503." : nil)
         case ("mirror-percentage", _):
             return .some(number(value, from: 0) == nil ? "Must be a whole number of percent." : nil)
         default:
@@ -35,6 +38,13 @@ extension RouteAnnotations {
 
     fileprivate static func number(_ value: String, from least: Int) -> Int? {
         Int(value).flatMap { (least...Console.Route.largestWeight).contains($0) ? $0 : nil }
+    }
+
+    /// In ascending order; nil: not such a list.
+    fileprivate static func errorStatuses(_ value: String) -> [Int]? {
+        let parts = value.split(separator: ",").map { Int($0.filter { $0 != " " }) }
+        let statuses = parts.compactMap(\.self).filter { (400...599).contains($0) }
+        return statuses.isEmpty || statuses.count < parts.count ? nil : Set(statuses).sorted()
     }
 
     /// `[namespace/]service[:port]` without what a service here has not.
@@ -121,6 +131,11 @@ extension Console.Route {
     /// The service that takes the route's requests while its own has no address.
     package var fallbackService: String? { annotation("default-backend").map(RouteAnnotations.service) }
 
+    /// Statuses in place of which that service answers, in ascending order.
+    package var errorStatuses: [Int] {
+        fallbackService == nil ? [] : annotation("custom-http-errors").flatMap(RouteAnnotations.errorStatuses) ?? []
+    }
+
     func checkTrafficAnnotations(_ findings: inout Findings) {
         if annotation("full-path-regex", nginx: false) == "true", path?.kind != .regular {
             findings.warn("customConfigs[higress.io/full-path-regex]: has a meaning only with the match type REGULAR.")
@@ -135,6 +150,15 @@ extension Console.Route {
             for rule in rules { findings.warn("\(field(of: rule)): has no effect without canary.") }
         } else {
             for rule in rules.dropFirst() { findings.warn("\(field(of: rule)): has no effect beside \(rules[0]).") }
+        }
+        if fallbackService == nil, annotation("custom-http-errors") != nil {
+            findings.warn(
+                "\(field(of: "custom-http-errors")): has no effect without default-backend, which answers then.")
+        }
+        if annotation("proxy-http-version") != nil,
+            explicitProtocol != nil || annotations.backendProtocol?.isGRPC == true
+        {
+            findings.warn("\(field(of: "proxy-http-version")): has no effect beside the route's protocol.")
         }
         if annotation("mirror-target-fqdn-port") != nil {
             findings.warn("\(field(of: "mirror-target-fqdn-port")): has no effect; the port is that of the service.")

@@ -63,7 +63,11 @@ extension Console.Route {
 
     /// How a checked route speaks to a service of `source`: the field wins over the annotation, both over the source.
     package func backendProtocol(towards source: Console.ServiceSource?) -> BackendProtocol {
-        explicitProtocol ?? annotations.backendProtocol ?? source?.backendProtocol ?? .http
+        let annotations = annotations
+        let spoken = explicitProtocol ?? annotations.backendProtocol ?? source?.backendProtocol ?? .http
+        // As in nginx, the version is for what is not gRPC.
+        guard let http2 = annotations.speaksHTTP2, !spoken.isGRPC, explicitProtocol == nil else { return spoken }
+        return http2 ? (spoken.usesTLS ? .http2s : .http2) : (spoken.usesTLS ? .https : .http)
     }
 
     /// The timeouts of a checked route in milliseconds; `nil`: the default of the route's kind. Fields win over

@@ -148,7 +148,7 @@ extension SeededGenerator {
             destinations: some { Destination(cluster: $0.text(), weight: $0.number(100)) }, kind: pick(),
             timeouts: RouteTimeouts(
                 responseHeaders: maybe { $0.number() }, streamIdle: maybe { $0.number() },
-                total: maybe { $0.number() }, connect: maybe { $0.number() }),
+                total: maybe { $0.number() }, connect: maybe { $0.number() }, send: maybe { $0.number() }),
             streamPolicy: [.keep, .close, .drain(number())].randomElement(using: &self) ?? .keep,
             rewrite: maybe { Rewrite(path: $0.maybe { $0.text() }, authority: $0.maybe { $0.text() }) },
             filters: filters(), balancing: maybe { $0.balancing() },
@@ -156,7 +156,7 @@ extension SeededGenerator {
                 RetryPolicy(
                     attempts: $0.number(3), tryTimeout: $0.number(), conditions: RetryConditions(rawValue: $0.number(3))
                 )
-            }, fallback: maybe { $0.text() })
+            }, fallback: maybe { $0.text() }, errorStatuses: some { StatusRange($0.number(), $0.number()) })
     }
 
     mutating func filters() -> RouteFilters {

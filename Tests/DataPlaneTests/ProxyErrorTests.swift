@@ -45,6 +45,7 @@ struct ProxyErrorTests {
         .init(error: .notGRPC, http: 502, grpc: 2, close: 1011, flag: "UPE"),
         .init(error: .missingStatus, http: 502, grpc: 13, close: 1011, flag: "UPE"),
         .init(error: .responseTimeout, http: 504, grpc: 14, close: 1011, flag: "UT"),
+        .init(error: .sendTimeout, http: 504, grpc: 14, close: 1011, flag: "UT"),
         .init(error: .streamIdle, http: 504, grpc: 14, close: 1001, flag: "SI"),
         .init(error: .totalTimeout, http: 504, grpc: 4, close: 1001, flag: "UT"),
         .init(error: .deadlineExceeded, http: 504, grpc: 4, close: 1001, flag: "DE"),

@@ -84,7 +84,7 @@ def _rows():
     yield Annotation("mirror-target-fqdn-port", "8080", differs="the port is the service's own")
     yield Annotation("mirror-percentage", "0", BOTH)
     yield Annotation("default-backend", "v2.static", BOTH, differs="a service that does not exist is refused")
-    yield Annotation("custom-http-errors", "503", differs="answers of services are passed on as they are")
+    yield Annotation("custom-http-errors", "503", BOTH, differs="from 400 to 599; without `default-backend` a warning")
     yield Annotation("whitelist-source-range", "10.0.0.0/8", BOTH)
     yield Annotation("route-limit-rps", "1", (HIGRESS,))
     yield Annotation("route-limit-rpm", "1", (HIGRESS,))
@@ -102,13 +102,13 @@ def _rows():
     yield Annotation(
         "proxy-connect-timeout", "1", BOTH, differs="acts, unlike in Higress; the setting `connect-timeout` is the most"
     )
+    yield Annotation("proxy-send-timeout", "1", BOTH, differs="acts, unlike in Higress")
+    yield Annotation("proxy-http-version", "2", BOTH, differs="acts, unlike in Higress: 1.1 or 2; gRPC is always HTTP/2")
     yield Annotation("denylist-source-range", "127.0.0.1", BOTH, differs="acts, unlike in Higress")
     yield Annotation("limit-rps", "1", BOTH, differs="acts, unlike in Higress: for each client address")
     yield Annotation("limit-rpm", "1", BOTH, differs="acts, unlike in Higress: for each client address")
     yield Annotation("limit-burst-multiplier", "2", BOTH, differs="acts, unlike in Higress")
     for name, value in {
-        "proxy-send-timeout": "60",
-        "proxy-http-version": "1.1",
         "upstream-keepalive-timeout": "60",
         "upstream-keepalive-connections": "8",
         "proxy-buffering": "off",

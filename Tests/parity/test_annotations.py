@@ -3,6 +3,7 @@
 import contextlib
 import email.utils
 import json
+import threading
 import time
 
 import pytest
@@ -335,6 +336,37 @@ def default_backend(place):
 
 
 @proof
+def custom_http_errors(place):
+    with RawServer(lambda wire: (wire.read_request(), wire.send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"))) as server:
+        place.serve(place.source(server.port), custom_http_errors="404,503", default_backend="v2.static")
+        assert place.who() == "v2"
+
+
+@proof
+def proxy_send_timeout(place):
+    with RawServer(lambda wire: (wire.read_head(), threading.Event().wait(8))) as server:
+        place.serve(place.source(server.port), proxy_send_timeout="1")
+        with place.site.http1(tls=False) as wire:
+            wire.send(f"POST / HTTP/1.1\r\nHost: {place.site.host}\r\nContent-Length: {64 << 20}\r\n\r\n")
+            sender = threading.Thread(target=send_for_ever, args=(wire,), daemon=True)
+            sender.start()
+            assert wire.read_response().status == 504
+
+
+def send_for_ever(wire):
+    with contextlib.suppress(OSError):
+        for _ in range(1024):
+            wire.sock.sendall(bytes(1 << 16))
+
+
+@proof
+def proxy_http_version(place):
+    with http2.Server() as server:
+        place.serve(place.source(server.port), proxy_http_version="2")
+        assert place.who() == "b1"
+
+
+@proof
 def whitelist_source_range(place):
     place.serve(path="/out", whitelist_source_range="10.0.0.0/8")
     place.serve(path="/in", whitelist_source_range="10.0.0.0/8, 127.0.0.0/8")
@@ -452,6 +484,11 @@ def test_keys_without_a_prefix_are_named(gateway, authority, backends, key):
         ("session-cookie-path", "/a; Secure"),
         ("session-cookie-max-age", "soon"),
         ("mirror-target-service", "ns/"),
+        ("custom-http-errors", "399"),
+        ("custom-http-errors", "404,many"),
+        ("custom-http-errors", ""),
+        ("proxy-send-timeout", "soon"),
+        ("proxy-http-version", "3"),
     ],
 )
 @pytest.mark.parametrize("prefix", BOTH, ids=["nginx", "higress"])

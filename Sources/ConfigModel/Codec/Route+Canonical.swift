@@ -18,6 +18,7 @@ extension Route: CanonicalCodable {
         writer.optional(14, balancing)
         writer.optional(15, retries)
         writer.optional(16, fallback)
+        writer.list(17, errorStatuses)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -29,7 +30,7 @@ extension Route: CanonicalCodable {
             streamPolicy: try reader.defaulted(11, .keep), rewrite: try reader.optional(12),
             filters: try reader.defaulted(13, RouteFilters()),
             balancing: try reader.optional(14), retries: try reader.optional(15),
-            fallback: try reader.optional(16))
+            fallback: try reader.optional(16), errorStatuses: try reader.list(17))
     }
 }
 
@@ -76,12 +77,13 @@ extension RouteTimeouts: CanonicalCodable {
         writer.optional(2, streamIdle)
         writer.optional(3, total)
         writer.optional(4, connect)
+        writer.optional(5, send)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(
             responseHeaders: try reader.optional(1), streamIdle: try reader.optional(2),
-            total: try reader.optional(3), connect: try reader.optional(4))
+            total: try reader.optional(3), connect: try reader.optional(4), send: try reader.optional(5))
     }
 }
 

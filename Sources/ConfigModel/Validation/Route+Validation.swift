@@ -22,6 +22,7 @@ extension Route {
         for (index, destination) in destinations.enumerated() {
             findings.check("destinations[\(index)].weight", destination.weight, in: 0...Bounds.weight)
         }
+        checkErrorStatuses(&findings)
         checkTimes(&findings)
         checkRewrite(&findings)
         filters.check(&findings)
@@ -53,10 +54,24 @@ extension Route {
         }
     }
 
+    private func checkErrorStatuses(_ findings: inout Findings) {
+        if fallback == nil, !errorStatuses.isEmpty {
+            findings.report("errorStatuses", "means nothing without a fallback")
+        }
+        if errorStatuses.count > Bounds.listEntries {
+            findings.report("errorStatuses", "must not have more than \(Bounds.listEntries) entries")
+        }
+        for (index, range) in errorStatuses.enumerated()
+        where range.low < 400 || range.high > 599 || range.low > range.high {
+            findings.report("errorStatuses[\(index)]", "must be from 400 to 599")
+        }
+    }
+
     private func checkTimes(_ findings: inout Findings) {
         findings.check("timeouts.responseHeaders", timeouts.responseHeaders ?? 0, in: 0...Bounds.timeout)
         findings.check("timeouts.streamIdle", timeouts.streamIdle ?? 0, in: 0...Bounds.timeout)
         findings.check("timeouts.total", timeouts.total ?? 0, in: 0...Bounds.timeout)
+        findings.check("timeouts.send", timeouts.send ?? 1, in: 1...Bounds.timeout)
         findings.check("timeouts.connect", timeouts.connect ?? 1, in: 1...600_000)
         if case .drain(let time) = streamPolicy {
             findings.check("streamPolicy.drain", time, in: 0...Bounds.timeout)

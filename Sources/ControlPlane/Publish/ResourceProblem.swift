@@ -103,6 +103,8 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         case ("retries", "tryTimeout"): return "proxyNextUpstream.timeout"
         case ("retries", _): return "proxyNextUpstream\(member.isEmpty ? "" : ".\(member)")"
         case ("streamPolicy", _): return "streamPolicy.after"
+        case ("errorStatuses", _): return "customConfigs[custom-http-errors]"
+        case ("timeouts", "send"): return "customConfigs[proxy-send-timeout]"
         case ("fallback", _): return "customConfigs[default-backend]"
         case ("filters", _): return filterField(String(member))
         default: return field

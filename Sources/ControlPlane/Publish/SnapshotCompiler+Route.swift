@@ -32,12 +32,14 @@ extension SnapshotCompiler {
                 responseHeaders: timeouts.responseHeaders.map { UInt32(clamping: $0) },
                 streamIdle: timeouts.streamIdle.map { UInt32(clamping: $0) },
                 total: timeouts.total.map { UInt32(clamping: $0) },
-                connect: route.annotations.connect.map { UInt32(clamping: $0) }),
+                connect: route.annotations.connect.map { UInt32(clamping: $0) },
+                send: route.annotations.send.map { UInt32(clamping: $0) }),
             streamPolicy: Self.streamPolicy(route.streamPolicy),
             rewrite: route.effectiveRewrite.map { Rewrite(path: $0.path, authority: $0.host) },
             filters: Self.filters(route, mirror: mirror),
             balancing: route.effectiveLoadBalancing.map(Self.balancing),
-            retries: route.effectiveRetries.map(Self.retries), fallback: fallback)
+            retries: route.effectiveRetries.map(Self.retries), fallback: fallback,
+            errorStatuses: route.errorStatuses.map { StatusRange(UInt16($0), UInt16($0)) })
     }
 
     private func destinations(

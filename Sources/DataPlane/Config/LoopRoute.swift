@@ -16,6 +16,7 @@ struct LoopRoute {
     let streamIdle: UInt32?
     let total: UInt32?
     let connect: UInt32?
+    let send: UInt32?
     let rewritesPath: Bool
     let filters: FiltersPointer?
     /// `:authority` for the upstream, where the route gives another.
@@ -27,6 +28,8 @@ struct LoopRoute {
     let totalWeight: UInt64
     /// For exchanges whose own cluster has no endpoint.
     let fallback: ClusterPointer?
+    /// nil: every answer goes to the client as it is.
+    let errorStatuses: StatusSet?
     /// nil: only what provably was not processed.
     let retries: RetryPolicy?
     /// In place of the clusters' own.
@@ -112,11 +115,14 @@ extension LoopPointer {
             to: LoopRoute(
                 compiled: .passRetained(compiled), slot: compiled.slot, isGRPC: route.kind == .grpc,
                 responseHeaders: route.timeouts.responseHeaders, streamIdle: route.timeouts.streamIdle,
-                total: route.timeouts.total, connect: route.timeouts.connect, rewritesPath: compiled.rewritesPath,
+                total: route.timeouts.total, connect: route.timeouts.connect, send: route.timeouts.send,
+                rewritesPath: compiled.rewritesPath,
                 filters: filters,
                 authority: authority.map { $0.field(":authority") }, authorityText: authority,
                 name: FixedText(route.name), destinations: destinations, destinationCount: known.count,
-                totalWeight: known.reduce(0) { $0 + UInt64($1.weight) }, fallback: fallback, retries: route.retries,
+                totalWeight: known.reduce(0) { $0 + UInt64($1.weight) }, fallback: fallback,
+                errorStatuses: fallback == nil || route.errorStatuses.isEmpty ? nil : StatusSet(route.errorStatuses),
+                retries: route.retries,
                 balancing: route.balancing.map(LoopBalancing.init), counters: RouteCounters(block),
                 block: .passRetained(block), epoch: pointee.routeEpoch, consumerEpoch: pointee.consumerEpoch))
         return made

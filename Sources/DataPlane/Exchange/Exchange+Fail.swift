@@ -14,6 +14,7 @@ extension ExchangePointer {
         if pointee.error != nil { return complete() }
         if triesAgain(after: error) { return }
         let error = pointee.fellBack ? error.afterFallingBack : error
+        if asksForErrorPage(after: error) { return }
         let half = pointee.downstream
         if half.pointee.endQueued, !pointee.isTunnel, !pointee.isLeaving {
             // The response is whole and on its way: the client has some time to take it.
@@ -45,6 +46,8 @@ extension ExchangePointer {
         pointee.responseDeadline = 0
         pointee.idleTimeout = 0
         pointee.progressTimeout = 0
+        pointee.sendTimeout = 0
+        pointee.sendCheck = 0
         armTimer()
     }
 

@@ -70,7 +70,9 @@ extension ExchangePointer {
         let fields = loop.pointee.fields
         let secure = pointee.cluster?.pointee.usesTLS ?? false
         fields[FieldSlot.scheme] = constant(":scheme", secure ? "https" : "http")
-        if let route = pointee.route {
+        if pointee.errorStatus != 0 {
+            composeErrorPageRequest()
+        } else if let route = pointee.route {
             if let authority = route.pointee.authority { fields[FieldSlot.authority] = authority }
             if route.pointee.rewritesPath { rewritePath(route) }
         }

@@ -15,6 +15,7 @@ extension ExchangePointer {
         pointee.lastProgress = loop.pointee.milliseconds
         if status < 200 { return receivedInterim(status, endsStream: endsStream) }
         if triesAgain(afterStatus: status, endsStream: endsStream) { return }
+        if asksForErrorPage(afterStatus: status, endsStream: endsStream) { return }
         let facts = loop.pointee.facts
         if pointee.isWebSocket, status < 300, half.pointee.connection?.pointee.wire == .http2 {
             openTunnel()

@@ -85,6 +85,7 @@ extension ExchangePointer {
             return fail(.requestProgress)
         }
         if pointee.idleTimeout > 0, pointee.lastProgress + pointee.idleTimeout <= now { return fail(.streamIdle) }
+        if isDue(pointee.sendCheck, now), sendIsLate() { return fail(.sendTimeout) }
         if isDue(pointee.stallCheck, now), isStalled() { return stalled() }
         armTimer()
     }
@@ -120,6 +121,39 @@ extension ExchangePointer {
         complete()
     }
 
+    /// Something of the request's body goes upstream: from here on some of it has to be taken in time while more waits. Looked at from
+    /// time to time, so that what is late is seen between once and twice its time.
+    func watchSending() {
+        guard pointee.sendCheck == 0 else { return }
+        pointee.sendMark = takenUpstream
+        pointee.sendCheck = loop.milliseconds + pointee.sendTimeout
+        armTimer()
+    }
+
+    /// Body bytes that the upstream's connection has passed to the kernel.
+    private var takenUpstream: Int {
+        let half = pointee.upstream
+        var waiting = half.pointee.pending.count
+        if let connection = half.pointee.connection, connection.pointee.wire == .http1 {
+            waiting += connection.pointee.output.count + connection.pointee.unsent.count
+        }
+        return pointee.requestBytes - waiting
+    }
+
+    private func sendIsLate() -> Bool {
+        let half = pointee.upstream
+        pointee.sendCheck = 0
+        // Before a connection is there, its own time runs.
+        guard let connection = half.pointee.connection else {
+            if pointee.isWaiting || !half.pointee.pending.isEmpty { watchSending() }
+            return false
+        }
+        guard !half.pointee.pending.isEmpty || connection.pointee.isBlocked else { return false }
+        if takenUpstream <= pointee.sendMark { return true }
+        watchSending()
+        return false
+    }
+
     private func isDue(_ deadline: UInt64, _ now: UInt64) -> Bool { deadline > 0 && deadline <= now }
 
     private func earliestDeadline() -> UInt64 {
@@ -129,6 +163,7 @@ extension ExchangePointer {
         if pointee.responseDeadline > 0 { next = min(next, pointee.responseDeadline) }
         if pointee.progressTimeout > 0 { next = min(next, pointee.lastProgress + pointee.progressTimeout) }
         if pointee.idleTimeout > 0 { next = min(next, pointee.lastProgress + pointee.idleTimeout) }
+        if pointee.sendCheck > 0 { next = min(next, pointee.sendCheck) }
         if pointee.stallCheck > 0 { next = min(next, pointee.stallCheck) }
         return next == .max ? 0 : next
     }

@@ -91,6 +91,8 @@ struct Exchange {
     /// The upstream connection had served an exchange before this one.
     var isOnReusedConnection = false
     var tries: UInt8 = 0
+    /// The status that an error page is asked for in place of; 0: none is.
+    var errorStatus: UInt16 = 0
 
     var requestLength = -1
     var requestReceived = 0
@@ -134,6 +136,10 @@ struct Exchange {
     /// When it is looked at whether the client takes what waits for it, and what it had taken at the look before.
     var stallCheck: UInt64 = 0
     var stallMark = 0
+    /// When it is looked at whether the upstream takes what waits for it, and what it had taken at the look before.
+    var sendTimeout: UInt64 = 0
+    var sendCheck: UInt64 = 0
+    var sendMark = 0
 
     /// What only WebSockets need; freed with the exchange.
     var tunnel: UnsafeMutablePointer<WebSocketTunnel>?
@@ -195,6 +201,7 @@ extension ExchangePointer {
         pointee.lastProgress = now
         let quiet = route.pointee.isGRPC || pointee.isGRPC || pointee.isWebSocket
         pointee.idleTimeout = UInt64(route.pointee.streamIdle ?? (quiet ? 0 : 300_000))
+        pointee.sendTimeout = UInt64(route.pointee.send ?? 0)
         if let total = route.pointee.total, total > 0 {
             pointee.deadline = now + UInt64(total)
             armTimer()
@@ -206,6 +213,7 @@ extension ExchangePointer {
     }
 
     private func pickEndpoint() -> Phase? {
+        if pointee.errorStatus != 0 { return pickErrorPage() }
         var picked = pointee.route?.pointee.filters?.pointee.affinity.flatMap(sessionEndpoint)
         guard var cluster = picked?.pointee.cluster ?? pickCluster() else { return failed(.noHealthyUpstream) }
         pointee.cluster = cluster
@@ -222,6 +230,17 @@ extension ExchangePointer {
         pointee.endpoint = endpoint
         endpoint.countActive(1)
         beginTry()
+        return .connect
+    }
+
+    private func pickErrorPage() -> Phase? {
+        guard let cluster = pointee.route?.pointee.fallback else { return failed(.noHealthyUpstream) }
+        pointee.cluster = cluster
+        guard let endpoint = cluster.pick(self) else {
+            return failed(cluster.pointee.hasUnresolvedNames ? .nameUnresolved : .noHealthyUpstream)
+        }
+        pointee.endpoint = endpoint
+        endpoint.countActive(1)
         return .connect
     }
 

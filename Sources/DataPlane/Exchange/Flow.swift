@@ -18,6 +18,9 @@ extension LoopPointer {
                 half.pointee.exchange.watchStall()
             }
         }
+        if half.pointee.isUpstream, half.pointee.exchange.pointee.sendTimeout > 0 {
+            half.pointee.exchange.watchSending()
+        }
         if end, !half.pointee.endSent { half.pointee.endQueued = true }
         if half.pointee.hasQueued, canSend, let connection = half.pointee.connection {
             enqueueBlocked(connection, half)

@@ -41,6 +41,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case notGRPC
     case missingStatus
     case responseTimeout
+    case sendTimeout
     case streamIdle
     case totalTimeout
     case deadlineExceeded
@@ -108,6 +109,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .notGRPC: Row(.upstream, 502, 2, 1011, "UPE", "the service did not answer in gRPC")
         case .missingStatus: Row(.upstream, 502, 13, 1011, "UPE", "the service ended the call without a status")
         case .responseTimeout: Row(.upstream, 504, 14, 1011, "UT", "the service did not answer in time")
+        case .sendTimeout: Row(.upstream, 504, 14, 1011, "UT", "the service did not take the request in time")
         case .streamIdle: Row(.local, 504, 14, 1001, "SI", "the stream was idle for too long")
         case .totalTimeout: Row(.local, 504, 4, 1001, "UT", "the route's total timeout has passed")
         case .deadlineExceeded: Row(.downstream, 504, 4, 1001, "DE", "the call's deadline has passed")
