@@ -123,22 +123,31 @@ def fields(value, path=""):
         yield path
 
 
-def schema_fields(document, schema, path=""):
-    """Paths of all members that a schema lets one write, in the same notation."""
+def resolved(document, schema):
     while "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
-    for name, member in schema.get("properties", {}).items():
+    return schema
+
+
+def properties(document, schema):
+    """All that a schema is put together from."""
+    schema = resolved(document, schema)
+    found = {}
+    for part in schema.get("allOf", []) + schema.get("oneOf", []) + schema.get("anyOf", []):
+        found |= properties(document, part)
+    return found | schema.get("properties", {})
+
+
+def schema_fields(document, schema, path=""):
+    """Paths of all members that a schema lets one write, in the same notation."""
+    for name, member in properties(document, schema).items():
         here = f"{path}.{name}" if path else name
-        while "$ref" in member:
-            member = document["components"]["schemas"][member["$ref"].rsplit("/", 1)[1]]
-        items = member.get("items", {})
-        while "$ref" in items:
-            items = document["components"]["schemas"][items["$ref"].rsplit("/", 1)[1]]
+        member = resolved(document, member)
         if member.get("readOnly") or name in ("version", "warnings") and not path:
             continue
-        if member.get("properties"):
+        if properties(document, member):
             yield from schema_fields(document, member, here)
-        elif items.get("properties"):
-            yield from schema_fields(document, items, f"{here}[0]")
+        elif properties(document, member.get("items", {})):
+            yield from schema_fields(document, member["items"], f"{here}[0]")
         else:
             yield here

@@ -1,8 +1,11 @@
 """Users, tokens, sessions, audit and settings in the page, and what each role sees."""
 
+import json
+
 import requests
 
 from browser.conftest import PASSWORD
+from integration.gateway import ROOT
 from integration.waiting import wait_until
 
 
@@ -116,6 +119,16 @@ def test_settings_are_changed_and_reset(admin, api, browsers):
     other.reload()
     other.login().see("Host names that clients use").click("Account of admin")
     assert "Change password" not in other.text and "Log out" in other.text
+
+
+def test_each_setting_is_told_in_both_languages(browsers, api):
+    for language, known in (("en-US", "Versions that can be shown and brought back"), ("zh-CN", "可查看和恢复的版本数")):
+        page = browsers(language=language)
+        page.open("#/settings")
+        page.fill("username", "admin").fill("password", PASSWORD).press("\ue007")
+        page.see(known)
+        words = json.loads((ROOT / f"web-admin-static/i18n/{language[:2]}.json").read_text())
+        assert [each["name"] for each in api.get("/v1/settings") if f"setting.{each['name']}" not in words] == []
 
 
 def test_route_tester_says_which_and_why_not_the_others(admin, api):

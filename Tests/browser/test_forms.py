@@ -66,6 +66,7 @@ def test_each_field_of_the_api_has_a_control(kind, admin, api, authority):
     assert not {each for each in missing if not each.endswith((".port",))}
     # And the object of this test has every field that the document knows.
     known = set(full.schema_fields(DOCUMENT, {"$ref": f"#/components/schemas/{kind}"}))
+    assert "name" in known
     assert known - set(full.fields(made)) - LEFT_OUT[kind] - OTHER_CHOICE.get(kind, set()) == set()
     # Saved without a change it makes no version: nothing was lost on the way through the form.
     before, versions = api.get(f"{path}/{made['name']}"), len(api.get("/v1/versions?pageSize=100"))
@@ -116,6 +117,64 @@ def test_a_route_is_typed_field_by_field(admin, api):
     assert (route["streamPolicy"]["mode"], route["streamPolicy"]["after"]) == ("drain", 30000)
     row = admin.row("typed")
     assert "95 %" in row and "GRPC" in row and "rate limit" in row
+
+
+NGINX, HIGRESS = "nginx.ingress.kubernetes.io/", "higress.io/"
+
+
+def test_sessions_by_a_cookie(admin, api):
+    api.create_static("one", 9)
+    api.create_route("kept", [], "one.static", customConfigs={f"{HIGRESS}unknown": "stays"})
+    admin.open("#/routes?edit=kept").unfold("Sessions").fill(f"customConfigs[{HIGRESS}affinity]", True)
+    admin.fill(f"customConfigs[{HIGRESS}session-cookie-name]", "shop").fill(f"customConfigs[{HIGRESS}session-cookie-max-age]", "90")
+    admin.fill(f"customConfigs[{HIGRESS}affinity-mode]", "persistent")
+    # Rows of other annotations are typed beside it, and take nothing away.
+    admin.unfold("Annotations and labels").fill("pairs[0].value", "changed").click("Save", exact=True).no_dialog()
+    assert api.get("/v1/routes/kept")["customConfigs"] == {
+        f"{HIGRESS}unknown": "changed",
+        f"{HIGRESS}affinity": "cookie",
+        f"{HIGRESS}session-cookie-name": "shop",
+        f"{HIGRESS}session-cookie-max-age": "90",
+        f"{HIGRESS}affinity-mode": "persistent",
+    }
+    assert "sessions" in admin.row("kept")
+    admin.expected.add("400")
+    admin.open("#/routes?edit=kept").unfold("Sessions")
+    assert admin.value(f"customConfigs[{HIGRESS}session-cookie-max-age]") == "90"
+    admin.fill(f"customConfigs[{HIGRESS}session-cookie-path]", "shop").click("Save", exact=True)
+    assert admin.error(f"customConfigs[{HIGRESS}session-cookie-path]") == "Must be a path that begins with '/'."
+    admin.fill(f"customConfigs[{HIGRESS}affinity]", False).click("Save", exact=True).no_dialog()
+    assert api.get("/v1/routes/kept")["customConfigs"] == {f"{HIGRESS}unknown": "changed"}
+
+
+def test_a_canary_and_what_else_annotations_say(admin, api):
+    api.create_static("one", 9)
+    api.create_static("two", 10)
+    # The form of nginx counts, where both are given, and stays the one that is written.
+    before = {f"{NGINX}proxy-read-timeout": "1500ms", f"{NGINX}canary": "true", f"{NGINX}canary-weight": "5"}
+    api.create_route("part", [], "one.static", path="/shop", customConfigs=before)
+    api.create_route("whole", [], "two.static", path="/shop")
+    admin.open("#/routes?edit=part").unfold("Canary")
+    assert admin.value(f"customConfigs[{NGINX}canary-weight]") == "5"
+    admin.fill("by", "header").fill(f"customConfigs[{HIGRESS}canary-by-header]", "x-shop").fill(f"customConfigs[{HIGRESS}canary-by-header-value]", "new")
+    admin.unfold("Load balancing").fill(f"customConfigs[{HIGRESS}default-backend]", "two.static")
+    admin.unfold("Timeouts").fill(f"customConfigs[{HIGRESS}proxy-connect-timeout]", "2")
+    assert admin.value(f"customConfigs[{NGINX}proxy-read-timeout]") == "1500"
+    admin.fill(f"customConfigs[{NGINX}proxy-read-timeout]", "2000").click("Save", exact=True).no_dialog()
+    assert api.get("/v1/routes/part")["customConfigs"] == {
+        f"{NGINX}canary": "true",
+        f"{HIGRESS}canary-by-header": "x-shop",
+        f"{HIGRESS}canary-by-header-value": "new",
+        f"{HIGRESS}default-backend": "two.static",
+        f"{HIGRESS}proxy-connect-timeout": "2",
+        f"{NGINX}proxy-read-timeout": "2",
+    }
+    assert "canary" in admin.row("part")
+    admin.open("#/routes?edit=part").unfold("Canary").fill(f"customConfigs[{NGINX}canary]", False)
+    admin.fill("path.matchType", "REGULAR").fill("path.matchValue", "/shop/[0-9]+").unfold("More conditions")
+    admin.fill(f"customConfigs[{HIGRESS}full-path-regex]", True).click("Save", exact=True).no_dialog()
+    configs = api.get("/v1/routes/part")["customConfigs"]
+    assert configs[f"{HIGRESS}full-path-regex"] == "true" and not [key for key in configs if "canary" in key]
 
 
 def test_what_is_switched_off_is_not_forgotten(admin, api):

@@ -71,6 +71,35 @@ def test_what_is_taken_away_conflicts_with_a_change_inside(rules):
     assert merged["both"] in (["timeouts"], ["timeouts.total"])
 
 
+def test_a_map_whose_keys_have_dots_is_one_member(rules):
+    base = {"customConfigs": {"higress.io/timeout": "1"}}
+    mine, theirs = {"customConfigs": {"higress.io/timeout": "2"}}, {"customConfigs": {"higress.io/timeout": "1"}, "timeout": "3s"}
+    merged = rules("parts/draft.js", "merge", base, mine, theirs)
+    assert merged["merged"] == {"customConfigs": {"higress.io/timeout": "2"}, "timeout": "3s"}
+    merged = rules("parts/draft.js", "merge", base, mine, {"customConfigs": None})
+    assert merged["both"] == ["customConfigs"]
+
+
+@pytest.mark.parametrize(
+    "name, map, key",
+    [
+        ("affinity", {}, "higress.io/affinity"),
+        ("affinity", {"nginx.ingress.kubernetes.io/affinity": "cookie"}, "nginx.ingress.kubernetes.io/affinity"),
+        ("affinity", {"higress.io/affinity": "a", "nginx.ingress.kubernetes.io/affinity": "b"}, "nginx.ingress.kubernetes.io/affinity"),
+        ("full-path-regex", {"nginx.ingress.kubernetes.io/full-path-regex": "true"}, "higress.io/full-path-regex"),
+    ],
+)
+def test_which_annotation_counts(rules, name, map, key):
+    assert rules("parts/annotations.js", "keyOf", map, name) == key
+    assert rules("parts/annotations.js", "hasField", {**map, key: "x"}, key) is True
+
+
+@pytest.mark.parametrize("text, value", [("30", 30000), ("30s", 30000), ("1500ms", 1500), ("5m", 300000), ("2h", 7200000), ("soon", "soon")])
+def test_times_of_annotations(rules, text, value):
+    assert rules("parts/annotations.js", "milliseconds", text) == value
+    assert rules("parts/annotations.js", "milliseconds", rules("parts/annotations.js", "timeText", value)) == value
+
+
 @pytest.mark.parametrize(
     "one, other, equal",
     [

@@ -1,10 +1,12 @@
 // The form of a route: what it matches, what is spoken, where it goes; everything else in sections that open.
 
 import { h } from "../dom.js";
+import { hasField, OFFERED } from "../parts/annotations.js";
 import { balancing, tidyBalancing } from "../parts/balancing.js";
 import { boxesField, cards, durationField, group, mapField, numberCell, rowsField, section, selectCell, selectField, switchField, textCell, textField, when } from "../parts/fields.js";
 import { duration, t } from "../parts/i18n.js";
 import { address } from "../parts/router.js";
+import { canary, fallback, serviceTimes, sessions, timesSet, wholePath } from "./route-annotations.js";
 import { filters } from "./route-filters.js";
 import { switchOf } from "./source-form.js";
 import * as api from "../api.js";
@@ -70,7 +72,8 @@ function conditions(draft) {
     () => [...(draft.get("methods") ?? []), draft.get("headers")?.length && t("count.headers", { n: draft.get("headers").length }), draft.get("urlParams")?.length && t("count.params", { n: draft.get("urlParams").length }), draft.get("path.caseSensitive") === false && t("route.path.caseSensitive")].filter(Boolean).join(", "),
     boxesField(draft, "methods", METHODS.map((each) => [each, each])),
     predicates(draft, "headers"), predicates(draft, "urlParams"),
-    switchField(draft, "path.caseSensitive", { on: false, off: null }));
+    switchField(draft, "path.caseSensitive", { on: false, off: null }),
+    when(draft, () => draft.get("path.matchType") === "REGULAR", wholePath(draft)));
 }
 
 /** Each time limit with what it counts and what it is when nothing is entered, for the traffic that was chosen. */
@@ -81,8 +84,9 @@ function timeouts(draft) {
     return durationField(draft, `timeouts.${name}`, { hint: told, empty: t("form.default") });
   };
   return section(draft, "route.timeouts",
-    () => ["responseHeaders", "streamIdle", "total"].filter((name) => typeof draft.get(`timeouts.${name}`) === "number").map((name) => `${t(`route.timeouts.${name}`)}: ${draft.get(`timeouts.${name}`) ? duration(draft.get(`timeouts.${name}`)) : t("form.off")}`).join(", "),
-    h("p", { class: "hint" }, t("route.timeouts.text")), one("responseHeaders"), one("streamIdle"), one("total"),
+    () => [...["responseHeaders", "streamIdle", "total"].map((name) => [name, draft.get(`timeouts.${name}`)]).filter(([, value]) => typeof value === "number"), ...timesSet(draft)]
+      .map(([name, value]) => `${t(`route.timeouts.${name}`)}: ${value ? duration(value) : t("form.off")}`).join(", "),
+    h("p", { class: "hint" }, t("route.timeouts.text")), one("responseHeaders"), one("streamIdle"), one("total"), serviceTimes(draft),
     draft.get("timeout") && textField(draft, "timeout"));
 }
 
@@ -100,6 +104,8 @@ export function routeFields(draft, { domains, services: available, consumers }, 
   const value = textField(draft, "path.matchValue", { required: true, mono: true, placeholder: "/", hint: null });
   const example = h("p", { class: "hint" });
   draft.watch(() => { example.textContent = t(`path.${draft.get("path.matchType") ?? "PRE"}.text`); });
+  const shownElsewhere = (key) => hasField(draft.get("customConfigs"), key);
+  const others = () => Object.keys(draft.get("customConfigs") ?? {}).filter((key) => !shownElsewhere(key));
   return [
     draft.get("readonly") && h("p", { class: "aside warn" }, t("route.readonly")),
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "greeter" }),
@@ -108,11 +114,11 @@ export function routeFields(draft, { domains, services: available, consumers }, 
     traffic(draft), services(draft, available),
     h("h3", {}, t("route.more")),
     conditions(draft), timeouts(draft),
-    balancing(draft, { fallback: t("balancing.source"), more: h("p", { class: "hint" }, t("route.canary")) }),
+    balancing(draft, { fallback: t("balancing.source"), more: fallback(draft, available) }), sessions(draft), canary(draft),
     filters(draft, { services: available, consumers }),
     streamPolicy(draft),
-    section(draft, "route.customConfigs", () => Object.keys(draft.get("customConfigs") ?? {}).length && t("count.annotations", { n: Object.keys(draft.get("customConfigs")).length }),
-      mapField(draft, "customConfigs", { add: t("route.customConfigs.add") }), mapField(draft, "customLabels", { add: t("route.customLabels.add") })),
+    section(draft, "route.customConfigs", () => others().length > 0 && t("count.annotations", { n: others().length }),
+      mapField(draft, "customConfigs", { add: t("route.customConfigs.add"), except: shownElsewhere, offered: OFFERED }), mapField(draft, "customLabels", { add: t("route.customLabels.add") })),
   ];
 }
 

@@ -7,6 +7,7 @@ import { t } from "../parts/i18n.js";
 import { listPage, tool } from "../parts/list.js";
 import { go } from "../parts/router.js";
 import { nameOfDomain } from "./domains.js";
+import { isCanary, keepsSessions } from "./route-annotations.js";
 import { routeFields, tidyRoute } from "./route-form.js";
 
 async function load() {
@@ -29,7 +30,7 @@ function features(row) {
   return [
     row.authConfig?.enabled && "auth", on(row.ipAccess) && "ipAccess", on(row.rateLimit) && "rateLimit", on(row.cors) && "cors", on(row.headerControl) && "headerControl",
     on(row.rewrite) && "rewrite", on(row.redirect) && "redirect", on(row.mock) && "mock", on(row.mirror) && "mirror", on(row.proxyNextUpstream) && "retry",
-    row.timeouts && "timeouts", row.loadBalancing && "balancing", row.streamPolicy && "streamPolicy",
+    row.timeouts && "timeouts", row.loadBalancing && "balancing", keepsSessions(row.customConfigs) && "affinity", isCanary(row.customConfigs) && "canary", row.streamPolicy && "streamPolicy",
   ].filter(Boolean).map((each) => t(`route.badge.${each}`));
 }
 

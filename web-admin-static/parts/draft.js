@@ -86,6 +86,8 @@ export function differences(one, other, path = "") {
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
   if (!isObject(one) && !isObject(other)) return same(one, other) ? [] : [path];
   if (same(one, other)) return [];
+  // Keys that a path cannot name (annotations have dots) make their map one member.
+  if (path && [one, other].some((each) => Object.keys(each ?? {}).some((key) => /[.[\]]/.test(key)))) return [path];
   if (path && (!isObject(one) || !isObject(other)) && [one, other].some((each) => each != null && !isObject(each))) return [path];
   return [...new Set([...Object.keys(one ?? {}), ...Object.keys(other ?? {})])]
     .flatMap((key) => differences(one?.[key] ?? null, other?.[key] ?? null, path ? `${path}.${key}` : key));

@@ -201,9 +201,11 @@ export function rowsField(draft, path, { row, make, add, none, ...options }) {
   return group(draft, path, [list, button], options);
 }
 
-/** A map of texts, as rows of key and value. */
-export function mapField(draft, path, { add, ...options }) {
-  const inner = { pairs: Object.entries(draft.get(path) ?? {}).map(([key, value]) => ({ key, value })) };
+/** A map of texts, as rows of key and value. `except(key)`: what other controls show; `offered`: keys to choose among while typing. */
+export function mapField(draft, path, { add, except = () => false, offered = [], ...options }) {
+  const inner = { pairs: Object.entries(draft.get(path) ?? {}).filter(([key]) => !except(key)).map(([key, value]) => ({ key, value })) };
+  let own = inner.pairs.map((each) => each.key);
+  const list = offered.length ? h("datalist", { id: newId("offered") }, offered.map((value) => h("option", { value }))) : null;
   // Rows work on a list; the draft gets the map that it makes.
   const rows = {
     words: draft.words, problems: draft.problems, get: (way) => (way === "pairs" ? inner.pairs : read(inner, way)),
@@ -211,13 +213,19 @@ export function mapField(draft, path, { add, ...options }) {
       write(inner, way, value);
       rows.changed();
     },
-    changed: () => draft.set(path, Object.fromEntries(inner.pairs.filter((each) => each.key).map((each) => [each.key, each.value ?? ""]))),
+    changed: () => {
+      const others = Object.entries(draft.get(path) ?? {}).filter(([key]) => !own.includes(key));
+      const mine = inner.pairs.filter((each) => each.key).map((each) => [each.key, each.value ?? ""]);
+      own = mine.map(([key]) => key);
+      draft.set(path, Object.fromEntries([...others, ...mine]));
+    },
   };
   const element = rowsField(rows, "pairs", {
     make: () => ({ key: "", value: "" }), add, words: options.words ?? `${draft.words}.${path}`, hint: hintOf(draft, path, options),
-    row: (at) => [textCell(rows, `${at}.key`, t("key")), textCell(rows, `${at}.value`, t("value"), { keep: true })],
+    row: (at) => [textCell(rows, `${at}.key`, t("key"), { list: list?.id }), textCell(rows, `${at}.value`, t("value"), { keep: true })],
   });
   element.dataset.path = path;
+  if (list) element.append(list);
   return element;
 }
 
@@ -230,7 +238,7 @@ export function cell(draft, path, control, name) {
 }
 
 export function textCell(draft, path, name, options = {}) {
-  const input = h("input", { type: "text", ...plain, placeholder: options.placeholder ?? name, value: draft.get(path) ?? "", oninput: () => draft.set(path, options.keep ? input.value : input.value.trim()) });
+  const input = h("input", { type: "text", ...plain, placeholder: options.placeholder ?? name, list: options.list, value: draft.get(path) ?? "", oninput: () => draft.set(path, options.keep ? input.value : input.value.trim()) });
   return cell(draft, path, input, name);
 }
 
