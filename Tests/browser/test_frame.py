@@ -1,12 +1,15 @@
 """What stands around every page: set-up, login, account, languages, themes, losing and finding the control plane."""
 
+import json
 import socket
 
 import pytest
+import yaml
 
 from browser.conftest import PASSWORD
 from browser.page import PHONE, Page
 from integration.api import Api
+from integration.gateway import ROOT
 from integration.waiting import wait_until
 from selenium.webdriver.common.keys import Keys
 
@@ -76,6 +79,26 @@ def test_language_is_kept(browsers, api):
     page.click("English").see("Overview")
     other = browsers(language="zh-CN")
     other.open().see("登录")
+
+
+def test_errors_are_told_in_chinese_by_their_code(browsers, api):
+    page = browsers(language="zh-CN")
+    page.expected |= {"400", "409"}
+    page.open()
+    page.fill("username", "admin").fill("password", "wrong").press("\ue007")
+    page.see("用户名或密码错误。（Incorrect username or password.）")
+    page.fill("password", "tests: a pass:word").press("\ue007").see("概览")
+    api.create_domain("taken.test")
+    page.open("#/domains?new=1").fill("name", "taken.test").card("off").click("创建", exact=True)
+    assert page.error("name") == "名称已存在。（Exists already.）"
+
+
+def test_every_code_of_the_api_has_words():
+    document = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+    for language in ("en", "zh"):
+        words = json.loads((ROOT / f"web-admin-static/i18n/{language}.json").read_text())
+        codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+        assert [code for code in codes if f"problem.{code}" not in words] == []
 
 
 def test_theme_is_kept_and_follows_the_system(browsers, api):

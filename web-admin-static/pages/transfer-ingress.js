@@ -11,7 +11,7 @@ import { areaField, section, switchField, textField } from "../parts/fields.js";
 import { form } from "../parts/form.js";
 import { number, t } from "../parts/i18n.js";
 import { lookAgain } from "../parts/live.js";
-import { noteSaved } from "../parts/notes.js";
+import { noteSaved, problem } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
 
 const OPTIONS = ["ingressClass", "clusterDomain", "namespace"];
@@ -95,7 +95,7 @@ export function importingIngress() {
   function refused(error) {
     const told = error.body;
     if (!Array.isArray(told?.report)) throw error;
-    const why = told.code === "duplicate" ? t("ingress.refused.overwrite") : told.report.some((each) => each.severity === "refused") ? t("ingress.refused.partial") : error.message;
+    const why = told.code === "duplicate" ? t("ingress.refused.overwrite") : told.report.some((each) => each.severity === "refused") ? t("ingress.refused.partial") : problem(error);
     show(h("h2", {}, t("ingress.refused")), h("p", { class: "aside bad", role: "alert" }, why), objectsTold(told.objects ?? []), reportTable(told));
   }
 
@@ -123,7 +123,7 @@ export function importingIngress() {
     } catch (error) {
       button.disabled = false;
       if (Array.isArray(error.body?.report)) refused(error);
-      else fill(result, h("p", { class: "error", role: "alert" }, error.message));
+      else fill(result, h("p", { class: "error", role: "alert" }, problem(error)));
     }
   }
 

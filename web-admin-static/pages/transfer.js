@@ -9,7 +9,7 @@ import { areaField, selectField, switchField, textField, when } from "../parts/f
 import { form } from "../parts/form.js";
 import { t } from "../parts/i18n.js";
 import { lookAgain } from "../parts/live.js";
-import { note, noteSaved } from "../parts/notes.js";
+import { note, noteSaved, problem } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
 import { may } from "../parts/session.js";
 import { importingIngress } from "./transfer-ingress.js";
@@ -111,7 +111,7 @@ function importing() {
       lookAgain();
     } catch (error) {
       button.disabled = false;
-      fill(result, h("p", { class: "error", role: "alert" }, error.message));
+      fill(result, h("p", { class: "error", role: "alert" }, problem(error)));
     }
   }
 

@@ -3,7 +3,7 @@
 import { Unreachable } from "../api.js";
 import { fill, h } from "../dom.js";
 import { t } from "./i18n.js";
-import { problem } from "./notes.js";
+import { fieldProblems, problem } from "./notes.js";
 
 /** What a form itself finds wrong on the way to the API; `fields` as an ApiError has them. */
 export class Wrong extends Error {
@@ -68,7 +68,7 @@ export function form(fields, { submit, label, cancel, extra, draft, check, faile
       await action();
     } catch (error) {
       if (!(failed && (await failed(error)))) {
-        const fields = error.fields ?? [];
+        const fields = fieldProblems(error);
         showErrors(element, fields, fields.length ? null : error instanceof Unreachable ? t("away.save") : problem(error));
       }
     } finally {

@@ -3,11 +3,13 @@
 import { Unreachable } from "../api.js";
 import { h } from "../dom.js";
 import { icon } from "./icons.js";
-import { t } from "./i18n.js";
+import { has, language, t } from "./i18n.js";
 import { lookAgain } from "./live.js";
 
 const SHOWN_FOR = 6000;
 const MOST = 4;
+/** Codes whose fields all say the same. */
+const SAME = new Set(["duplicate", "stale_version", "last_administrator"]);
 const place = document.getElementById("notes");
 
 export function clearNotes() {
@@ -47,7 +49,20 @@ export function noteError(error) {
   note(problem(error), "bad");
 }
 
-/** What to tell about an error. */
+/** What an error says of single fields; a code that means the same for each is told in words, too. */
+export function fieldProblems(error) {
+  const found = error.fields ?? [];
+  if (language === "en" || !SAME.has(error.code)) return found;
+  return found.map(([field, detail]) => [field, t("problem.detail", { words: t(`problem.${error.code}`), detail })]);
+}
+
+/**
+ * What to tell about an error. The API speaks English: in another language its stable code is told in words, and what it says stands behind
+ * them.
+ */
 export function problem(error) {
-  return error instanceof Unreachable ? t("away.call") : error.message || String(error);
+  if (error instanceof Unreachable) return t("away.call");
+  const key = `problem.${error.code}`;
+  if (!error.code || !has(key) || (language === "en" && error.message)) return error.message || String(error);
+  return t("problem.detail", { words: t(key), detail: error.message });
 }
