@@ -169,6 +169,11 @@ int causeway_ask_client(SSL *ssl, int required, X509_STORE *store, X509 *const *
     return SSL_set1_verify_cert_store(ssl, store) == 1;
 }
 
+int causeway_limit_tls(SSL *ssl, int lowest, int highest, const char *ciphers) {
+    return SSL_set_min_proto_version(ssl, lowest) == 1 && SSL_set_max_proto_version(ssl, highest) == 1
+        && (!ciphers || SSL_set_cipher_list(ssl, ciphers) == 1);
+}
+
 int causeway_trust(SSL *ssl, X509_STORE *store) { return SSL_set1_verify_cert_store(ssl, store) == 1; }
 
 int causeway_set_server_name(SSL *ssl, const char *name, int verify) {

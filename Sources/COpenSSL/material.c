@@ -67,3 +67,21 @@ done:
     sk_X509_free(rest);
     return reason;
 }
+
+int causeway_knows_cipher(const char *name) {
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    int found = 0;
+    if (!context) return 0;
+    ERR_set_mark();
+    if (SSL_CTX_set_cipher_list(context, name) == 1) {
+        STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(context);
+        for (int i = 0; i < sk_SSL_CIPHER_num(suites); i++) {
+            const SSL_CIPHER *suite = sk_SSL_CIPHER_value(suites, i);
+            // Those of TLS 1.3 stand in every list.
+            if (strcmp(SSL_CIPHER_get_name(suite), name) == 0) found = strcmp(SSL_CIPHER_get_version(suite), "TLSv1.3") != 0;
+        }
+    }
+    ERR_pop_to_mark();
+    SSL_CTX_free(context);
+    return found;
+}

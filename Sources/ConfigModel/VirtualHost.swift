@@ -11,16 +11,19 @@ package struct VirtualHost: Hashable, Sendable {
     package var tlsIdentity: String?
     /// `nil`: clients are not asked for certificates.
     package var clientAuthentication: ClientAuthentication?
+    /// `nil`: TLS 1.2 and 1.3 with OpenSSL's own suites.
+    package var tls: TLSParameters?
 
     package init(
         name: String, hosts: [String], https: HTTPSMode = .off, tlsIdentity: String? = nil,
-        clientAuthentication: ClientAuthentication? = nil
+        clientAuthentication: ClientAuthentication? = nil, tls: TLSParameters? = nil
     ) {
         self.name = name
         self.hosts = hosts
         self.https = https
         self.tlsIdentity = tlsIdentity
         self.clientAuthentication = clientAuthentication
+        self.tls = tls
     }
 }
 

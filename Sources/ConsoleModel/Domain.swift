@@ -12,6 +12,8 @@ extension Console {
         @JSONField package var certIdentifier: String? = nil
         /// Which clients are let in over TLS; `null`: all.
         @JSONField package var clientAuth: ClientAuth? = nil
+        /// How TLS is spoken; `null`: 1.2 and 1.3 with the library's own cipher suites.
+        @JSONField package var tls: TLS? = nil
 
         package init(name: String = "", enableHttps: String? = nil, certIdentifier: String? = nil) {
             self.name = name
@@ -38,6 +40,27 @@ extension Console {
             package static let depths = 0...10
         }
 
+        /// Versions and cipher suites.
+        package struct TLS: Codable, Hashable, Sendable {
+            /// `1.2` or `1.3`.
+            @JSONField package var minVersion: String? = nil
+            @JSONField package var maxVersion: String? = nil
+            /// Of TLS 1.2, by OpenSSL's names, in the order of preference.
+            @JSONField package var cipherSuites: [String]? = nil
+
+            package init() {}
+
+            package static let versions = ["1.2", "1.3"]
+
+            /// `TLSv1.3` is the same as `1.3`.
+            static func plain(_ version: String?) -> String? {
+                guard let version, !version.isEmpty else { return nil }
+                return version.lowercased().hasPrefix("tlsv") ? String(version.dropFirst(4)) : version
+            }
+
+            var saysNothing: Bool { minVersion == nil && maxVersion == nil && cipherSuites == nil }
+        }
+
         /// The name that stands for any host.
         package static let anyHost = "higress-default-domain"
 
@@ -57,6 +80,12 @@ extension Console {
                 auth.depth = auth.depth ?? ClientAuth.defaultDepth
                 clientAuth = auth
             }
+            if var settings = tls {
+                settings.minVersion = TLS.plain(settings.minVersion)
+                settings.maxVersion = TLS.plain(settings.maxVersion)
+                if settings.cipherSuites?.isEmpty == true { settings.cipherSuites = nil }
+                tls = settings.saysNothing ? nil : settings
+            }
         }
 
         /// The rules that need nothing but the domain itself; call `normalize` first.
@@ -75,7 +104,28 @@ extension Console {
                 findings.refuse("certIdentifier", "A certificate is required when enableHttps is \(mode.rawValue).")
             }
             checkClientAuth(mode, &findings)
+            checkTLS(mode, &findings)
             return findings
+        }
+
+        private func checkTLS(_ https: HTTPS, _ findings: inout Findings) {
+            guard let tls else { return }
+            for (field, version) in [("tls.minVersion", tls.minVersion), ("tls.maxVersion", tls.maxVersion)] {
+                if let version, !TLS.versions.contains(version) { findings.refuse(field, "Must be 1.2 or 1.3.") }
+            }
+            if tls.minVersion == "1.3", tls.maxVersion == "1.2" {
+                findings.refuse("tls.maxVersion", "Must not be below tls.minVersion.")
+            }
+            if tls.cipherSuites != nil, tls.minVersion == "1.3" {
+                findings.warn("tls.cipherSuites: are those of TLS 1.2, which is not spoken; they have no effect.")
+            }
+            if (tls.cipherSuites?.count ?? 0) > 100 {
+                findings.refuse("tls.cipherSuites", "Must have at most 100 entries.")
+            }
+            for (index, suite) in (tls.cipherSuites ?? []).enumerated() where !Syntax.isToken(suite) {
+                findings.refuse("tls.cipherSuites[\(index)]", "Must be the name of a cipher suite.")
+            }
+            if https == .off { findings.warn("tls: has no effect while enableHttps is off.") }
         }
 
         private func checkClientAuth(_ https: HTTPS, _ findings: inout Findings) {

@@ -31,6 +31,9 @@ extension SeededGenerator {
                     name: text(), hosts: texts(), https: pick(), tlsIdentity: maybe { $0.text() },
                     clientAuthentication: maybe {
                         ClientAuthentication(mode: $0.pick(), certificateAuthorities: $0.text(), depth: $0.number(3))
+                    },
+                    tls: maybe {
+                        TLSParameters(minVersion: $0.pick(), maxVersion: $0.pick(), cipherSuites: $0.texts())
                     }))
         case 4: .cluster(cluster())
         case 5: .consumer(consumer())

@@ -88,7 +88,10 @@ struct BodyDecodingTests {
 
     @Test func everyMemberIsWritten() throws {
         let text = String(decoding: try ConsoleJSON.encode(Console.Domain(name: "a.test")), as: UTF8.self)
-        #expect(text == #"{"certIdentifier":null,"clientAuth":null,"enableHttps":null,"name":"a.test","version":null}"#)
+        #expect(
+            text
+                == #"{"certIdentifier":null,"clientAuth":null,"enableHttps":null,"name":"a.test","tls":null,"version":null}"#
+        )
     }
 
     @Test func valuesOfAnyShapeComeBackAsTheyWere() throws {

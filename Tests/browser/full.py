@@ -7,6 +7,7 @@ def domain(authority):
         "enableHttps": "force",
         "certIdentifier": "full",
         "clientAuth": {"mode": "optional", "ca": authority.cert, "depth": 2},
+        "tls": {"minVersion": "1.2", "maxVersion": "1.3", "cipherSuites": ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"]},
     }
 
 

@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { h } from "../dom.js";
 import { badge, expiry, nameCell, usedBy } from "../parts/cells.js";
-import { areaField, cards, numberField, section, selectField, textField, when } from "../parts/fields.js";
+import { areaField, cards, linesField, numberField, section, selectField, textField, when } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
 import { address } from "../parts/router.js";
@@ -29,6 +29,14 @@ function clientAuth(draft) {
       numberField(draft, "clientAuth.depth", { empty: "3" })));
 }
 
+function tlsParameters(draft) {
+  const versions = [["", t("domain.tls.usual")], ["1.2", "TLS 1.2"], ["1.3", "TLS 1.3"]];
+  const said = () => [draft.get("tls.minVersion") && `≥ ${draft.get("tls.minVersion")}`, draft.get("tls.maxVersion") && `≤ ${draft.get("tls.maxVersion")}`, draft.get("tls.cipherSuites")?.length && t("domain.tls.cipherSuites")];
+  return section(draft, "domain.tls", () => said().filter(Boolean).join(", "),
+    selectField(draft, "tls.minVersion", versions), selectField(draft, "tls.maxVersion", versions),
+    linesField(draft, "tls.cipherSuites", { rows: 3, placeholder: "ECDHE-ECDSA-AES128-GCM-SHA256" }));
+}
+
 function fields(draft, { certificates }, isNew) {
   const choices = [["", t("domain.certificate.choose")], ...[...certificates.values()].map((each) => [each.name, `${each.name} (${(each.domains ?? []).join(", ")})`])];
   return [
@@ -41,7 +49,7 @@ function fields(draft, { certificates }, isNew) {
       selectField(draft, "certIdentifier", choices, {
         required: true, hint: certificates.size ? t("domain.certIdentifier.hint") : h("span", {}, t("domain.certificate.none"), " ", h("a", { href: address("certificates", { new: "1" }) }, t("certificate.new"))),
       }),
-      clientAuth(draft)),
+      clientAuth(draft), tlsParameters(draft)),
   ];
 }
 

@@ -33,6 +33,8 @@ int causeway_set_server_name(SSL *ssl, const char *name, int verify);
 const unsigned char *causeway_hello_server_name(SSL *ssl, size_t *length);
 /// Asks for a client certificate that `store` vouches for, announcing the names of `authorities`. 1 on success.
 int causeway_ask_client(SSL *ssl, int required, X509_STORE *store, X509 *const *authorities, size_t count, int depth);
+/// Bounds the versions of a handshake that begins, and where `ciphers` is not NULL its cipher suites of TLS 1.2. 1 on success.
+int causeway_limit_tls(SSL *ssl, int lowest, int highest, const char *ciphers);
 /// Verifies an upstream's certificate with `store` instead of the context's. 1 on success.
 int causeway_trust(SSL *ssl, X509_STORE *store);
 /// The connection that an SSL belongs to, for callbacks.

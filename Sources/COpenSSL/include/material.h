@@ -34,5 +34,8 @@ int causeway_san_type(const GENERAL_NAMES *names, int i);
 const ASN1_STRING *causeway_san_dns(const GENERAL_NAMES *names, int i);
 void causeway_san_free(GENERAL_NAMES *names);
 
+/// 1 when it is the name of a cipher suite of TLS 1.2 that this library uses, and of no group of them.
+int causeway_knows_cipher(const char *name);
+
 /// 0 when a TLS server of this library would present the chain (leaf first) with the key, else OpenSSL's error code.
 unsigned long causeway_server_refuses(X509 *const *chain, size_t count, EVP_PKEY *key);

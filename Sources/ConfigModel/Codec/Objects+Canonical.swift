@@ -82,12 +82,14 @@ extension VirtualHost: CanonicalCodable {
         writer.choice(3, https, default: .off)
         writer.optional(4, tlsIdentity)
         writer.optional(5, clientAuthentication)
+        writer.optional(6, tls)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(
             name: try reader.string(1), hosts: try reader.strings(2), https: try reader.choice(3, default: .off),
-            tlsIdentity: try reader.optional(4), clientAuthentication: try reader.optional(5))
+            tlsIdentity: try reader.optional(4), clientAuthentication: try reader.optional(5),
+            tls: try reader.optional(6))
     }
 }
 
@@ -102,6 +104,20 @@ extension ClientAuthentication: CanonicalCodable {
         self.init(
             mode: try reader.choice(1, default: .required), certificateAuthorities: try reader.string(2),
             depth: try reader.integer(3, default: Self.defaultDepth))
+    }
+}
+
+extension TLSParameters: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.choice(1, minVersion, default: .tls12)
+        writer.choice(2, maxVersion, default: .tls13)
+        writer.strings(3, cipherSuites)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(
+            minVersion: try reader.choice(1, default: .tls12), maxVersion: try reader.choice(2, default: .tls13),
+            cipherSuites: try reader.strings(3))
     }
 }
 

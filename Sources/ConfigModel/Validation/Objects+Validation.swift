@@ -35,12 +35,28 @@ extension VirtualHost {
         for (index, host) in hosts.enumerated() {
             findings.check("hosts[\(index)]", Syntax.virtualHostName(host))
         }
+        if let tls { tls.check(&findings) }
         guard let clients = clientAuthentication else { return }
         if clients.certificateAuthorities.isEmpty {
             findings.report("clientAuthentication.certificateAuthorities", "must not be empty")
         }
         if clients.depth > ClientAuthentication.maxDepth {
             findings.report("clientAuthentication.depth", "must be from 0 to \(ClientAuthentication.maxDepth)")
+        }
+    }
+}
+
+extension TLSParameters {
+    /// Which suites there are is OpenSSL's to say.
+    fileprivate func check(_ findings: inout Findings) {
+        if minVersion.rawValue > maxVersion.rawValue {
+            findings.report("tls.maxVersion", "must not be below minVersion")
+        }
+        if cipherSuites.count > Bounds.listEntries {
+            findings.report("tls.cipherSuites", "must not have more than \(Bounds.listEntries) entries")
+        }
+        for (index, suite) in cipherSuites.enumerated() where !Syntax.isToken(suite) {
+            findings.report("tls.cipherSuites[\(index)]", "must be a name")
         }
     }
 }

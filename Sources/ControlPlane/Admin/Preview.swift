@@ -152,6 +152,10 @@ enum RouteFacets {
             if let identity = found.tlsIdentity, let hash = compiled.snapshot[ObjectKey(.tlsIdentity, identity)]?.hash {
                 facets.insert("\(host): certificate \(identity) (\(hash.hex.prefix(8)))")
             }
+            if let tls = found.tls {
+                let suites = tls.cipherSuites.isEmpty ? "" : ", \(tls.cipherSuites.joined(separator: " "))"
+                facets.insert("\(host): TLS 1.\(tls.minVersion.rawValue) to 1.\(tls.maxVersion.rawValue)\(suites)")
+            }
             if let auth = found.clientAuthentication { facets.insert("\(host): client certificates \(auth.mode)") }
         }
         facets.insert("path \(route.path.kind) \(route.path.value)" + (route.path.caseSensitive ? "" : " in any case"))

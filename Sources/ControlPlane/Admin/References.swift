@@ -84,13 +84,24 @@ extension StoredConfiguration {
 
     /// True of the stored resources now, so shown by reads as well as by writes.
     func remarks(on domain: Console.Domain) -> [String] {
-        guard domain.https != .off, domain.name != Console.Domain.anyHost, let name = domain.certIdentifier,
-            let certificate = certificates[name]?.value, !certificate.facts.covers(domain.name)
-        else { return [] }
-        let names = certificate.facts.names.joined(separator: ", ")
-        return [
-            "certIdentifier: the certificate \(name) is for \(names), not for \(domain.name): clients will refuse it."
-        ]
+        guard domain.https != .off, let name = domain.certIdentifier, let certificate = certificates[name]?.value else {
+            return []
+        }
+        var remarks: [String] = []
+        if domain.name != Console.Domain.anyHost, !certificate.facts.covers(domain.name) {
+            let names = certificate.facts.names.joined(separator: ", ")
+            remarks.append(
+                "certIdentifier: the certificate \(name) is for \(names), not for \(domain.name): clients will refuse it."
+            )
+        }
+        // In TLS 1.2 the suite says how the server signs.
+        let signs = certificate.facts.keyDescription.hasPrefix("RSA") ? "ECDSA" : "RSA"
+        if let suites = domain.tls?.cipherSuites, suites.allSatisfy({ $0.contains("-\(signs)-") }) {
+            remarks.append(
+                "tls.cipherSuites: none is for a key like that of \(name) (\(certificate.facts.keyDescription)): clients of TLS 1.2 cannot connect."
+            )
+        }
+        return remarks
     }
 
     func remarks(on route: Console.Route) -> [String] {

@@ -1,6 +1,7 @@
 // An Ingress: a route for each of its path rules, the hosts that these stand under, and what TLS means for them.
 
 import ConsoleModel
+import TLSMaterial
 
 /// What the routes of one Ingress have in common while it is read.
 struct IngressInProgress {
@@ -43,6 +44,7 @@ extension ImportTranslation {
         readServiceAnnotations(&ingress)
         readUpstreamTLS(&ingress)
         readClientAuth(&ingress)
+        readTLSParameters(&ingress)
         for (name, node, text) in ingress.annotations.rest() {
             if RouteAnnotations.isConsoleKey(name) {
                 node.ignore("Is for the console that wrote it; it has no effect.")
@@ -144,6 +146,39 @@ extension ImportTranslation {
                 node.refuse("Another Ingress asks clients of \(host) for other certificates.")
             }
             hosts[host, default: Host()].clientAuth = auth
+            hosts[host]?.origins.addOnce(ingress.manifest.origin)
+        }
+    }
+
+    /// `ssl-cipher`, `tls-min-protocol-version` and `tls-max-protocol-version`: of the hosts of the Ingress.
+    private mutating func readTLSParameters(_ ingress: inout IngressInProgress) {
+        var tls = Console.Domain.TLS()
+        for (name, field) in [
+            ("tls-min-protocol-version", \Console.Domain.TLS.minVersion), ("tls-max-protocol-version", \.maxVersion),
+        ] {
+            guard let (node, text) = ingress.annotations.take(name) else { continue }
+            switch text {
+            case "TLSv1.2", "TLSv1.3": tls[keyPath: field] = String(text.dropFirst(4))
+            case "TLSv1.0", "TLSv1.1": node.change("TLS 1.2 is the least that is spoken.")
+            default: node.refuse("Must be one of TLSv1.0, TLSv1.1, TLSv1.2, TLSv1.3.")
+            }
+        }
+        if let (node, text) = ingress.annotations.take("ssl-cipher") {
+            let names = text.split(whereSeparator: { ":, ".contains($0) }).map(String.init)
+            let known = names.filter { CipherSuites.problem([$0]) == nil }
+            let left = names.filter { !known.contains($0) }
+            if !left.isEmpty {
+                node.change(
+                    "\(left.joined(separator: ", ")): not used by OpenSSL here, or not a single suite of TLS 1.2.")
+            }
+            tls.cipherSuites = known.isEmpty ? nil : known
+        }
+        if tls == Console.Domain.TLS() { return }
+        for host in ruleHosts(ingress) {
+            if let before = hosts[host]?.tls, before != tls {
+                ingress.spec.refuse("Another Ingress wants other versions or cipher suites of TLS for \(host).")
+            }
+            hosts[host, default: Host()].tls = tls
             hosts[host]?.origins.addOnce(ingress.manifest.origin)
         }
     }

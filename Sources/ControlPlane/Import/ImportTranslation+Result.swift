@@ -54,6 +54,7 @@ extension ImportTranslation {
                 let isForced = !members.isEmpty && redirected.count == members.count
                 domain = Console.Domain(name: name, enableHttps: isForced ? "force" : "on", certIdentifier: certificate)
                 domain.clientAuth = wanted.clientAuth
+                domain.tls = wanted.tls
                 if isForced, redirected.allSatisfy({ if case .withTLS = routes[$0].redirect { true } else { false } }) {
                     remarkOnRedirects(of: host, wanted, members)
                 }

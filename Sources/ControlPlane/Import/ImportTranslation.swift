@@ -75,6 +75,7 @@ struct ImportTranslation {
     struct Host {
         var certificate: String?
         var clientAuth: Console.Domain.ClientAuth?
+        var tls: Console.Domain.TLS?
         var origins: [ImportOrigin] = []
     }
 

@@ -64,6 +64,9 @@ package struct SnapshotCompiler: Sendable {
                 problems += judge(
                     host.clientAuthentication?.certificateAuthorities, object.key,
                     "clientAuthentication.certificateAuthorities")
+                if let reason = CipherSuites.problem(host.tls?.cipherSuites ?? []) {
+                    problems.append(ObjectProblem(key: object.key, field: "tls.cipherSuites", reason: reason))
+                }
             case .cluster(let cluster):
                 problems += judge(cluster.tls?.certificateAuthorities, object.key, "tls.certificateAuthorities")
             case .listener, .tlsIdentity, .consumer: break
@@ -101,7 +104,15 @@ package struct SnapshotCompiler: Sendable {
             VirtualHost(
                 name: domain.name, hosts: [domain.name == Console.Domain.anyHost ? "*" : domain.name],
                 https: Self.httpsMode(domain.https), tlsIdentity: domain.certIdentifier,
-                clientAuthentication: domain.clientAuth.map(Self.clientAuthentication)))
+                clientAuthentication: domain.clientAuth.map(Self.clientAuthentication),
+                tls: domain.tls.map(Self.tlsParameters)))
+    }
+
+    private static func tlsParameters(_ tls: Console.Domain.TLS) -> TLSParameters {
+        TLSParameters(
+            minVersion: tls.minVersion == "1.3" ? .tls13 : .tls12,
+            maxVersion: tls.maxVersion == "1.2" ? .tls12 : .tls13,
+            cipherSuites: tls.cipherSuites ?? [])
     }
 
     private static func clientAuthentication(_ auth: Console.Domain.ClientAuth) -> ClientAuthentication {

@@ -104,10 +104,12 @@ struct RouteTest {
         let shown = certificate(of: asked)
         result.certificate = shown?.name
         let wanted = host.flatMap { configuration.domains[Self.domain($0)]?.value }
-        if asked?.clientAuth != wanted?.clientAuth {
+        if asked?.clientAuth != wanted?.clientAuth || asked?.tls != wanted?.tls {
+            let what =
+                asked?.tls != wanted?.tls
+                ? "has other versions or cipher suites" : "asks clients for other certificates"
             result.outcome = .misdirected
-            result.explanation =
-                "421: the handshake for \(sni) asks clients for other certificates than \(result.domain ?? authority) does."
+            result.explanation = "421: the handshake for \(sni) \(what) than \(result.domain ?? authority) does."
         } else if let shown, let other = certificate(of: wanted), other.name != shown.name,
             !shown.facts.covers(Self.hostNames(covering: authority)[0])
         {

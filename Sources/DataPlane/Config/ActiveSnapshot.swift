@@ -50,11 +50,11 @@ final class ActiveSnapshot: Sendable {
         return material.identities[slot] ?? defaultIdentity
     }
 
-    /// Whether any virtual host asks its clients for certificates.
-    var asksClients: Bool { material.askingHosts > 0 }
+    /// Whether any virtual host has a policy of its own for handshakes.
+    var hasPolicies: Bool { material.policyHosts > 0 }
 
-    func clientPolicy(of host: Int?) -> ClientPolicy? {
-        guard let host, asksClients else { return nil }
+    func handshakePolicy(of host: Int?) -> HandshakePolicy? {
+        guard let host, hasPolicies else { return nil }
         return material.hosts[host]?.policy
     }
 }

@@ -13,14 +13,14 @@ struct SnapshotMaterial: Sendable {
         /// Slot of the certificate; nil: the default one is shown.
         let identity: Int?
         /// What it asks of its clients.
-        let policy: ClientPolicy?
-        let clients: ClientAuthentication?
+        let policy: HandshakePolicy?
+        let rules: HandshakeRules?
     }
 
     /// By slot of the virtual host.
     private(set) var hosts = SlotVector<Host>()
-    /// Virtual hosts that ask their clients for certificates.
-    private(set) var askingHosts = 0
+    /// Virtual hosts that have a policy.
+    private(set) var policyHosts = 0
     /// By a slot that stays while a certificate of that name is there: one that is renewed is one element, however many virtual
     /// hosts show it.
     private(set) var identities = SlotVector<LoadedIdentity>()
@@ -34,7 +34,7 @@ struct SnapshotMaterial: Sendable {
     private var showing = TreeDictionary<String, Set<String>>()
     /// By route, where it has a rate limit: what was used of it counts on while it is the same.
     private var limiters = TreeDictionary<String, RateLimiter>()
-    private var policies = SharedValues<ClientAuthentication, ClientPolicy>()
+    private var policies = SharedValues<HandshakeRules, HandshakePolicy>()
     /// By their PEM.
     private var authorities = SharedValues<String, CertificateAuthorities>()
 
@@ -108,22 +108,27 @@ struct SnapshotMaterial: Sendable {
 
     private mutating func follow(host: VirtualHost?, at slot: Int, _ problems: inout [ObjectProblem]) {
         let before = hosts[slot]
-        var policy: ClientPolicy?
-        if let host, let clients = host.clientAuthentication {
+        var policy: HandshakePolicy?
+        let rules = host.flatMap { HandshakeRules($0) }
+        if let host, let reason = CipherSuites.problem(rules?.tls?.cipherSuites ?? []) {
+            let key = ObjectKey(.virtualHost, host.name)
+            problems.append(ObjectProblem(key: key, field: "tls.cipherSuites", reason: reason))
+        }
+        if let host, let rules {
             do throws(TLSMaterialError) {
-                policy = try policies.take(clients) { clients throws(TLSMaterialError) in try ClientPolicy(clients) }
+                policy = try policies.take(rules) { rules throws(TLSMaterialError) in try HandshakePolicy(rules) }
             } catch {
                 let field = "clientAuthentication.certificateAuthorities"
                 problems.append(
                     ObjectProblem(key: ObjectKey(.virtualHost, host.name), field: field, reason: error.reason))
             }
         }
-        if let clients = before?.clients { policies.giveBack(clients) }
-        askingHosts += (policy == nil ? 0 : 1) - (before?.policy == nil ? 0 : 1)
+        if let rules = before?.rules { policies.giveBack(rules) }
+        policyHosts += (policy == nil ? 0 : 1) - (before?.policy == nil ? 0 : 1)
         hosts[slot] = host.map { host in
             Host(
                 identity: host.tlsIdentity.flatMap { identitySlots[$0] }, policy: policy,
-                clients: policy == nil ? nil : host.clientAuthentication)
+                rules: policy == nil ? nil : rules)
         }
     }
 

@@ -118,10 +118,10 @@ extension ExchangePointer {
     func isMisdirected(_ snapshot: ActiveSnapshot, _ authority: UnsafeRawBufferPointer) -> Bool {
         guard let connection = pointee.downstream.pointee.connection else { return false }
         let host = snapshot.host(forServerName: authority)
-        let asked = connection.pointee.clientPolicy
-        if asked != nil || snapshot.asksClients {
+        let asked = connection.pointee.handshakePolicy
+        if asked != nil || snapshot.hasPolicies {
             let context = asked?._withUnsafeGuaranteedRef { $0.context }
-            guard context == snapshot.clientPolicy(of: host)?.context else { return true }
+            guard context == snapshot.handshakePolicy(of: host)?.context else { return true }
         }
         guard connection.pointee.hadServerName, connection.pointee.wire == .http2,
             let shown = connection.pointee.identity

@@ -96,7 +96,7 @@ extension ExchangePointer {
             fields[count] = connection.forwardedFor()
             fields[count + 1] = constant("x-forwarded-proto", pointee.isSecure ? "https" : "http")
             count &+= 2
-            if connection.pointee.clientPolicy != nil, let shown = connection.forwardedClientCertificate() {
+            if connection.pointee.handshakePolicy != nil, let shown = connection.forwardedClientCertificate() {
                 fields[count] = shown
                 count &+= 1
             }

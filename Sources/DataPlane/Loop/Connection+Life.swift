@@ -310,7 +310,7 @@ extension LoopPointer {
     func free(_ connection: ConnectionPointer) {
         if let ssl = connection.pointee.ssl { SSL_free(ssl) }
         connection.pointee.identity?.release()
-        connection.pointee.clientPolicy?.release()
+        connection.pointee.handshakePolicy?.release()
         if let state = connection.pointee.http2 {
             state.pointee.release()
             state.deallocate()

@@ -93,7 +93,7 @@ struct Connection {
     /// The certificate shown on this connection (downstream, TLS). Retained for the connection's life.
     var identity: Unmanaged<LoadedIdentity>?
     /// What was asked of the client (downstream, TLS). Retained likewise.
-    var clientPolicy: Unmanaged<ClientPolicy>?
+    var handshakePolicy: Unmanaged<HandshakePolicy>?
     var peer = PeerAddress()
 
     var timer: TimerPointer?

@@ -100,16 +100,16 @@ extension LoopPointer {
         connection.pointee.hadServerName = sent != nil
         let host = snapshot.host(forServerName: UnsafeRawBufferPointer(start: sent, count: length))
         guard let identity = snapshot.identity(of: host) else { return false }
-        let policy = snapshot.clientPolicy(of: host)
+        let policy = snapshot.handshakePolicy(of: host)
         connection.pointee.identity?.release()
         connection.pointee.identity = Unmanaged.passRetained(identity)
-        connection.pointee.clientPolicy?.release()
-        connection.pointee.clientPolicy = policy.map { Unmanaged.passRetained($0) }
-        let named = (policy?.context ?? ClientPolicy.none).withUnsafeBytes { context in
+        connection.pointee.handshakePolicy?.release()
+        connection.pointee.handshakePolicy = policy.map { Unmanaged.passRetained($0) }
+        let named = (policy?.context ?? HandshakePolicy.none).withUnsafeBytes { context in
             let bytes = context.baseAddress?.assumingMemoryBound(to: UInt8.self)
             return SSL_set_session_id_context(ssl, bytes, UInt32(context.count)) == 1
         }
-        return named && policy?.ask(ssl) ?? true
+        return named && policy?.apply(to: ssl) ?? true
     }
 }
 
