@@ -12,6 +12,7 @@ package struct RouteFilters: Hashable, Sendable {
     package var httpsOnly = false
     package var authentication: RouteAuthentication?
     package var rateLimit: RateLimit?
+    package var concurrencyLimit: ConcurrencyLimit?
     package var directResponse: DirectResponse?
     package var requestHeaders: HeaderEdits?
     package var responseHeaders: HeaderEdits?
@@ -138,6 +139,19 @@ package struct RateLimit: Hashable, Sendable {
         self.requests = requests
         self.period = period
         self.burst = burst
+        self.perAddress = perAddress
+    }
+}
+
+/// A bound on the exchanges of a route that run at once in the worker (over all its loops); a stream counts until its end.
+package struct ConcurrencyLimit: Hashable, Sendable {
+    /// 1 to 10,000,000.
+    package var max: UInt32
+    /// Whether it is of each client address.
+    package var perAddress: Bool
+
+    package init(max: UInt32, perAddress: Bool = false) {
+        self.max = max
         self.perAddress = perAddress
     }
 }

@@ -35,7 +35,7 @@ extension RouteAnnotations {
         case ("force-ssl-redirect", _):
             return .some(value == "true" || value == "false" ? nil : "Must be true or false.")
         case ("route-limit-rps", false), ("route-limit-rpm", false), ("route-limit-burst-multiplier", false),
-            ("limit-rps", _), ("limit-rpm", _), ("limit-burst-multiplier", _):
+            ("limit-rps", _), ("limit-rpm", _), ("limit-burst-multiplier", _), ("limit-connections", _):
             return .some(count(value) == nil ? "Must be a whole number, at least 1." : nil)
         default:
             return nil
@@ -106,6 +106,9 @@ extension Console.Route {
         }
         return nil
     }
+
+    /// Requests at once of each client address: nginx counts those of HTTP/2 as a connection each.
+    package var annotatedConcurrencyLimit: Int? { annotation("limit-connections").flatMap(RouteAnnotations.count) }
 }
 
 extension String {

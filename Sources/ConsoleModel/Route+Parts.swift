@@ -173,6 +173,14 @@ extension Console {
         @JSONField package var perAddress: Bool? = nil
     }
 
+    package struct ConcurrencyLimit: Codable, Hashable, Sendable {
+        @JSONField package var enabled: Bool? = nil
+        /// Requests, calls and WebSockets that run at once.
+        @JSONField package var max: Int? = nil
+        /// Whether each client address has a limit of its own.
+        @JSONField package var perAddress: Bool? = nil
+    }
+
     package struct IPAccess: Codable, Hashable, Sendable {
         @JSONField package var enabled: Bool? = nil
         /// Addresses and ranges such as `10.0.0.0/8`; empty: all but those denied.

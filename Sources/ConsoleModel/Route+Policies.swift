@@ -145,6 +145,15 @@ extension Console.Route {
                 findings.refuse("rateLimit.burst", "Must be between 1 and 10000000 requests.")
             }
         }
+        if let limit = concurrencyLimit {
+            if let max = limit.max {
+                if !(1...10_000_000).contains(max) {
+                    findings.refuse("concurrencyLimit.max", "Must be between 1 and 10000000 requests at once.")
+                }
+            } else if limit.enabled == true {
+                findings.refuse("concurrencyLimit.max", "Is required while enabled is true.")
+            }
+        }
         for (list, ranges) in [("allow", ipAccess?.allow ?? []), ("deny", ipAccess?.deny ?? [])] {
             if ranges.count > Syntax.longestList {
                 findings.refuse("ipAccess.\(list)", "Must have at most \(Syntax.longestList) entries.")

@@ -31,6 +31,7 @@ extension Console {
         @JSONField package var mock: Mock? = nil
         @JSONField package var redirect: Redirect? = nil
         @JSONField package var rateLimit: RateLimit? = nil
+        @JSONField package var concurrencyLimit: ConcurrencyLimit? = nil
         /// Client addresses that may come.
         @JSONField package var ipAccess: IPAccess? = nil
         /// A service that gets copies of requests.

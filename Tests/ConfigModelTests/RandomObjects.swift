@@ -183,6 +183,9 @@ extension SeededGenerator {
                 requests: $0.number(1), period: $0.number(1_000), burst: $0.number(1),
                 perAddress: Bool.random(using: &$0))
         }
+        filters.concurrencyLimit = maybe {
+            ConcurrencyLimit(max: $0.number(1), perAddress: Bool.random(using: &$0))
+        }
         filters.directResponse = maybe {
             DirectResponse(status: $0.number(200), body: $0.text(), contentType: $0.text())
         }

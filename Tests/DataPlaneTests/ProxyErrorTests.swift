@@ -24,6 +24,7 @@ struct ProxyErrorTests {
         .init(error: .unauthenticatedBasic, http: 401, grpc: 16, close: 1008, flag: "UA"),
         .init(error: .consumerForbidden, http: 403, grpc: 7, close: 1008, flag: "AD"),
         .init(error: .rateLimited, http: 429, grpc: 8, close: 1013, flag: "RL"),
+        .init(error: .concurrencyLimited, http: 429, grpc: 8, close: 1013, flag: "RL"),
         .init(error: .webSocketOnGRPCRoute, http: 400, grpc: 12, close: 1002, flag: "NR"),
         .init(error: .grpcOverHTTP1, http: 502, grpc: 12, close: 1002, flag: "NR"),
         .init(error: .webSocketVersion, http: 426, grpc: 12, close: 1002, flag: "DPE"),

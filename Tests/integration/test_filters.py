@@ -2,6 +2,7 @@
 client's own terms, and the access log's word for it."""
 
 import base64
+import contextlib
 import json
 import socket
 import threading
@@ -9,10 +10,12 @@ import threading
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from integration.api import route
 from integration.site import Site
 from integration.waiting import wait_until
 from peers import http2
-from peers.http1 import EchoServer
+from peers.http1 import EchoServer, RawServer
+from peers.wire import Wire
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +291,116 @@ def test_an_unrelated_publish_gives_nothing_back(gateway, site, plain):
         pass
     gateway.api.create_static(f"{site.name}-unrelated", 1)
     assert site.get("/").status == 429
+
+
+# ---- requests at once
+
+
+@pytest.fixture
+def held():
+    """A back end that answers when it is told to, and keeps no connection."""
+    go = threading.Event()
+
+    def answer(wire):
+        wire.read_request()
+        go.wait(20)
+        wire.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(answer) as server:
+        server.go = go
+        yield server
+        go.set()
+
+
+def from_address(gateway, address):
+    return Wire(socket.create_connection(("127.0.0.1", gateway.http_port), 10, source_address=(address, 0)))
+
+
+def ask(wire, site, path="/"):
+    wire.send(f"GET {path} HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+    return wire
+
+
+def test_no_more_at_once_over_all_loops(gateway, site, held):
+    served(site, held, concurrencyLimit={"enabled": True, "max": 8})
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(site.http1(tls=False)) for _ in range(40)]
+        for wire in wires:
+            ask(wire, site)
+        wait_until(lambda: held.connections == 8, 10, "as many as are allowed have come through")
+        wait_until(lambda: len(refused_lines(gateway, site)) == 32, 10, "all others are refused")
+        held.go.set()
+        statuses = [wire.read_response().status for wire in wires]
+        assert sorted(statuses) == [200] * 8 + [429] * 32
+    assert {line["flag"] for line in refused_lines(gateway, site)} == {"RL"}
+    # What has ended counts no longer.
+    assert [site.get("/").status for _ in range(20)] == [200] * 20
+
+
+def refused_lines(gateway, site):
+    return [line for line in gateway.access_log() if line["authority"] == site.host and line["status"] == 429]
+
+
+def test_websockets_count_until_their_end_and_a_change_counts_on(gateway, site, ws_server):
+    made = served(site, ws_server, concurrencyLimit={"enabled": True, "max": 2})
+
+    def full():
+        with pytest.raises(InvalidStatus) as refused:
+            site.websocket("/").close()
+        return refused.value.response.status_code == 429
+
+    with site.websocket("/") as first, site.websocket("/") as second:
+        assert full()
+        stored = gateway.api.get(f"/v1/routes/{made['name']}")
+        gateway.api.put(f"/v1/routes/{made['name']}", {**stored, "concurrencyLimit": {"enabled": True, "max": 3}})
+        with site.websocket("/"):
+            assert full(), "those from before count"
+        first.send("still")
+        assert first.recv(timeout=10) == "still"
+        second.close()
+        wait_until(lambda: not_full(site), 10, "an end makes room")
+
+
+def test_a_call_counts_until_it_has_ended(site, calls):
+    served(site, calls, protocol="GRPC", concurrencyLimit={"enabled": True, "max": 1})
+    with site.http2() as client:
+        fields = (("content-type", "application/grpc"), ("te", "trailers"))
+        running = client.open("POST", site.host, "/a.B/Long", *fields, end=False)
+        assert client.grpc(site.host, "/a.B/Other").grpc_status == 8
+        client.data(running.id, b"\0\0\0\0\0", end=True)
+        assert client.finish(running).grpc_status == 0
+        assert client.grpc(site.host, "/a.B/Other").grpc_status == 0
+
+
+def not_full(site):
+    try:
+        site.websocket("/").close()
+    except InvalidStatus:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("settings", [{"concurrencyLimit": {"max": 1, "perAddress": True}}, {"customConfigs": {"higress.io/limit-connections": "1"}}])
+def test_each_address_has_its_own_limit_at_once(gateway, site, held, settings):
+    served(site, held, **settings)
+    with from_address(gateway, "127.0.0.2") as one, from_address(gateway, "127.0.0.2") as two:
+        ask(one, site)
+        wait_until(lambda: held.connections == 1, 10, "the first has come through")
+        assert two.request("GET", "/", site.host).status == 429
+        with from_address(gateway, "127.0.0.3") as other:
+            ask(other, site)
+            wait_until(lambda: held.connections == 2, 10, "another address has room")
+            held.go.set()
+            assert other.read_response().status == one.read_response().status == 200
+    with from_address(gateway, "127.0.0.2") as again:
+        assert again.request("GET", "/", site.host).status == 200
+
+
+@pytest.mark.parametrize("limit", [{"enabled": True}, {"max": 0}, {"max": 10_000_001}])
+def test_rules_of_the_limit_at_once(site, plain, limit):
+    body = route(site.name, [site.host], "any.static", concurrencyLimit=limit)
+    answer = site.gateway.api.expect(400, "POST", "/v1/routes", body).json()
+    assert "concurrencyLimit.max" in [error["field"] for error in answer["errors"]]
 
 
 # ---- answers of the gateway's own

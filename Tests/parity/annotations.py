@@ -108,6 +108,7 @@ def _rows():
     yield Annotation("limit-rps", "1", BOTH, differs="acts, unlike in Higress: for each client address")
     yield Annotation("limit-rpm", "1", BOTH, differs="acts, unlike in Higress: for each client address")
     yield Annotation("limit-burst-multiplier", "2", BOTH, differs="acts, unlike in Higress")
+    yield Annotation("limit-connections", "1", BOTH, differs="acts, unlike in Higress: on requests at once of each client address")
     for name, value in {
         "upstream-keepalive-timeout": "60",
         "upstream-keepalive-connections": "8",
@@ -119,7 +120,6 @@ def _rows():
         "grpc-backend": "true",
         "configuration-snippet": "return 200;",
         "server-snippet": "return 200;",
-        "limit-connections": "5",
         "auth-url": "https://auth.test/",
         "auth-signin": "https://auth.test/",
         "satisfy": "any",

@@ -379,6 +379,19 @@ def denylist_source_range(place):
     assert place.get().status == 403
 
 
+@proof
+def limit_connections(place):
+    go = threading.Event()
+    with RawServer(lambda wire: (wire.read_request(), go.wait(10), wire.send("HTTP/1.1 204 No\r\n\r\n"))) as server:
+        place.serve(place.source(server.port), limit_connections="1")
+        with place.site.http1(tls=False) as wire:
+            wire.send(f"GET / HTTP/1.1\r\nHost: {place.site.host}\r\n\r\n")
+            wait_until(lambda: server.connections == 1, 10, "the first is on its way")
+            assert place.get().status == 429
+            go.set()
+            assert wire.read_response().status == 204
+
+
 def passes(place, least, most):
     statuses = [place.get().status for _ in range(least + 10)]
     assert set(statuses) == {200, 429} and least <= statuses.count(200) <= most

@@ -62,6 +62,8 @@ function access(draft, consumers) {
     switchable(draft, "rateLimit", "route.rateLimit", () => draft.get("rateLimit.qps") && t("count.perSecond", { n: draft.get("rateLimit.qps") }),
       h("div", { class: "pair" }, numberField(draft, "rateLimit.qps", { required: true, unit: t("unit.perSecond") }), numberField(draft, "rateLimit.burst")),
       switchField(draft, "rateLimit.perAddress")),
+    switchable(draft, "concurrencyLimit", "route.concurrencyLimit", () => draft.get("concurrencyLimit.max") && t("count.atOnce", { n: draft.get("concurrencyLimit.max") }),
+      numberField(draft, "concurrencyLimit.max", { required: true }), switchField(draft, "concurrencyLimit.perAddress")),
   ];
 }
 

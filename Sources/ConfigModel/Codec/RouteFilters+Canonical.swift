@@ -15,6 +15,7 @@ extension RouteFilters: CanonicalCodable {
         writer.optional(9, mirror)
         writer.bool(10, httpsOnly)
         writer.optional(11, affinity)
+        writer.optional(12, concurrencyLimit)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -30,6 +31,18 @@ extension RouteFilters: CanonicalCodable {
         mirror = try reader.optional(9)
         httpsOnly = try reader.bool(10)
         affinity = try reader.optional(11)
+        concurrencyLimit = try reader.optional(12)
+    }
+}
+
+extension ConcurrencyLimit: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.integer(1, max)
+        writer.bool(2, perAddress)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(max: try reader.integer(1), perAddress: try reader.bool(2))
     }
 }
 

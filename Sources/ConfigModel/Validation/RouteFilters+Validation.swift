@@ -34,6 +34,9 @@ extension RouteFilters {
             findings.check("filters.rateLimit.period", rateLimit.period, in: 1...86_400_000)
             findings.check("filters.rateLimit.burst", rateLimit.burst, in: 1...1_000_000_000)
         }
+        if let concurrencyLimit {
+            findings.check("filters.concurrencyLimit.max", concurrencyLimit.max, in: 1...10_000_000)
+        }
         if let directResponse {
             findings.check("filters.directResponse.status", UInt32(directResponse.status), in: 200...599)
             check("filters.directResponse.contentType", directResponse.contentType, &findings)

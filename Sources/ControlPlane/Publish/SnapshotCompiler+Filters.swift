@@ -21,6 +21,7 @@ extension SnapshotCompiler {
                 consumers: (auth.allowedConsumers ?? []).sorted())
         }
         filters.rateLimit = rateLimit(route)
+        filters.concurrencyLimit = concurrencyLimit(route)
         if let mock = route.mock, mock.enabled == true {
             filters.directResponse = DirectResponse(
                 status: UInt16(clamping: mock.status ?? 200), body: mock.content ?? "",
@@ -82,6 +83,13 @@ extension SnapshotCompiler {
                 requests: UInt32(clamping: $0.requests), period: UInt32(clamping: $0.period),
                 burst: UInt32(clamping: $0.burst), perAddress: $0.perAddress)
         }
+    }
+
+    private static func concurrencyLimit(_ route: Console.Route) -> ConcurrencyLimit? {
+        if let limit = route.concurrencyLimit, limit.enabled ?? true, let max = limit.max {
+            return ConcurrencyLimit(max: UInt32(clamping: max), perAddress: limit.perAddress ?? false)
+        }
+        return route.annotatedConcurrencyLimit.map { ConcurrencyLimit(max: UInt32(clamping: $0), perAddress: true) }
     }
 
     private static func edits(_ stage: Console.HeaderControl.Stage?) -> HeaderEdits? {

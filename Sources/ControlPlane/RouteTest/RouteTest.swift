@@ -184,7 +184,8 @@ struct RouteTest {
         let all: [(String, Bool)] = [
             ("cors", filters.cors != nil), ("ipAccess", filters.access != nil), ("forceHTTPS", filters.httpsOnly),
             ("redirect", filters.redirect != nil), ("authConfig", filters.authentication != nil),
-            ("rateLimit", filters.rateLimit != nil), ("mock", filters.directResponse != nil),
+            ("rateLimit", filters.rateLimit != nil), ("concurrencyLimit", filters.concurrencyLimit != nil),
+            ("mock", filters.directResponse != nil),
         ]
         return all.filter(\.1).map(\.0)
     }

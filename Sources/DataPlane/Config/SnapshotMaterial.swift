@@ -34,6 +34,8 @@ struct SnapshotMaterial: Sendable {
     private var showing = TreeDictionary<String, Set<String>>()
     /// By route, where it has a rate limit: what was used of it counts on while it is the same.
     private var limiters = TreeDictionary<String, RateLimiter>()
+    /// By route, where what runs at once is limited: counted on while that is per address, or not, as before.
+    private var concurrencyLimiters = TreeDictionary<String, ConcurrencyLimiter>()
     private var policies = SharedValues<HandshakeRules, HandshakePolicy>()
     /// By their PEM.
     private var authorities = SharedValues<String, CertificateAuthorities>()
@@ -41,6 +43,8 @@ struct SnapshotMaterial: Sendable {
     func upstreamTLS(of cluster: String) -> UpstreamTLSMaterial? { upstreamTLS[cluster] }
 
     func limiter(of route: String) -> RateLimiter? { limiters[route] }
+
+    func concurrencyLimiter(of route: String) -> ConcurrencyLimiter? { concurrencyLimiters[route] }
 
     func identity(named name: String) -> LoadedIdentity? { identitySlots[name].flatMap { identities[$0] } }
 
@@ -78,6 +82,9 @@ struct SnapshotMaterial: Sendable {
             case .route(let route):
                 if let limit = route.filters.rateLimit, limiters[route.name] == nil {
                     limiters[route.name] = RateLimiter(limit)
+                }
+                if let limit = route.filters.concurrencyLimit, concurrencyLimiters[route.name] == nil {
+                    concurrencyLimiters[route.name] = ConcurrencyLimiter(perAddress: limit.perAddress)
                 }
             case .listener, .tlsIdentity, .virtualHost, .consumer: break
             }
@@ -144,8 +151,11 @@ struct SnapshotMaterial: Sendable {
                 if showing[name]?.isEmpty ?? false { showing[name] = nil }
             }
         case .route(let route):
-            if case .route(let next) = new?.object, next.filters.rateLimit == route.filters.rateLimit { return }
-            limiters[route.name] = nil
+            let next: RouteFilters? = if case .route(let next) = new?.object { next.filters } else { nil }
+            if next?.rateLimit != route.filters.rateLimit { limiters[route.name] = nil }
+            if next?.concurrencyLimit?.perAddress != route.filters.concurrencyLimit?.perAddress {
+                concurrencyLimiters[route.name] = nil
+            }
         case .listener, .tlsIdentity, .virtualHost, .consumer: break
         }
     }

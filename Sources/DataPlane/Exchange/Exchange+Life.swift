@@ -140,6 +140,10 @@ extension ExchangePointer {
         if pointee.isWaiting { loop.stopWaiting(self) }
         releaseUpstream(.cancel)
         giveBackRetry()
+        if let cell = pointee.concurrencyCell {
+            ConcurrencyLimiter.giveBack(cell)
+            pointee.concurrencyCell = nil
+        }
         let half = pointee.downstream
         if let connection = half.pointee.connection {
             if connection.pointee.wire == .http2 {

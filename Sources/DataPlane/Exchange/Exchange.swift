@@ -90,6 +90,8 @@ struct Exchange {
     var fellBack = false
     /// The upstream connection had served an exchange before this one.
     var isOnReusedConnection = false
+    /// Where it is counted among those that run at once; belongs to the route.
+    var concurrencyCell: ConcurrencyLimiter.Cell?
     var tries: UInt8 = 0
     /// The status that an error page is asked for in place of; 0: none is.
     var errorStatus: UInt16 = 0

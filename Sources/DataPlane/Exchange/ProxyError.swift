@@ -20,6 +20,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case unauthenticatedBasic
     case consumerForbidden
     case rateLimited
+    case concurrencyLimited
     case webSocketOnGRPCRoute
     case grpcOverHTTP1
     case webSocketVersion
@@ -79,6 +80,8 @@ package enum ProxyError: UInt8, CaseIterable, Error {
             Row(.downstream, 401, 16, 1008, "UA", "a credential of a known consumer is required")
         case .consumerForbidden: Row(.downstream, 403, 7, 1008, "AD", "this consumer may not use the route")
         case .rateLimited: Row(.downstream, 429, 8, 1013, "RL", "the route's rate limit is reached")
+        case .concurrencyLimited:
+            Row(.downstream, 429, 8, 1013, "RL", "the route's limit of requests at once is reached")
         case .webSocketOnGRPCRoute:
             Row(.downstream, 400, 12, 1002, "NR", "a gRPC route does not take WebSocket handshakes")
         case .grpcOverHTTP1:

@@ -25,6 +25,13 @@ extension ExchangePointer {
             let passes = limiter._withUnsafeGuaranteedRef { $0.takes(peer.address, now: loop.pointee.now) }
             if !passes { return fail(with: .rateLimited) }
         }
+        if let concurrency = filters.pointee.concurrency {
+            let limit = filters.pointee.maxConcurrency
+            switch concurrency._withUnsafeGuaranteedRef({ $0.take(peer.address, limit: limit) }) {
+            case .taken(let cell): pointee.concurrencyCell = cell
+            case .full: return fail(with: .concurrencyLimited)
+            }
+        }
         if let direct = filters.pointee.direct { return answer(direct) }
         return .admit
     }

@@ -14,6 +14,8 @@ struct RouteFilterSet {
     let httpsOnly: Bool
     let authentication: AuthenticationFilter?
     let limiter: Unmanaged<RateLimiter>?
+    let concurrency: Unmanaged<ConcurrencyLimiter>?
+    let maxConcurrency: UInt32
     let direct: DirectResponseFilter?
     let requestHeaders: HeaderFilter?
     let responseHeaders: HeaderFilter?
@@ -56,6 +58,8 @@ extension FiltersPointer {
                 httpsOnly: filters.httpsOnly,
                 authentication: filters.authentication.map { AuthenticationFilter($0, active.consumers) },
                 limiter: active.material.limiter(of: route).map { Unmanaged.passRetained($0) },
+                concurrency: active.material.concurrencyLimiter(of: route).map { Unmanaged.passRetained($0) },
+                maxConcurrency: filters.concurrencyLimit?.max ?? 0,
                 direct: filters.directResponse.map {
                     DirectResponseFilter(
                         status: Int($0.status), body: FixedText($0.body), contentType: FixedText($0.contentType))
@@ -74,6 +78,7 @@ extension FiltersPointer {
         pointee.cors?.deallocate()
         pointee.redirect?.location.deallocate()
         pointee.limiter?.release()
+        pointee.concurrency?.release()
         pointee.authentication?.deallocate()
         pointee.direct?.body.deallocate()
         pointee.direct?.contentType.deallocate()
