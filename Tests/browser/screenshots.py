@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import itertools
 import pathlib
 import random
 import re
@@ -18,8 +19,67 @@ from integration.certificates import Authority  # noqa: E402
 from integration.gateway import Gateway  # noqa: E402
 from integration.waiting import wait_until  # noqa: E402
 from peers.http1 import EchoServer  # noqa: E402
+from peers.running import RunningPeer  # noqa: E402
 from peers.wire import Wire  # noqa: E402
 
+
+
+def pressed(*selectors):
+    """Presses what is found, one after the other."""
+
+    def steps(page):
+        for selector in selectors:
+            page.script("arguments[0].click()", page.one(selector))
+
+    return steps
+
+
+def unfolded(page):
+    page.script("document.querySelectorAll('dialog[open] details').forEach((each) => { each.open = true; })")
+
+
+def called(page):
+    """A call with its answer, by the services that reflection told."""
+    pressed(".load button")(page)
+    page.field("service")
+    page.fill("service", "helloworld.Greeter")
+    pressed("main form button[type=submit]")(page)
+    page.one(".talk .received")
+
+
+def previewed_manifests(page):
+    place = page.one(".field[data-path=manifests] textarea")
+    page.script(
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}));"
+        "arguments[0].closest('form').querySelector('button[type=submit]').click()",
+        place,
+        MANIFESTS,
+    )
+    page.one(".report")
+
+
+MANIFESTS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+  namespace: shop
+  annotations:
+    nginx.ingress.kubernetes.io/proxy-body-size: 8m
+    nginx.ingress.kubernetes.io/server-snippet: "return 204;"
+spec:
+  rules:
+    - host: web.example
+      http:
+        paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {ports: [{port: 80}], clusterIP: 10.96.0.12}
+"""
+
+# What is shown: an address, or a name with an address and what is done there.
 PAGES = [
     "overview",
     "routes",
@@ -33,7 +93,8 @@ PAGES = [
     "tester?url=https://shop.example/shop.Cart/Get&method=POST",
     "try?authority=shop.example&path=/cart",
     "streams",
-    "access-log",
+    ("access-log", "access-log", lambda page: page.one(".log tbody tr")),
+    "try?kind=websocket&authority=chat.example&path=/ws",
     "transfer",
     "users",
     "tokens",
@@ -44,6 +105,18 @@ PAGES = [
     "tokens?new=1",
     "routes?new=1",
     "routes?edit=cart",
+    ("route-all", "routes?edit=cart", unfolded),
+    ("route-preview", "routes?edit=cart", pressed(".drawer form .buttons button:not([type=submit])")),
+    ("route-wrong", "routes?new=1", pressed(".drawer form button[type=submit]")),
+    ("route-delete", "routes", pressed("tr[data-name=dev] .tool.danger")),
+    ("domain-delete", "domains", pressed('tr[data-name="shop.example"] .tool.danger')),
+    ("source-all", "sources?edit=cart", unfolded),
+    ("worker-running", "workers", pressed("main article a.button")),
+    ("worker-log", "workers", pressed("main article button")),
+    ("access-log-line", "access-log", pressed(".log tbody tr button, .log tbody tr a")),
+    ("try-request", "try?listener=http&authority=pages.example&path=/&method=GET", pressed("main form button[type=submit]")),
+    ("try-call", "try?kind=grpc&listener=http&authority=greeter.example", called),
+    ("import-manifests", "transfer", previewed_manifests),
     "domains?edit=partners.example",
     "certificates?new=1",
     "sources?edit=cart",
@@ -81,10 +154,13 @@ def traffic(gateway, api, points=7):
                 path, host = ("/catalog", "catalog.example") if chance.random() < 0.15 else ("/", "pages.example")
                 wire.request(chance.choice(["GET", "POST"]), path, host)
 
-    with EchoServer() as echo:
+    with EchoServer() as echo, RunningPeer("grpc_server.py", "--kinds") as grpc:
         for name in ("pages.example", "catalog.example"):
             api.create_domain(name)
         api.create_static("pages", echo.port)
+        api.create_domain("greeter.example")
+        api.create_static("greeter", grpc.port, protocol="grpc")
+        api.create_route("greeter", ["greeter.example"], "greeter.static", protocol="GRPC")
         api.create_route("pages", ["pages.example"], "pages.static")
         api.create_route("old-catalog", ["catalog.example"], "catalog.dns")
         thread = threading.Thread(target=run)
@@ -107,6 +183,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--only", help="part of LANGUAGE-THEME-SIZE/PAGE")
+    parser.add_argument("--tall", type=int, help="pixels of the window's height, to see what lies below")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         gateway = Gateway(pathlib.Path(scratch) / "gateway")
@@ -137,12 +214,14 @@ def take(gateway, scratch, arguments):
 
 
 def take_state(gateway, api, arguments, state, names, wanted):
+    turn = itertools.count()
     for language, theme, size, pixels in WAYS:
-        chosen = [name for name in names if wanted((language, theme, size), name)]
+        chosen = [each for each in names if wanted((language, theme, size), each if isinstance(each, str) else each[0])]
         if not chosen:
             continue
         folder = arguments.folder / f"{language}-{theme}-{size}"
         folder.mkdir(parents=True, exist_ok=True)
+        pixels = (pixels[0], arguments.tall or pixels[1])
         page = Page(f"http://127.0.0.1:{gateway.admin_port}", pixels, {"en": "en-US", "zh": "zh-CN"}[language], theme == "dark")
         try:
             page.open()
@@ -152,13 +231,18 @@ def take_state(gateway, api, arguments, state, names, wanted):
                     shoot(page, folder, "login")
                 page.fill("username", api.user).fill("password", api.password).press("\ue007")
                 page.one("nav")
-            for name in chosen:
+            for each in chosen:
+                name, address, steps = each if isinstance(each, tuple) else (each, each, None)
                 if name == "login":
                     continue
                 if name != "init":
-                    page.open(name if name.startswith("docs") else f"#/{name}")
-                    if any(part in name for part in ("new=", "edit=", "show=")):
+                    # The query makes it another page: nothing of the one before is left open.
+                    page.open(address if address.startswith("docs") else f"?{next(turn)}#/{address}")
+                    if any(part in address for part in ("new=", "edit=", "show=")):
                         page.one("dialog[open] .content, dialog[open] form")
+                    if steps:
+                        settled(page)
+                        steps(page)
                 shoot(page, folder, name if state != "empty" else f"empty-{name}")
         finally:
             page.close()

@@ -116,7 +116,7 @@ def test_a_route_is_typed_field_by_field(admin, api):
     assert (route["mirror"]["service"], route["mirror"]["percentage"]) == ("canary.static", 0.5)
     assert (route["streamPolicy"]["mode"], route["streamPolicy"]["after"]) == ("drain", 30000)
     row = admin.row("typed")
-    assert "95 %" in row and "GRPC" in row and "rate limit" in row
+    assert "95\u00a0%" in row and "GRPC" in row and "rate limit" in row
 
 
 NGINX, HIGRESS = "nginx.ingress.kubernetes.io/", "higress.io/"
@@ -185,6 +185,28 @@ def test_what_is_switched_off_is_not_forgotten(admin, api):
     assert api.get("/v1/routes/keeper")["rewrite"] == {"enabled": False, "path": "/old", "host": None}
     admin.open("#/routes?edit=keeper").unfold("Rewrite").fill("rewrite.enabled", True)
     assert admin.value("rewrite.path") == "/old"
+
+
+def test_a_switch_shows_what_is_not_set_as_off(admin, api):
+    api.create_static("one", 9)
+    api.create_route("cased", [], "one.static", path="/Shop")
+    admin.open("#/routes?edit=cased").unfold("More conditions")
+    assert not admin.field("path.caseSensitive").is_selected()
+    admin.fill("path.caseSensitive", True).click("Save", exact=True).no_dialog()
+    assert api.get("/v1/routes/cased")["path"]["caseSensitive"] is False
+
+
+def test_what_is_missing_is_told_without_the_server(browsers, api):
+    page = browsers(language="zh-CN")
+    page.open()
+    page.fill("username", "admin").click("登录", kinds="button")
+    assert page.error("password") == "必填。"
+    page.fill("password", "tests: a pass:word").press("\ue007").see("概览")
+    page.open("#/routes?new=1").unfold("限流").fill("rateLimit.enabled", True)
+    page.click("创建", exact=True).see("有 3 个字段需要检查。")
+    assert [page.error(each) for each in ("name", "services", "rateLimit.qps")] == ["必填。"] * 3
+    # What another choice asks for is not asked for.
+    page.fill("rateLimit.enabled", False).click("创建", exact=True).see("有 2 个字段需要检查。")
 
 
 def test_errors_stand_at_their_fields(admin, api):

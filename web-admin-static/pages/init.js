@@ -20,7 +20,7 @@ export default (done) => {
     !local() && textField(draft, "setupCode", { required: true }),
   ], {
     draft, label: t("init.submit"),
-    check: () => [...(adminUser.password === draft.value.again ? [] : [["again", t("password.differ")]]), ...(adminUser.password ? [] : [["adminUser.password", t("required")]])],
+    check: () => (adminUser.password === draft.value.again ? [] : [["again", t("password.differ")]]),
     submit: async () => {
       try {
         await call("POST", "/system/init", { adminUser: { ...adminUser, displayName: adminUser.name }, setupCode: draft.value.setupCode || null });

@@ -37,7 +37,7 @@ function features(row) {
 function target(row) {
   const services = row.services ?? [];
   const sum = services.reduce((total, each) => total + (each.weight ?? 100), 0);
-  return lines(services.map((each) => (services.length > 1 ? `${each.name} · ${Math.round(((each.weight ?? 100) / (sum || 1)) * 100)} %` : each.name)));
+  return lines(services.map((each) => (services.length > 1 ? `${each.name} ·\u00a0${Math.round(((each.weight ?? 100) / (sum || 1)) * 100)}\u00a0%` : each.name)));
 }
 
 /** The tester with a request that this route is meant for. */
@@ -60,7 +60,7 @@ function tryAddress(row, domains) {
 export default () => {
   let domains = [];
   return listPage({
-    name: "routes", words: "route", resource: api.routes, fields: routeFields, prepare: tidyRoute, copies: true,
+    name: "routes", words: "route", resource: api.routes, fields: routeFields, prepare: tidyRoute, copies: true, check: (draft) => ((draft.get("services") ?? []).some((each) => each.name) ? [] : [["services", t("required")]]),
     load: async () => {
       const found = await load();
       ({ domains } = found);

@@ -164,7 +164,7 @@ export default () => {
 
   /** Services by reflection: a try-out without a path. */
   function load(button) {
-    attempt(button, () => run({}));
+    attempt(button, () => run({}), { partly: true });
   }
 
   /** What runs is over, or is left. */

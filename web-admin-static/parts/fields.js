@@ -153,7 +153,7 @@ export function switchField(draft, path, options = {}) {
   const id = newId("field");
   const hint = hintOf(draft, path, options);
   const input = h("input", {
-    type: "checkbox", role: "switch", id, checked: (draft.get(path) ?? options.default ?? false) === (options.on ?? true),
+    type: "checkbox", role: "switch", id, checked: (draft.get(path) ?? options.default) === (options.on ?? true),
     "aria-describedby": `${id}-hint ${id}-error`, onchange: () => draft.set(path, input.checked ? options.on ?? true : options.off ?? false),
   });
   return h("div", { class: "field switch", "data-path": path }, input,

@@ -48,6 +48,12 @@ export function showErrors(form, errors, rest) {
   }
 }
 
+/** What must not be empty and is, of what is asked for now. */
+function missing(form) {
+  return [...form.querySelectorAll("[aria-required=true]")].filter((each) => !each.value.trim() && !each.disabled && !each.closest("[hidden]"))
+    .map((each) => [each.closest(".field").dataset.path, t("required")]);
+}
+
 /**
  * options: label; cancel; submit(): may throw an ApiError, which is shown in place; extra(attempt): more buttons; check(): more
  * [path, message] found here; draft: its unreadable texts are shown and nothing is sent.
@@ -56,10 +62,11 @@ export function form(fields, { submit, label, cancel, extra, draft, check, faile
   const button = h("button", { type: "submit", class: "primary" }, label);
   let busy = false;
 
-  /** Runs what a button stands for, with what is wrong shown in place. */
-  async function attempt(pressed, action) {
+  /** Runs what a button stands for, with what is wrong shown in place. `partly`: it does not need all that the form asks for. */
+  async function attempt(pressed, action, { partly = false } = {}) {
     if (busy) return;
-    const found = [...(draft?.problems ?? []), ...(check?.() ?? [])];
+    const known = [...(draft?.problems ?? []), ...(check?.() ?? [])];
+    const found = [...(partly ? [] : missing(element)).filter(([path]) => !known.some(([each]) => each === path)), ...known];
     showErrors(element, found);
     if (found.length) return;
     busy = true;
