@@ -25,6 +25,8 @@ def furnish(api, authority, grpc_port=50051):
         "/v1/service-sources",
         {"name": "catalog", "type": "dns", "domain": "catalog.internal.example", "port": 8443, "protocol": "https"},
     )
+    api.post("/v1/proxy-servers", {"name": "egress", "type": "HTTP", "serverAddress": "proxy.internal.example", "serverPort": 3128})
+    api.create_static("billing", "10.0.2.7:443", protocol="https", proxyName="egress")
     api.post(
         "/v1/consumers",
         {"name": "mobile-app", "credentials": [{"type": "key-auth", "source": "HEADER", "key": "x-api-key", "values": ["k1"]}]},

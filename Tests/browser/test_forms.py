@@ -21,6 +21,7 @@ LEFT_OUT = {
     },
     "ServiceSource": set(),
     "Domain": set(),
+    "ProxyServer": {"type"},
     "Consumer": set(),
     "TlsCertificate": set(),
 }
@@ -35,6 +36,7 @@ KINDS = {
     "ServiceSource": ("sources", "/v1/service-sources"),
     "Domain": ("domains", "/v1/domains"),
     "Consumer": ("consumers", "/v1/consumers"),
+    "ProxyServer": ("proxies", "/v1/proxy-servers"),
 }
 
 
@@ -45,13 +47,13 @@ def everything(api, authority):
     made = {
         "Domain": full.domain(authority),
         "Consumer": full.consumer(),
+        "ProxyServer": full.proxy_server(),
         "ServiceSource": full.source(authority),
         "Route": full.route(),
     }
     api.create_static("old", 9)
     api.create_static("new", 10)
-    api.post("/v1/proxy-servers", full.proxy_server())
-    for kind in ("Domain", "Consumer", "ServiceSource", "Route"):
+    for kind in ("Domain", "Consumer", "ProxyServer", "ServiceSource", "Route"):
         api.post(KINDS[kind][1], made[kind])
     return made
 
@@ -157,7 +159,8 @@ def test_a_canary_and_what_else_annotations_say(admin, api):
     admin.open("#/routes?edit=part").unfold("Canary")
     assert admin.value(f"customConfigs[{NGINX}canary-weight]") == "5"
     admin.fill("by", "header").fill(f"customConfigs[{HIGRESS}canary-by-header]", "x-shop").fill(f"customConfigs[{HIGRESS}canary-by-header-value]", "new")
-    admin.unfold("Load balancing").fill(f"customConfigs[{HIGRESS}default-backend]", "two.static")
+    admin.unfold("Fallback and error pages").fill(f"customConfigs[{HIGRESS}default-backend]", "two.static")
+    admin.fill(f"customConfigs[{HIGRESS}custom-http-errors]", "404\n503")
     admin.unfold("Timeouts").fill(f"customConfigs[{HIGRESS}proxy-connect-timeout]", "2")
     assert admin.value(f"customConfigs[{NGINX}proxy-read-timeout]") == "1500"
     admin.fill(f"customConfigs[{NGINX}proxy-read-timeout]", "2000").click("Save", exact=True).no_dialog()
@@ -166,6 +169,7 @@ def test_a_canary_and_what_else_annotations_say(admin, api):
         f"{HIGRESS}canary-by-header": "x-shop",
         f"{HIGRESS}canary-by-header-value": "new",
         f"{HIGRESS}default-backend": "two.static",
+        f"{HIGRESS}custom-http-errors": "404,503",
         f"{HIGRESS}proxy-connect-timeout": "2",
         f"{NGINX}proxy-read-timeout": "2",
     }

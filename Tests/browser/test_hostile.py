@@ -25,6 +25,7 @@ def test_hostile_data_is_text(admin, api, authority):
     identity = authority.issue("hostile.test", cn="<b>bold")
     api.create_certificate("hostile", identity.chain, identity.key)
     api.create_static("one", 9)
+    api.post("/v1/proxy-servers", {"name": "hostile", "type": "HTTP", "serverAddress": "proxy.test", "serverPort": 3128})
     api.post("/v1/consumers", {"name": "mallory", "credentials": [{"type": "basic-auth", "username": HTML, "password": HTML}]})
     api.create_route(
         "hostile",
@@ -39,6 +40,8 @@ def test_hostile_data_is_text(admin, api, authority):
         admin,
         ("#/routes", "<img/src=x"),
         ("#/routes?edit=hostile", "<img/src=x"),
+        ("#/proxies", "proxy.test"),
+        ("#/proxies?q=" + HTML, "<img/src=x"),
         ("#/consumers", "<img/src=x"),
         ("#/consumers?edit=mallory", "<img/src=x"),
         ("#/certificates", "<b>bold"),

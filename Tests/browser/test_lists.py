@@ -60,6 +60,26 @@ def test_used_by_and_delete_names_what_depends(admin, api, authority):
     admin.click("Delete shop").click("Delete", kinds="dialog button", exact=True).see("shop is in use", "late.test")
 
 
+def test_a_service_behind_a_proxy_server(admin, api):
+    admin.expected |= {"400", "409"}
+    api.create_static("behind", "10.0.0.9:80")
+    admin.open("#/sources?edit=behind").unfold("Rarely needed").see("There is no proxy server yet.").click("New proxy server")
+    admin.fill("name", "egress").fill("serverAddress", "http://proxy").fill("serverPort", "3128").click("Create", exact=True)
+    assert admin.error("serverAddress")
+    admin.fill("serverAddress", "proxy.internal.test").fill("connectTimeout", "2").click("Create", exact=True).no_dialog()
+    assert "proxy.internal.test:3128" in admin.row("egress") and "2 s" in admin.row("egress")
+    admin.open("#/sources?edit=behind").unfold("Rarely needed").fill("proxyName", "egress").click("Save", exact=True).no_dialog()
+    assert api.get("/v1/service-sources/behind")["proxyName"] == "egress"
+    assert "through egress" in admin.row("behind")
+    # Deleting names the source that uses it.
+    admin.open("#/proxies")
+    assert "behind" in admin.row("egress")
+    admin.click("Delete egress").see("egress is in use", "behind").click("Close", exact=True).no_dialog()
+    admin.open("#/sources?edit=behind").unfold("Rarely needed").fill("proxyName", "").click("Save", exact=True).no_dialog()
+    admin.open("#/proxies").click("Delete egress").click("Delete", kinds="dialog button", exact=True).no_dialog().see("No proxy server yet")
+    assert api.get("/v1/proxy-servers") == []
+
+
 def test_delete_of_what_is_gone_already(admin, api):
     api.create_domain("gone.test")
     admin.open("#/domains").row("gone.test")

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { AFFINITY, CANARY, annotated, milliseconds, read, timeText } from "../parts/annotations.js";
-import { durationField, numberField, per, section, selectField, switchField, textField } from "../parts/fields.js";
+import { durationField, linesField, numberField, per, section, selectField, switchField, textField } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
 import { switchOf } from "./source-form.js";
 
@@ -75,10 +75,12 @@ export function canary(draft) {
     ]));
 }
 
-/** The service that takes over while the route's own has no address. */
+/** The service that takes over while the route's own has no address, or answers in the place of some statuses. */
 export function fallback(draft, services) {
   const fields = annotated(draft, "route");
-  return bound(fields, "default-backend", selectField(fields, "default-backend", [["", t("none")], ...services.map((each) => [each.name, each.name])]));
+  return section(draft, "route.fallback", () => [fields.get("default-backend"), fields.get("custom-http-errors")].filter(Boolean).join(", "),
+    bound(fields, "default-backend", selectField(fields, "default-backend", [["", t("none")], ...services.map((each) => [each.name, each.name])])),
+    bound(fields, "custom-http-errors", linesField(fields, "custom-http-errors", { join: ",", rows: 1, placeholder: "503" })));
 }
 
 export function wholePath(draft) {
@@ -86,7 +88,7 @@ export function wholePath(draft) {
   return bound(fields, "full-path-regex", switchField(fields, "full-path-regex", { on: "true", off: null }));
 }
 
-export const TIMES = ["proxy-connect-timeout", "proxy-read-timeout"];
+export const TIMES = ["proxy-connect-timeout", "proxy-read-timeout", "proxy-send-timeout"];
 const times = (draft) => annotated(draft, "route.timeouts", { from: milliseconds, to: timeText });
 
 /** Milliseconds by name, of those that are set. */

@@ -6,6 +6,7 @@ import {
   areaField, cards, durationField, linesField, numberCell, numberField, per, rowsField, section, selectCell, selectField, switchField, textCell, textField, when,
 } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
+import { address } from "../parts/router.js";
 
 const REGISTRIES = ["nacos", "nacos2", "nacos3", "zookeeper", "consul", "eureka"];
 const TLS = { http: "https", http2: "http2s", grpc: "grpcs" };
@@ -102,7 +103,7 @@ function registry(draft, type) {
   ];
 }
 
-export function sourceFields(draft, { certificates }, isNew) {
+export function sourceFields(draft, { certificates, proxies }, isNew) {
   const type = () => draft.get("type");
   const known = () => ["static", "dns"].includes(type());
   return [
@@ -114,8 +115,10 @@ export function sourceFields(draft, { certificates }, isNew) {
     ] : registry(draft, chosen))),
     when(draft, known, protocolFields(draft), tlsSection(draft, certificates), health(draft), ejection(draft),
       balancing(draft, { fallback: t("balancing.roundRobin.default") }), endpoints(draft)),
-    section(draft, "source.rarely", () => [draft.get("proxyName") && t("source.proxyName"), draft.get("vport") && t("source.vport")].filter(Boolean).join(", "),
-      textField(draft, "proxyName"), numberField(draft, "vport.defaultValue"),
+    section(draft, "source.rarely", () => [draft.get("proxyName") && `${t("source.proxyName")}: ${draft.get("proxyName")}`, draft.get("vport") && t("source.vport")].filter(Boolean).join(", "),
+      when(draft, () => known() || draft.get("proxyName"), selectField(draft, "proxyName", [["", t("source.proxyName.none")], ...proxies.map((each) => [each.name, `${each.name} — ${each.serverAddress}:${each.serverPort}`])], {
+        hint: proxies.length ? undefined : h("span", {}, t("source.proxyName.noProxy"), " ", h("a", { href: address("proxies", { new: "1" }) }, t("proxy.new"))),
+      })), numberField(draft, "vport.defaultValue"),
       rowsField(draft, "vport.servicesVport", { add: t("source.vport.add"), make: () => ({ name: "", value: null }), row: (at) => [textCell(draft, `${at}.name`, t("name")), numberCell(draft, `${at}.value`, t("source.port"))] })),
   ];
 }

@@ -24,14 +24,15 @@ export function routesOfServices(routes) {
 const serviceOf = (source) => `${source.name}.${source.type}`;
 
 async function load() {
-  const [rows, certificates, routes] = await Promise.all([api.sources.list(), api.certificates.list(), api.routes.list()]);
-  return { rows, certificates, routesOf: routesOfServices(routes) };
+  const [rows, certificates, proxies, routes] = await Promise.all([api.sources.list(), api.certificates.list(), api.proxies.list(), api.routes.list()]);
+  return { rows, certificates, proxies, routesOf: routesOfServices(routes) };
 }
 
 function features(row) {
   return [
     row.healthCheck && badge(t("source.badge.health", { type: row.healthCheck.type.toUpperCase() }), "good"),
     row.loadBalancing && badge(t(`balancing.${row.loadBalancing.policy}`)),
+    row.proxyName && badge(t("source.badge.proxy", { name: row.proxyName })),
     (row.endpoints ?? []).some((each) => each.drain) && badge(t("source.badge.drain"), "warn"),
     row.tlsVerify === false && badge(t("source.badge.unverified"), "warn"),
     row.ejection?.enabled === false && badge(t("source.badge.noEjection")),

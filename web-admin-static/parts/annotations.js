@@ -8,7 +8,7 @@ const HIGRESS_ALONE = new Set(["full-path-regex"]);
 
 export const AFFINITY = ["affinity", "affinity-mode", "affinity-canary-behavior", "session-cookie-name", "session-cookie-path", "session-cookie-max-age", "session-cookie-expires"];
 export const CANARY = ["canary", "canary-by-header", "canary-by-header-value", "canary-by-header-pattern", "canary-by-cookie", "canary-weight", "canary-weight-total"];
-const FIELDS = new Set([...AFFINITY, ...CANARY, "default-backend", "full-path-regex", "proxy-connect-timeout", "proxy-read-timeout"]);
+const FIELDS = new Set([...AFFINITY, ...CANARY, "custom-http-errors", "default-backend", "full-path-regex", "proxy-connect-timeout", "proxy-read-timeout", "proxy-send-timeout"]);
 
 /** Those without a field of their own that act, for the rows of annotations to offer. */
 export const OFFERED = ["higress.io/force-ssl-redirect", "higress.io/app-root", "higress.io/route-limit-rpm", "higress.io/route-limit-burst-multiplier", "nginx.ingress.kubernetes.io/limit-rpm", "nginx.ingress.kubernetes.io/limit-burst-multiplier"];
