@@ -1,7 +1,9 @@
 // Helpers of Seal and TLSMaterial: stacks, unions and macros that Swift cannot import. No policy lives here.
 #include "COpenSSL.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <strings.h>
 
 long causeway_bio_bytes(BIO *bio, const unsigned char **bytes) {
     char *start = NULL;
@@ -83,5 +85,51 @@ int causeway_knows_cipher(const char *name) {
     }
     ERR_pop_to_mark();
     SSL_CTX_free(context);
+    return found;
+}
+
+static X509_STORE *system_authorities;
+static pthread_once_t system_once = PTHREAD_ONCE_INIT;
+
+static void open_system_authorities(void) {
+    X509_STORE *store = X509_STORE_new();
+    if (!store) return;
+    // What is not installed is not found in it.
+    X509_STORE_set_default_paths(store);
+    system_authorities = store;
+}
+
+int causeway_system_issued(X509 *certificate) {
+    pthread_once(&system_once, open_system_authorities);
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    X509 *issuer = NULL;
+    int found = system_authorities && context && X509_STORE_CTX_init(context, system_authorities, certificate, NULL) == 1
+        && X509_STORE_CTX_get1_issuer(&issuer, context, certificate) == 1;
+    X509_free(issuer);
+    X509_STORE_CTX_free(context);
+    ERR_clear_error();
+    return found;
+}
+
+int causeway_issuer_place(const X509 *certificate, char *text, size_t size) {
+    AUTHORITY_INFO_ACCESS *places = X509_get_ext_d2i(certificate, NID_info_access, NULL, NULL);
+    int found = 0;
+    for (int i = 0; !found && i < sk_ACCESS_DESCRIPTION_num(places); i++) {
+        const ACCESS_DESCRIPTION *place = sk_ACCESS_DESCRIPTION_value(places, i);
+        if (OBJ_obj2nid(place->method) != NID_ad_ca_issuers || place->location->type != GEN_URI) continue;
+        const ASN1_STRING *uri = place->location->d.uniformResourceIdentifier;
+        const unsigned char *bytes = ASN1_STRING_get0_data(uri);
+        size_t length = (size_t)ASN1_STRING_length(uri);
+        if (length >= size || length < 8) continue;
+        if (strncasecmp((const char *)bytes, "http://", 7) != 0 && strncasecmp((const char *)bytes, "https://", 8) != 0) continue;
+        // It is shown to people: nothing that a terminal would act on.
+        found = 1;
+        for (size_t k = 0; k < length; k++) found &= bytes[k] > 0x20 && bytes[k] < 0x7f;
+        if (!found) continue;
+        memcpy(text, bytes, length);
+        text[length] = 0;
+    }
+    AUTHORITY_INFO_ACCESS_free(places);
+    ERR_clear_error();
     return found;
 }

@@ -1,13 +1,15 @@
 // A TLS certificate of the console. PEM comes in and never goes out again.
 
 extension Console {
-    /// What the API calls a TlsCertificate. `cert`, `key` and `passphrase` are write-only: `null` in every answer.
+    /// What the API calls a TlsCertificate. `cert`, `key`, `pkcs12` and `passphrase` are write-only: `null` in every answer.
     package struct Certificate: Codable, Hashable, Sendable {
         @JSONField package var name = ""
         @JSONField package var version: String? = nil
         @JSONField package var cert: String? = nil
         @JSONField package var key: Concealed<String>? = nil
-        /// Opens an encrypted `key`; used once, never stored.
+        /// In place of both: a PKCS#12 file in base64.
+        @JSONField package var pkcs12: Concealed<String>? = nil
+        /// Opens an encrypted `key` or `pkcs12`; used once, never stored.
         @JSONField package var passphrase: Concealed<String>? = nil
         /// Read-only: the subject's common name, then the DNS names.
         @JSONField package var domains: [String]? = nil
@@ -26,17 +28,27 @@ extension Console {
         package mutating func normalize() {
             if cert?.isEmpty == true { cert = nil }
             if key?.value.isEmpty == true { key = nil }
+            if pkcs12?.value.isEmpty == true { pkcs12 = nil }
             if passphrase?.value.isEmpty == true { passphrase = nil }
         }
+
+        /// Whether it brings a certificate, and not only the name of one.
+        package var bringsKey: Bool { key != nil || pkcs12 != nil }
 
         /// The rules that need nothing but the request; parsing the PEM is `TLSMaterial`'s. Call `normalize` first.
         package func check(creating: Bool) -> Findings {
             var findings = Findings()
             if let problem = Syntax.problem(withName: name) { findings.refuse("name", problem) }
+            if pkcs12 != nil {
+                if cert != nil || key != nil {
+                    findings.refuse("pkcs12", "Stands in place of cert and key: give the one or the others.")
+                }
+                return findings
+            }
             switch (cert, key) {
             case (nil, nil):
                 if creating {
-                    findings.refuse("cert", "A certificate in PEM is required.")
+                    findings.refuse("cert", "A certificate in PEM is required, or pkcs12 in place of cert and key.")
                     findings.refuse("key", "Its private key in PEM is required.")
                 }
             case (nil, _):

@@ -1,5 +1,8 @@
 // The certificates of one identity: read from PEM, and put in the order that TLS wants, each followed by its issuer.
 
+import COpenSSL
+import Seal
+
 /// Reading and ordering of chains.
 enum CertificateChain {
     /// More than any chain needs; bounds the work of ordering.
@@ -28,29 +31,30 @@ enum CertificateChain {
     }
 
     /// The leaf that belongs to the key, and from it issuer after issuer. Roots at the end may stay; certificates that
-    /// occur twice are taken once; one that issued none of the others breaks the chain.
+    /// occur twice are taken once; one that issued none of the others is left out. The order is told only of a list that has one.
     static func order(
-        _ certificates: [CertificateHandle], for key: PrivateKeyHandle
-    ) throws(TLSMaterialError) -> [CertificateHandle] {
+        _ certificates: [CertificateHandle], for key: PrivateKeyHandle, isList: Bool
+    ) throws(TLSMaterialError) -> (chain: [CertificateHandle], hints: [ChainHint]) {
         guard let leaf = certificates.first(where: { key.belongs(to: $0) }) else {
             let subject = certificates.first?.subject ?? ""
             throw TLSMaterialError(.key, "does not belong to the certificate (\(subject))")
         }
-        var seen = Set([leaf.fingerprint])
-        var rest: [(place: Int, certificate: CertificateHandle)] = []
-        for (index, certificate) in certificates.enumerated() where seen.insert(certificate.fingerprint).inserted {
-            rest.append((index + 1, certificate))
+        var seen: Set<Hash256> = []
+        let given = certificates.enumerated().filter { seen.insert($0.element.fingerprint).inserted }
+        var rest = given.filter { $0.element !== leaf }
+        var (chain, places) = ([leaf], [given.first { $0.element === leaf }?.offset ?? 0])
+        while let last = chain.last, let next = rest.firstIndex(where: { last.isIssued(by: $0.element) }) {
+            places.append(rest[next].offset)
+            chain.append(rest.remove(at: next).element)
         }
-        var chain = [leaf]
-        while let last = chain.last, let next = rest.firstIndex(where: { last.isIssued(by: $0.certificate) }) {
-            chain.append(rest.remove(at: next).certificate)
+        var hints = rest.map { ChainHint.unrelated(place: $0.offset + 1, subject: $0.element.subject) }
+        if isList && places != places.sorted() { hints.append(.reordered) }
+        guard let last = chain.last else { return (chain, hints) }
+        if last.isSelfSigned {
+            if chain.count > 1 { hints.append(.superfluousRoot(subject: last.subject)) }
+        } else if causeway_system_issued(last.x509) == 0 {
+            hints.append(.issuerMissing(subject: last.subject, issuer: last.issuer, place: last.issuerPlace))
         }
-        if let stray = rest.first, let last = chain.last {
-            throw TLSMaterialError(
-                .cert,
-                "the chain is broken: certificate \(stray.place) (\(stray.certificate.subject)) did not issue "
-                    + "\(last.subject), whose issuer is \(last.issuer)")
-        }
-        return chain
+        return (chain, hints)
     }
 }

@@ -80,6 +80,13 @@ package final class CertificateHandle: @unchecked Sendable {
 
     var isSelfSigned: Bool { isIssued(by: self) }
 
+    /// Where the certificate of its issuer can be had, as it says itself (RFC 5280 §4.2.2.1). Nobody fetches it.
+    var issuerPlace: String? {
+        var text = [CChar](repeating: 0, count: 512)
+        guard causeway_issuer_place(x509, &text, text.count) == 1 else { return nil }
+        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
     /// The certificate in PEM, without any text around it.
     var pem: String? {
         guard let bio = BIO_new(BIO_s_mem()) else { return nil }

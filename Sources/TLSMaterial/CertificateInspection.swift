@@ -13,6 +13,7 @@ package struct CertificateInspection: Sendable {
     /// PKCS#8 in PEM, not encrypted.
     package let keyPEM: Secret
     package let facts: CertificateFacts
+    package let hints: [ChainHint]
 
     /// `inspection.names` for `inspection.facts.names`, and so on.
     package subscript<T>(dynamicMember member: KeyPath<CertificateFacts, T>) -> T { facts[keyPath: member] }
@@ -23,10 +24,29 @@ package struct CertificateInspection: Sendable {
     package static func inspect(
         certificatePEM: String, keyPEM: Secret, passphrase: Secret? = nil
     ) throws(TLSMaterialError) -> CertificateInspection {
-        let certificates = try CertificateChain.read(certificatePEM)
-        let key = try PrivateKeyHandle.read(keyPEM, passphrase: passphrase)
+        try inspect(
+            try CertificateChain.read(certificatePEM), try PrivateKeyHandle.read(keyPEM, passphrase: passphrase),
+            isList: true)
+    }
+
+    /// The same of a PKCS#12 file, whose certificates have no order.
+    package static func inspect(
+        pkcs12 file: Secret, passphrase: Secret? = nil
+    ) throws(TLSMaterialError) -> CertificateInspection {
+        let parts = try PKCS12File(file, passphrase: passphrase)
+        do throws(TLSMaterialError) {
+            return try inspect(parts.certificates, parts.key, isList: false)
+        } catch {
+            // Whoever gave one file has no fields of the parts.
+            throw TLSMaterialError(.pkcs12, "\(error.field == .key ? "its key" : "its chain"): \(error.reason)")
+        }
+    }
+
+    private static func inspect(
+        _ certificates: [CertificateHandle], _ key: PrivateKeyHandle, isList: Bool
+    ) throws(TLSMaterialError) -> CertificateInspection {
         _ = try key.kind()
-        let chain = try CertificateChain.order(certificates, for: key)
+        let (chain, hints) = try CertificateChain.order(certificates, for: key, isList: isList)
         guard key.signs(for: chain[0]) else {
             throw TLSMaterialError(.key, "is damaged: what it signs does not verify with the certificate")
         }
@@ -37,7 +57,8 @@ package struct CertificateInspection: Sendable {
             text += pem
         }
         return CertificateInspection(
-            chainPEM: text, chainLength: chain.count, keyPEM: try key.pkcs8(), facts: try CertificateFacts(chain))
+            chainPEM: text, chainLength: chain.count, keyPEM: try key.pkcs8(), facts: try CertificateFacts(chain),
+            hints: hints)
     }
 
     /// Asks OpenSSL itself, which refuses small keys and old digests by the security level it was built with.

@@ -12,6 +12,22 @@ package final class PrivateKeyHandle: @unchecked Sendable {
         self.pkey = pkey
     }
 
+    /// A key in DER, nothing after it.
+    convenience init?(der: Secret) {
+        defer { ERR_clear_error() }
+        let parsed: OpaquePointer? = der.bytes.withUnsafeBufferPointer { bytes in
+            var position = bytes.baseAddress
+            guard let key = d2i_AutoPrivateKey(nil, &position, bytes.count) else { return nil }
+            guard position == bytes.baseAddress.map({ $0 + bytes.count }) else {
+                EVP_PKEY_free(key)
+                return nil
+            }
+            return key
+        }
+        guard let parsed else { return nil }
+        self.init(parsed)
+    }
+
     deinit { EVP_PKEY_free(pkey) }
 
     /// The one private key in that text.
@@ -19,8 +35,13 @@ package final class PrivateKeyHandle: @unchecked Sendable {
         let block = try onlyKey(pem)
         let isEncrypted = block.isEncrypted || block.label == "ENCRYPTED PRIVATE KEY"
         if isEncrypted && passphrase == nil {
-            throw TLSMaterialError(.key, "is encrypted and needs its passphrase")
+            throw TLSMaterialError(.passphrase, "is needed: the key is encrypted")
         }
+        if isEncrypted && asksForTooMuch(pem) {
+            throw TLSMaterialError(
+                .key, "asks for too many rounds on its passphrase; `openssl pkcs8 -topk8` writes it anew")
+        }
+        ERR_clear_error()
         defer { ERR_clear_error() }
         let parsed: OpaquePointer? = pem.bytes.withUnsafeBytes { text in
             guard let bio = PEMBlock.memoryBIO(text) else { return nil }
@@ -30,12 +51,24 @@ package final class PrivateKeyHandle: @unchecked Sendable {
                 return PEM_read_bio_PrivateKey(bio, nil, causeway_passphrase, &secret)
             }
         }
-        guard let parsed else {
+        if let parsed { return PrivateKeyHandle(parsed) }
+        let isUnknown = causeway_said_unsupported() == 1
+        guard isEncrypted else { throw TLSMaterialError(.key, "is not a private key that can be read") }
+        if isUnknown {
             throw TLSMaterialError(
-                .key, isEncrypted ? "cannot be decrypted with this passphrase" : "is not a private key that can be read"
-            )
+                .key,
+                "is encrypted in a way that OpenSSL does not know here, perhaps an old one; this writes it anew:"
+                    + " `openssl pkey -provider legacy -provider default -in old.key -aes256 -out new.key`")
         }
-        return PrivateKeyHandle(parsed)
+        throw TLSMaterialError(.passphrase, "does not open the key")
+    }
+
+    private static func asksForTooMuch(_ pem: Secret) -> Bool {
+        pem.bytes.withUnsafeBytes { text in
+            guard let bio = PEMBlock.memoryBIO(text) else { return false }
+            defer { BIO_free(bio) }
+            return causeway_key_is_costly(bio) == 1
+        }
     }
 
     /// Names what was pasted instead, where that can be told.

@@ -4,6 +4,9 @@
 package struct TLSMaterialError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Field: String, Hashable, Sendable {
         case cert, key
+        case pkcs12
+        /// Of the key or the PKCS#12 file.
+        case passphrase
         case authorities
     }
 

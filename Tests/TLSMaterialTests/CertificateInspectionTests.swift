@@ -154,12 +154,12 @@ import Testing
         let missing = #expect(throws: TLSMaterialError.self) {
             try CertificateInspection.inspect(certificatePEM: cert, keyPEM: locked)
         }
-        #expect(missing == TLSMaterialError(.key, "is encrypted and needs its passphrase"))
+        #expect(missing == TLSMaterialError(.passphrase, "is needed: the key is encrypted"))
         for wrong in ["", "geheim", String(repeating: "x", count: 5_000)] {
             let error = #expect(throws: TLSMaterialError.self) {
                 try CertificateInspection.inspect(certificatePEM: cert, keyPEM: locked, passphrase: Secret(wrong))
             }
-            #expect(error == TLSMaterialError(.key, "cannot be decrypted with this passphrase"))
+            #expect(error == TLSMaterialError(.passphrase, "does not open the key"))
         }
     }
 

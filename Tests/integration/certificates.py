@@ -1,5 +1,6 @@
 """Certificates made with openssl while the tests run, so that none ever expires in the repository."""
 
+import base64
 import dataclasses
 import pathlib
 import subprocess
@@ -23,6 +24,18 @@ class Identity:
     @property
     def key_path(self):
         return self.path.with_suffix(".key")
+
+
+def pack(identity, passphrase, *options):
+    """A PKCS#12 file of it in base64."""
+    path = identity.path.with_suffix(".p12")
+    above = path.with_suffix(".above.pem")
+    above.write_text(identity.chain.removeprefix(identity.cert))
+    more = ["-certfile", above] if above.read_text() else []
+    openssl(
+        "pkcs12", "-export", "-inkey", identity.key_path, "-in", identity.path, *more, "-passout", f"pass:{passphrase}", "-out", path, *options
+    )
+    return base64.b64encode(path.read_bytes()).decode()
 
 
 KEYS = {
@@ -69,8 +82,8 @@ class Authority:
             "rand_serial=yes\nunique_subject=no\nemail_in_dn=no\n[any]\ncommonName=optional\n"
         )
 
-    def issue(self, name, *more, cn=None, san="", key="ec", ca=False, start=None, end=None):
-        """A leaf for `name` and `more`. san: None for no SAN at all. start, end: YYYYMMDDHHMMSSZ."""
+    def issue(self, name, *more, cn=None, san="", key="ec", ca=False, start=None, end=None, also=()):
+        """A leaf for `name` and `more`. san: None for no SAN at all. start, end: YYYYMMDDHHMMSSZ. also: extensions."""
         self.count += 1
         base = self.folder / f"{self.count}-{name.replace('*', 'star').replace(' ', '-')}"
         base.with_suffix("").parent.mkdir(exist_ok=True)
@@ -80,7 +93,7 @@ class Authority:
         lines = ["basicConstraints=critical,CA:TRUE"] if ca else ["basicConstraints=CA:FALSE"]
         if san is not None:
             lines.append("subjectAltName=" + ",".join(f"DNS:{each}" for each in (name, *more)))
-        extensions.write_text("\n".join(lines) + "\n")
+        extensions.write_text("\n".join([*lines, *also]) + "\n")
         dates = ["-startdate", start or "20200101000000Z", "-enddate", end or "20490101000000Z"]
         openssl(
             "ca",

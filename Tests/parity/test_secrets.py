@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 
 from integration.api import Api
-from integration.certificates import openssl
+from integration.certificates import openssl, pack
 from integration.site import Site
 from integration.waiting import wait_until
 from peers.http1 import EchoServer, RawServer
@@ -79,6 +79,12 @@ def fill(gateway, authority):
     locked = openssl("pkey", "-aes256", "-passout", f"pass:{PASSPHRASE}", stdin=client.key)
     api.create_certificate("server", server.chain, server.key)
     api.create_certificate("client", client.chain, locked, passphrase=PASSPHRASE)
+    packed = authority.issue("packed.test")
+    file = pack(packed, PASSPHRASE)
+    api.post("/v1/tls-certificates", {"name": "packed", "pkcs12": file, "passphrase": PASSPHRASE})
+    api.put("/v1/tls-certificates/packed?dryRun=true", {"pkcs12": file, "passphrase": PASSPHRASE}, live=False)
+    document = {"tlsCertificates": [{"name": "applied", "pkcs12": file, "passphrase": PASSPHRASE}]}
+    api.expect(200, "POST", "/v1/apply", document)
     api.create_domain("secrets.test", "on", "server")
     with EchoServer() as echo:
         api.create_static("plain", echo.port, tlsClientCertificate="client")
@@ -110,8 +116,8 @@ def fill(gateway, authority):
             assert site.get(target + "x", *((name, value + "x") for name, value in fields), tls=True).status == 401
         gateway.wait_log(authority="secrets.test", status=401)
     api.put("/v1/consumers/someone", {"credentials": [{**each, "values": None, "password": None} for each in credentials]})
-    found = {"basic credentials": basic}
-    for name, pem in {"server": server.key, "client": client.key}.items():
+    found = {"basic credentials": basic, "PKCS#12 file": file[1_000:1_100]}
+    for name, pem in {"server": server.key, "client": client.key, "packed": packed.key}.items():
         found |= {f"private key of {name}, {form}": value for form, value in private_bytes(pem).items()}
     return found
 
@@ -138,6 +144,7 @@ READS = [
     "/v1/domains",
     "/v1/tls-certificates",
     "/v1/tls-certificates/client",
+    "/v1/tls-certificates/packed",
     "/v1/routes",
     "/v1/services",
     "/v1/service-sources",
@@ -167,6 +174,8 @@ def refuse(gateway):
         ("/v1/consumers", {"name": "two", "credentials": [{"type": "basic-auth", "username": "a:b", "password": secret}]}),
         ("/v1/tls-certificates", {"name": "two", "cert": "nonsense", "key": secret}),
         ("/v1/tls-certificates", {"name": "two", "cert": "nonsense", "key": "nonsense", "passphrase": secret}),
+        ("/v1/tls-certificates", {"name": "two", "pkcs12": secret}),
+        ("/v1/tls-certificates", {"name": "two", "pkcs12": "MIIB", "passphrase": secret}),
         ("/v1/service-sources", {"name": "two", "type": "nacos2", "authN": {"enabled": True, "properties": {"nacosPassword": secret}}}),
         ("/v1/service-sources", {"name": "two", "type": "nacos2", "authN": {"enabled": secret}}),
         ("/session/login", {"username": "admin", "password": [secret]}),

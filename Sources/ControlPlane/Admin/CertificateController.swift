@@ -1,8 +1,10 @@
-// /v1/tls-certificates: PEM is parsed when it comes in, stored in normal form, and never given out.
+// /v1/tls-certificates: PEM or PKCS#12 is parsed when it comes in, stored in normal form, and never given out.
 
 import ConsoleModel
+import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOPosix
 import Persistence
 import Seal
 import TLSMaterial
@@ -58,14 +60,17 @@ struct CertificateController: Sendable {
         upload.normalize()
         try upload.check(creating: true).throwIfRefused()
         // Unreachable `nil`: the rules have just required both parts.
-        guard let certificate = try Self.inspect(upload) else { throw Problem.invalid("cert", "Is required.") }
+        guard let read = try await Self.read(upload) else { throw Problem.invalid("cert", "Is required.") }
         return try await editor.edit(request, context) { draft in
-            if draft.configuration.certificates[certificate.name] != nil {
-                throw Problem.duplicate("certificate", certificate.name)
+            if draft.configuration.certificates[read.certificate.name] != nil {
+                throw Problem.duplicate("certificate", read.certificate.name)
             }
-            return draft.put(certificate)
+            return draft.put(read.certificate)
+        } previewed: { preview, certificate in
+            try Self.answer(preview, of: certificate, warnings + read.warnings)
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held), status: .created)
+            try .json(
+                Self.answer(edited.answer, in: edited.configuration, warnings + read.warnings + held), status: .created)
         }
     }
 
@@ -84,15 +89,18 @@ struct CertificateController: Sendable {
         upload.normalize()
         if store.configuration.certificates[name] == nil { throw Problem.unknown("certificate", name) }
         try upload.check(creating: false).throwIfRefused()
-        let replacement = try Self.inspect(upload)
+        let read = try await Self.read(upload)
+        let told = warnings + (read?.warnings ?? [])
         return try await editor.edit(request, context) { [upload] draft in
             guard let current = draft.configuration.certificates[name]?.value else {
                 throw Problem.unknown("certificate", name)
             }
             try checkVersion("certificate", name, given: upload.version, current: current.version)
-            return draft.put(replacement ?? current)
+            return draft.put(read?.certificate ?? current)
+        } previewed: { preview, certificate in
+            try Self.answer(preview, of: certificate, told)
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held))
+            try .json(Self.answer(edited.answer, in: edited.configuration, told + held))
         }
     }
 
@@ -112,25 +120,61 @@ struct CertificateController: Sendable {
         }
     }
 
-    /// What is in the PEM, or `nil` when none was given; what the worker could not serve is 400 with field and reason.
-    static func inspect(_ upload: Console.Certificate) throws(Problem) -> StoredCertificate? {
-        guard let certificate = upload.cert, let key = upload.key else { return nil }
+    /// What an upload holds.
+    struct Inspected: Sendable {
+        var certificate: StoredCertificate
+        var hints: [ChainHint]
+
+        /// To whoever uploads this one. What stays so is among the weaknesses of the certificate, which are told anyway.
+        var warnings: [String] { hints.filter { !$0.isLasting }.map { "cert: \($0)." } }
+    }
+
+    /// Off the event loops: a passphrase costs a while.
+    private static func read(_ upload: Console.Certificate) async throws -> Inspected? {
+        try await NIOThreadPool.singleton.runIfActive { try inspect(upload) }
+    }
+
+    /// What is in the PEM or the PKCS#12 file, or `nil` when none was given; what the worker could not serve is 400 with field and
+    /// reason.
+    static func inspect(_ upload: Console.Certificate) throws(Problem) -> Inspected? {
+        let passphrase = upload.passphrase.map { Secret($0.value) }
         let inspection: CertificateInspection
-        do {
-            inspection = try CertificateInspection.inspect(
-                certificatePEM: certificate, keyPEM: Secret(key.value),
-                passphrase: upload.passphrase.map { Secret($0.value) })
+        do throws(TLSMaterialError) {
+            if let file = upload.pkcs12 {
+                // Line ends are what `base64` and people's editors put in.
+                guard let bytes = Data(base64Encoded: file.value.filter { !$0.isWhitespace }) else {
+                    throw TLSMaterialError(.pkcs12, "must be the file in base64")
+                }
+                inspection = try CertificateInspection.inspect(pkcs12: Secret(Array(bytes)), passphrase: passphrase)
+            } else if let certificate = upload.cert, let key = upload.key {
+                inspection = try CertificateInspection.inspect(
+                    certificatePEM: certificate, keyPEM: Secret(key.value), passphrase: passphrase)
+            } else {
+                return nil
+            }
         } catch {
             throw Problem.invalid(error.field.rawValue, error.sentence)
         }
         let facts = inspection.facts
-        return StoredCertificate(
+        let stored = StoredCertificate(
             name: upload.name, chain: inspection.chainPEM, privateKey: inspection.keyPEM,
             facts: StoredCertificate.Facts(
                 names: facts.names, hasSAN: facts.hasSAN, notBefore: facts.notBefore, notAfter: facts.notAfter,
                 keyDescription: facts.keyDescription, selfSigned: facts.selfSigned, fingerprint: facts.fingerprint.hex,
                 chainExpiry: facts.chainExpiry.map { .init(subject: $0.subject, notAfter: $0.notAfter) },
-                weaknesses: facts.weaknesses.map(words)))
+                weaknesses: facts.weaknesses.map(words) + inspection.hints.filter(\.isLasting).map(\.description)))
+        return Inspected(certificate: stored, hints: inspection.hints)
+    }
+
+    /// What a dry run tells: what would change, and what there is to say about what was given.
+    private static func answer(
+        _ preview: Preview, of certificate: StoredCertificate, _ warnings: [String]
+    ) throws -> Response {
+        try .json(Envelope(Remarked(value: preview, warnings: warnings + remarks(certificate))))
+    }
+
+    private static func remarks(_ certificate: StoredCertificate) -> [String] {
+        certificate.facts.remarks(at: WallClock.milliseconds() / 1_000).map { "cert: \($0)." }
     }
 
     private static func answer(
@@ -145,8 +189,7 @@ struct CertificateController: Sendable {
         shown.usedBy = configuration.users(ofCertificate: certificate.name).map { "\($0.noun) \($0.name)" }
         shown.fingerprint = certificate.facts.fingerprint
         shown.keyType = certificate.facts.keyDescription
-        let remarks = certificate.facts.remarks(at: WallClock.milliseconds() / 1_000)
-        return Remarked(value: shown, warnings: warnings + remarks.map { "cert: \($0)." })
+        return Remarked(value: shown, warnings: warnings + remarks(certificate))
     }
 
     private static func words(for weakness: CertificateWarning) -> String {

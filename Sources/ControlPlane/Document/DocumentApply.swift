@@ -4,6 +4,7 @@
 import ConsoleModel
 import Persistence
 import Seal
+import TLSMaterial
 
 /// A document that was checked as far as it can be without the stored configuration.
 struct DocumentApply: Sendable {
@@ -57,16 +58,21 @@ struct DocumentApply: Sendable {
         for (index, given) in (document.tlsCertificates ?? []).enumerated() {
             var upload = given
             upload.normalize()
-            if upload.key == nil, upload.cert != nil, let key = secrets.keys[upload.name] {
+            if !upload.bringsKey, upload.cert != nil, let key = secrets.keys[upload.name] {
                 upload.key = Concealed(key)
             }
             document.tlsCertificates?[index] = upload
             // A certificate without a key is one that is stored already: that is seen in the edit.
-            guard upload.key != nil else { continue }
-            findings.add(upload.check(creating: true), at: "tlsCertificates[\(index)]")
-            guard upload.cert != nil else { continue }
+            guard upload.bringsKey else { continue }
+            let checked = upload.check(creating: true)
+            findings.add(checked, at: "tlsCertificates[\(index)]")
+            guard checked.errors.isEmpty else { continue }
             do {
-                certificates[upload.name] = try CertificateController.inspect(upload)
+                let read = try CertificateController.inspect(upload)
+                certificates[upload.name] = read?.certificate
+                for hint in read?.hints ?? [] where hint.isCertain {
+                    findings.warn("tlsCertificates[\(index)].cert: \(hint).")
+                }
             } catch {
                 for error in error.errors { findings.refuse("tlsCertificates[\(index)].\(error.field)", error.message) }
             }

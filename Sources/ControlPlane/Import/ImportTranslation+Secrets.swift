@@ -42,7 +42,8 @@ extension ImportTranslation {
         upload.key = value("tls.key", of: secret).map { Concealed($0) }
         upload.normalize()
         if secret.isRefused { return nil }
-        let places = ["cert": place("tls.crt", of: secret), "key": place("tls.key", of: secret)]
+        let key = place("tls.key", of: secret)
+        let places = ["cert": place("tls.crt", of: secret), "key": key, "passphrase": key]
         var errors = upload.check(creating: true).errors
         if errors.isEmpty {
             do {

@@ -103,8 +103,12 @@ final class AdminCertificate: Sendable {
                 inspected = try CertificateInspection.inspect(
                     certificatePEM: chain, keyPEM: Secret(try text("--admin-key", key)), passphrase: nil)
             } catch let error as TLSMaterialError {
-                let file = error.field == .key ? "--admin-key \(key)" : "--admin-certificate \(certificate)"
-                throw StartError("\(file): \(error.sentence)")
+                switch error.field {
+                case .passphrase:
+                    throw StartError("--admin-key \(key): The key is encrypted; it must have no passphrase.")
+                case .key: throw StartError("--admin-key \(key): \(error.sentence)")
+                default: throw StartError("--admin-certificate \(certificate): \(error.sentence)")
+                }
             } catch let error as StartError {
                 throw error
             } catch {

@@ -35,8 +35,7 @@ struct CertificateStories {
         ((PEM.good.cert, "garbage"), "key"),
         ((PEM.good.cert, PEM.noSAN.key), "key"),
         ((PEM.good.key, PEM.good.cert), "cert"),
-        ((PEM.good.cert + "\n" + PEM.noSAN.cert, PEM.good.key), "cert"),
-        ((PEM.good.cert, PEM.encryptedKey), "key"),
+        ((PEM.good.cert, PEM.encryptedKey), "passphrase"),
         ((String(PEM.good.cert.prefix(200)), PEM.good.key), "cert"),
     ])
     func whatCannotBeServedIsRefused(pair: (cert: String, key: String), field: String) async throws {

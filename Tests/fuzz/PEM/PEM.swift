@@ -10,6 +10,7 @@ private func target(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let text = String(decoding: bytes, as: UTF8.self)
     _ = try? CertificateAuthorities(pem: text)
     _ = try? CertificateInspection.inspect(certificatePEM: text, keyPEM: Secret(bytes), passphrase: nil)
+    _ = try? CertificateInspection.inspect(pkcs12: Secret(bytes), passphrase: nil)
     _ = try? TLSIdentityLoader.load(certificateChain: text, privateKey: Secret(bytes))
     return 0
 }
