@@ -78,6 +78,23 @@ def test_an_outage_is_told_first_and_leads_to_where_to_act(admin, broken):
     assert "/fine" not in admin.text
 
 
+def test_the_list_of_routes_tells_what_goes_through_each(admin, api, broken):
+    fine, away = broken.fine["name"], broken.away["name"]
+    admin.open("#/routes").see(fine)
+    for _ in range(3):
+        broken.get("/fine")
+    broken.get("/away")
+    wait_until(lambda: "/s" in admin.row(fine) and "100 % fail" in admin.row(away), 2 * SAMPLES, "traffic in the list")
+    assert "fail" not in admin.row(fine)
+    # It leads to the requests that it is said of.
+    admin.click("100 % fail", kinds="td a").wait_address(f"access-log?route={away}")
+
+
+def test_each_worker_with_its_state_and_version(admin, api, broken):
+    [worker] = api.get("/v1/workers")
+    admin.open("#/overview").see(worker["id"][:12], "serving", f"version {worker['version']}")
+
+
 def test_grpc_statuses_and_open_streams_are_drawn(admin, broken):
     from peers.protos import Ask, Kinds
 

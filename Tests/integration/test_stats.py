@@ -85,6 +85,8 @@ def test_errors_and_grpc_statuses_are_told_apart(gateway, site, grpc_server):
     assert minute["failing"] == [
         {"route": away["name"], "requests": 1, "failed": 1, "statusClasses": {"5xx": 1}, "grpcStatuses": {}}
     ], "status 5, NOT_FOUND, is the caller's affair"
+    assert minute["routes"][calls["name"]] == {"requests": 4, "failed": 0}
+    assert minute["routes"][away["name"]] == {"requests": 1, "failed": 1}
     assert stats(gateway, f"?route={away['name']}")["lastMinute"] is None
 
 

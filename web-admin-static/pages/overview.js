@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
-import { copyable } from "../parts/cells.js";
+import { badge, copyable } from "../parts/cells.js";
 import { change } from "../parts/changes.js";
 import { whenChanged } from "../parts/events.js";
 import { dateTime, number, relative, t } from "../parts/i18n.js";
@@ -63,6 +63,13 @@ function outcome(known) {
     !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: known.stats.reason ?? "" })));
 }
 
+/** Each worker with its state and what it serves. */
+function workersPanel(workers) {
+  return h("section", { class: "panel" }, h("header", { class: "bar small" }, h("h2", {}, t("workers"))),
+    workers.length ? h("ul", { class: "recent" }, workers.map((each) => h("li", {}, h("div", {}, h("a", { href: address("workers"), title: each.id }, each.id.slice(0, 12)), " ", badge(t(`worker.state.${each.state}`), each.state === "serving" ? "good" : "warn")),
+      h("span", { class: "soft small" }, [t("overview.worker.version", { n: each.version ?? "–" }), t("overview.carries", { connections: number(each.activeConnections ?? 0), streams: number(each.activeStreams ?? 0) }), each.softwareVersion].filter(Boolean).join(" · "))))) : h("p", { class: "soft" }, t("worker.none")));
+}
+
 function recent(versions) {
   return h("section", { class: "panel" }, h("header", { class: "bar small" }, h("h2", {}, t("overview.recent")), h("span", { class: "grow" }), h("a", { href: address("versions") }, t("overview.all"))),
     versions.length ? h("ul", { class: "recent" }, versions.slice(0, 6).map((version) => h("li", {}, h("div", {}, version.changes?.length ? change(version.changes[0]) : version.summary, version.changes?.length > 1 && h("span", { class: "soft" }, ` ${t("more", { n: version.changes.length - 1 })}`)),
@@ -77,6 +84,7 @@ export default () => {
   let known = null;
   let stats = null;
   let workers = null;
+  const workersTold = h("div", {});
   let told = "";
 
   /** Draws what has changed only: one who reads, or has the focus on a link, is not disturbed. */
@@ -86,6 +94,8 @@ export default () => {
     const serving = workers.filter((each) => each.state === "serving");
     fill(state, h("span", { class: `mark ${kind}` }, text), serving.length ? ` · ${t("overview.carries", { connections: number(serving.reduce((all, each) => all + (each.activeConnections ?? 0), 0)), streams: number(serving.reduce((all, each) => all + (each.activeStreams ?? 0), 0)) })}` : "",
       serving.length > 0 && ` · ${[...new Set(serving.map((each) => each.softwareVersion).filter(Boolean))].join(", ")}`);
+    const list = workersPanel(workers);
+    if (list.textContent !== workersTold.textContent) fill(workersTold, list);
     const next = outcome({ ...known, stats, workers });
     if (next.textContent === told) return;
     told = next.textContent;
@@ -116,7 +126,7 @@ export default () => {
       const steps = guide(known);
       charts.offer(routes);
       fill(body, steps, h("div", { class: "tiles" }, tile("routes", routes.length, t("routes")), tile("domains", domains.length, t("domains")), tile("certificates", certificates.length, t("certificates")), tile("services", services.length, t("services"))),
-        !steps && charts.element, h("div", { class: "columns" }, recent(versions), !steps && tryIt(known)));
+        !steps && charts.element, h("div", { class: "columns" }, recent(versions), h("div", {}, workersTold, !steps && tryIt(known))));
     } catch (error) {
       if (!known) fill(body, h("p", { class: "error" }, problem(error)), h("button", { type: "button", onclick: refresh }, t("again")));
     }

@@ -3,9 +3,11 @@
 import * as api from "../api.js";
 import { h } from "../dom.js";
 import { badge, lines, nameCell } from "../parts/cells.js";
-import { t } from "../parts/i18n.js";
+import { number, t } from "../parts/i18n.js";
 import { listPage, tool } from "../parts/list.js";
-import { go } from "../parts/router.js";
+import { repeat } from "../parts/repeat.js";
+import { address, go } from "../parts/router.js";
+import { SEVERE, share, TELL } from "../parts/verdict.js";
 import { nameOfDomain } from "./domains.js";
 import { isCanary, keepsSessions } from "./route-annotations.js";
 import { routeFields, tidyRoute } from "./route-form.js";
@@ -57,9 +59,21 @@ function tryAddress(row, domains) {
   return { kind: "http", listener, authority, path, method };
 }
 
+/** What went through a route in the last minute. */
+function traffic({ requests, failed }, seconds, name) {
+  const rate = requests / seconds;
+  const part = failed / requests;
+  return h("span", { class: "stack" }, h("a", { href: address("overview", { route: name }) }, t("route.perSecond", { n: number(rate, rate < 10 ? 1 : 0) })),
+    part >= TELL && h("a", { href: address("access-log", { route: name }) }, badge(t("route.failing", { share: share(failed, requests) }), part >= SEVERE ? "bad" : "warn")));
+}
+
+const STATS_EVERY = 10_000;
+
 export default () => {
   let domains = [];
-  return listPage({
+  let minute = null;
+  const of = (row) => minute?.routes[row.name] ?? null;
+  const page = listPage({
     name: "routes", words: "route", resource: api.routes, fields: routeFields, prepare: tidyRoute, copies: true, check: (draft) => ((draft.get("services") ?? []).some((each) => each.name) ? [] : [["services", t("required")]]),
     load: async () => {
       const found = await load();
@@ -81,6 +95,13 @@ export default () => {
       { key: "services", label: t("services"), text: (row) => (row.services ?? []).map((each) => each.name).join(" "), cell: target },
       { key: "protocol", label: t("route.protocol"), text: (row) => protocolOf(row) ?? "", cell: (row) => (protocolOf(row) ? badge(protocolOf(row).toUpperCase(), protocolOf(row).toUpperCase().startsWith("GRPC") ? "good" : "") : h("span", { class: "soft" }, t("route.protocol.source"))) },
       { key: "features", label: t("features"), class: "features", text: (row) => features(row).join(" "), cell: (row) => (features(row).length ? features(row).map((each) => badge(each)) : h("span", { class: "soft" }, "–")) },
+      { key: "now", label: t("route.now"), sort: (row) => of(row)?.requests ?? 0, text: () => "", cell: (row) => (of(row) ? traffic(of(row), minute.seconds, row.name) : h("span", { class: "soft" }, "–")) },
     ],
   });
+  // Beside the list: figures that are missing keep nobody from it.
+  setTimeout(() => repeat(page.element, STATS_EVERY, async () => {
+    minute = (await api.get("/v1/stats").catch(() => null))?.lastMinute ?? null;
+    page.draw();
+  }));
+  return page;
 };

@@ -241,5 +241,7 @@ export function listPage(kind) {
     open = null;
     before?.close();
   };
-  return { element: page, follow, refresh, leave };
+  /** Draws the rows anew, when what they tell besides has changed. */
+  const redraw = () => more.rows && view.draw();
+  return { element: page, follow, refresh, draw: redraw, leave };
 }

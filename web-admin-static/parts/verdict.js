@@ -7,10 +7,10 @@ import { number, relative, t } from "./i18n.js";
 import { address } from "./router.js";
 
 /** Below this share a failing route is no news; from the second on it is an outage. */
-const TELL = 0.001;
-const SEVERE = 0.05;
+export const TELL = 0.001;
+export const SEVERE = 0.05;
 
-const share = (part, whole) => (part >= whole ? "100" : number(Math.min(99.9, (100 * part) / whole), part / whole < 0.1 || part / whole > 0.99 ? 1 : 0));
+export const share = (part, whole) => (part >= whole ? "100" : number(Math.min(99.9, (100 * part) / whole), part / whole < 0.1 || part / whole > 0.99 ? 1 : 0));
 const most = (counts) => Object.entries(counts ?? {}).sort((one, two) => two[1] - one[1]);
 
 /**

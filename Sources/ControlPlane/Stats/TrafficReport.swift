@@ -69,6 +69,12 @@ struct TrafficReport: Encodable, Sendable {
             var grpcStatuses: [String: UInt64]
         }
 
+        /// What a list of routes tells of each.
+        struct Share: Codable, Hashable, Sendable {
+            var requests: UInt64
+            var failed: UInt64
+        }
+
         private static let milliseconds: Int64 = 60_000
         /// Routes that are named.
         private static let most = 10
@@ -79,16 +85,18 @@ struct TrafficReport: Encodable, Sendable {
         var errors: [String: UInt64]
         /// Those with the most failed requests first.
         var failing: [Failing]
+        /// Those that had traffic, as far as it is kept by route.
+        var routes: [String: Share]
 
         init?(_ samples: [TrafficSample]) {
             guard let last = samples.last else { return nil }
             var whole = TrafficCounters()
-            var routes: [String: TrafficCounters] = [:]
+            var counted: [String: TrafficCounters] = [:]
             seconds = 0
             for sample in samples where sample.at > last.at - Self.milliseconds {
                 seconds += sample.seconds
                 whole.add(sample.whole)
-                routes.merge(sample.routes) { mine, theirs in
+                counted.merge(sample.routes) { mine, theirs in
                     var sum = mine
                     sum.add(theirs)
                     return sum
@@ -98,7 +106,9 @@ struct TrafficReport: Encodable, Sendable {
             requests = whole.requests
             errors = whole.errors
             failed = whole.failed
-            failing = routes.filter { $0.value.failed > 0 }
+            routes = counted.filter { $0.value.requests > 0 }
+                .mapValues { Share(requests: $0.requests, failed: $0.failed) }
+            failing = counted.filter { $0.value.failed > 0 }
                 .sorted { ($0.value.failed, $1.key) > ($1.value.failed, $0.key) }
                 .prefix(Self.most)
                 .map { name, counters in
