@@ -27,14 +27,18 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "A worker's --inspect-socket, for live streams and statistics; may be repeated.")
     var inspectSocket: [String] = []
 
-    @Option(help: "Address of the gateway's listeners.")
-    var gatewayAddress = "127.0.0.1"
+    @Option(
+        help: """
+            Address of the listeners http and https, which the first start makes (127.0.0.1). Later it is taken over when it says \
+            other than at the start before; else what is stored counts, as /v1/listeners changes it.
+            """)
+    var gatewayAddress: String?
 
-    @Option(help: "Port of the gateway for clear text.")
-    var httpPort: UInt16 = 8000
+    @Option(help: "Port of the listener http, for clear text (8000); likewise.")
+    var httpPort: UInt16?
 
-    @Option(help: "Port of the gateway for TLS.")
-    var httpsPort: UInt16 = 8443
+    @Option(help: "Port of the listener https, for TLS (8443); likewise.")
+    var httpsPort: UInt16?
 
     @Option(help: "\(GatewaySettings.help)")
     var setting: [String] = []

@@ -10,13 +10,22 @@ package struct Listener: Hashable, Sendable {
     /// Whether connections begin with TLS (ALPN `h2` and `http/1.1`).
     package var tls: Bool
     package var limits: ListenerLimits
+    /// Ranges of peers that begin each connection with a PROXY protocol header.
+    package var proxyProtocol: [String]
+    /// Ranges of peers whose `X-Forwarded-*` are believed.
+    package var forwardedHeaders: [String]
 
-    package init(name: String, address: String, port: UInt16, tls: Bool, limits: ListenerLimits = ListenerLimits()) {
+    package init(
+        name: String, address: String, port: UInt16, tls: Bool, limits: ListenerLimits = ListenerLimits(),
+        proxyProtocol: [String] = [], forwardedHeaders: [String] = []
+    ) {
         self.name = name
         self.address = address
         self.port = port
         self.tls = tls
         self.limits = limits
+        self.proxyProtocol = proxyProtocol
+        self.forwardedHeaders = forwardedHeaders
     }
 }
 

@@ -13,6 +13,7 @@ extension Console {
         @JSONField package var proxyServers: [ProxyServer]? = nil
         @JSONField package var serviceSources: [ServiceSource]? = nil
         @JSONField package var consumers: [Consumer]? = nil
+        @JSONField package var listeners: [Listener]? = nil
         @JSONField package var domains: [Domain]? = nil
         @JSONField package var routes: [Route]? = nil
         /// Private keys and credentials under a passphrase (`Secrets`).
@@ -45,6 +46,7 @@ extension Console {
             refuseTwins("proxyServers", proxyServers?.map(\.name), &findings)
             refuseTwins("serviceSources", serviceSources?.map(\.name), &findings)
             refuseTwins("consumers", consumers?.map(\.name), &findings)
+            refuseTwins("listeners", listeners?.map(\.name), &findings)
             refuseTwins("domains", domains?.map(\.name), &findings)
             refuseTwins("routes", routes?.map(\.name), &findings)
             return findings

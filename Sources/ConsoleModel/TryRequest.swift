@@ -7,7 +7,7 @@ extension Console {
     package struct TryRequest: Codable, Hashable, Sendable {
         /// `http`, `websocket` or `grpc`.
         @JSONField package var kind = ""
-        /// `http` or `https`.
+        /// Name of a listener of the gateway.
         @JSONField package var listener = ""
         /// As in `Host`; its name is that of the TLS handshake.
         @JSONField package var authority = ""
@@ -44,7 +44,7 @@ extension Console {
             if !["http", "websocket", "grpc"].contains(kind) {
                 findings.refuse("kind", "Must be http, websocket or grpc.")
             }
-            if !["http", "https"].contains(listener) { findings.refuse("listener", "Must be http or https.") }
+            if let problem = Syntax.problem(withName: listener) { findings.refuse("listener", problem) }
             if let problem = Self.problem(withAuthority: authority) { findings.refuse("authority", problem) }
             let path = path ?? "/"
             if path.utf8.first != UInt8(ascii: "/") || path.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7f }) {

@@ -37,12 +37,17 @@ package struct ControlPlane: Sendable {
             }, logger: Logger(label: "publisher"))
         var settings = GatewaySettings()
         for assignment in options.settings { try settings.set(assignment) }
-        let compiler = SnapshotCompiler(listeners: Self.listeners(options, settings), settings: settings)
+        let adminPlace = AdminPlace(address: options.adminAddress, port: options.adminPort)
+        let flags = ListenerFlags(
+            address: options.gatewayAddress, httpPort: options.httpPort, httpsPort: options.httpsPort)
+        try await FirstListeners(flags, adminPlace: adminPlace).settle(in: store, logger: logger)
+        let compiler = SnapshotCompiler(settings: settings)
         let inspection = WorkerInspection(paths: options.inspectSockets)
         let feed = EventFeed()
         let events = EventSource(feed: feed, store: store, publisher: publisher)
         let editor = Editor(
-            store: store, compiler: compiler, publisher: publisher, inspection: inspection, events: events)
+            store: store, compiler: compiler, publisher: publisher, inspection: inspection, events: events,
+            adminPlace: adminPlace)
         try await editor.publishStored(logger: logger)
 
         let setupCode = SetupCode()
@@ -80,7 +85,7 @@ package struct ControlPlane: Sendable {
             [
                 Quiet(service: channel), Quiet(service: management), Quiet(service: sampler),
                 Quiet(service: events),
-                try Self.application(parts, options, certificate, signs, logger: logger),
+                try Self.application(parts, options, certificate, signs, adminPlace, logger: logger),
                 // The last is the first to hear of the end.
                 Quiet(service: signs),
             ],
@@ -116,21 +121,9 @@ package struct ControlPlane: Sendable {
         return text
     }
 
-    /// The two listeners of the gateway.
-    private static func listeners(_ options: ControlPlaneOptions, _ settings: GatewaySettings) -> [Listener] {
-        [
-            Listener(
-                name: "http", address: options.gatewayAddress, port: options.httpPort, tls: false,
-                limits: settings.limits),
-            Listener(
-                name: "https", address: options.gatewayAddress, port: options.httpsPort, tls: true,
-                limits: settings.limits),
-        ]
-    }
-
     private static func application(
         _ parts: AdminParts, _ options: ControlPlaneOptions, _ certificate: AdminCertificate?, _ signs: LifeSigns,
-        logger: Logger
+        _ adminPlace: AdminPlace, logger: Logger
     ) throws -> some ApplicationProtocol {
         let clear = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(75)))
         return Application(
@@ -141,6 +134,7 @@ package struct ControlPlane: Sendable {
                 availableConnectionsDelegate: MaximumAvailableConnections(1_024)),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? options.adminPort
+                adminPlace.listens(on: port)
                 announce(port, options, logger: logger)
                 signs.listens(at: "\(options.adminAddress):\(port)")
             },

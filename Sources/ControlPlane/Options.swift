@@ -15,9 +15,10 @@ package struct ControlPlaneOptions: Sendable {
     package var channelGroup: String?
     /// Inspection sockets of this machine's workers.
     package var inspectSockets: [String] = []
-    package var gatewayAddress = "127.0.0.1"
-    package var httpPort: UInt16 = 8000
-    package var httpsPort: UInt16 = 8443
+    /// What is said of the listeners `http` and `https`, where it is said (`FirstListeners`).
+    package var gatewayAddress: String?
+    package var httpPort: UInt16?
+    package var httpsPort: UInt16?
     /// Timeouts and limits, as `NAME=VALUE` (`GatewaySettings`).
     package var settings: [String] = []
     /// The admin page; `nil`: none is served.

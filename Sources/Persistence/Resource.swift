@@ -12,6 +12,7 @@ package enum ResourceKind: String, Sendable, CaseIterable {
     case serviceSource = "service-source"
     case consumer = "consumer"
     case proxyServer = "proxy-server"
+    case listener = "listener"
 }
 
 extension ResourceKind {
@@ -23,6 +24,7 @@ extension ResourceKind {
         case .serviceSource: Console.ServiceSource.self
         case .consumer: Console.Consumer.self
         case .proxyServer: Console.ProxyServer.self
+        case .listener: Console.Listener.self
         }
     }
 }
@@ -137,6 +139,13 @@ extension Console.Consumer: Resource {
         guard let secret else { throw StoreError(.damaged, "Consumer \(name) has no credentials in the database.") }
         credentials = try JSONDecoder().decode([Console.Credential].self, from: Data(secret.bytes))
     }
+}
+
+extension Console.Listener: Resource {
+    package static var kind: ResourceKind { .listener }
+    package static var collection: WritableKeyPath<StoredConfiguration, ResourceTable<Self>> { \.listeners }
+    package var secret: (field: String, value: Secret)? { nil }
+    package var references: [ResourceReference] { [] }
 }
 
 extension StoredCertificate: Resource {

@@ -125,6 +125,14 @@ extension Store {
         }
     }
 
+    /// The first version that had a resource of that kind: those before it say nothing of the kind.
+    package func firstVersion(of kind: ResourceKind) async throws -> UInt64? {
+        try await reading { db in
+            try Int64.fetchOne(db, sql: "SELECT min(version) FROM change WHERE kind = ?", arguments: [kind.rawValue])
+                .map { UInt64(clamping: $0) }
+        }
+    }
+
     static func oldest(_ db: Database) throws -> Int64 {
         try Int64.fetchOne(db, sql: "SELECT oldest_version FROM installation") ?? 1
     }

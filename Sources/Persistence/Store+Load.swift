@@ -27,6 +27,7 @@ extension Store {
             case .serviceSource: try add(Console.ServiceSource.self, row, key, &configuration)
             case .consumer: try add(Console.Consumer.self, row, key, &configuration)
             case .proxyServer: try add(Console.ProxyServer.self, row, key, &configuration)
+            case .listener: try add(Console.Listener.self, row, key, &configuration)
             }
         }
         guard let history = try Data.fetchOne(db, sql: "SELECT history FROM installation") else {

@@ -19,6 +19,7 @@ package struct StoredConfiguration: Sendable {
     package var serviceSources = ResourceTable<Console.ServiceSource>()
     package var consumers = ResourceTable<Console.Consumer>()
     package var proxyServers = ResourceTable<Console.ProxyServer>()
+    package var listeners = ResourceTable<Console.Listener>()
 
     package init() {}
 

@@ -101,7 +101,8 @@ extension SeededGenerator {
             limits.requestsPerTurn = number(256)
         }
         return Listener(
-            name: text(), address: text(), port: number(), tls: Bool.random(using: &self), limits: limits)
+            name: text(), address: text(), port: number(), tls: Bool.random(using: &self), limits: limits,
+            proxyProtocol: some { $0.text() }, forwardedHeaders: some { $0.text() })
     }
 
     private mutating func cluster() -> Cluster {

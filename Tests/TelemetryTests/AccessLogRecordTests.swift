@@ -14,6 +14,7 @@ import Testing
         record.time = 1_700_000_000_123
         record.listener = bytes("https")
         record.peer = bytes("[::1]:50000")
+        record.client = bytes("203.0.113.9")
         record.tls = bytes("TLSv1.3")
         record.sni = bytes("demo.kubesre.com")
         record.method = bytes("POST")
@@ -38,7 +39,7 @@ import Testing
         record.traceID = bytes("4bf92f3577b34da6a3ce929d0e0e4736")
         #expect(
             written { $0.append(record) } == """
-                {"ts":"2023-11-14T22:13:20.123Z","listener":"https","peer":"[::1]:50000","tls":"TLSv1.3",\
+                {"ts":"2023-11-14T22:13:20.123Z","listener":"https","peer":"[::1]:50000","client":"203.0.113.9","tls":"TLSv1.3",\
                 "sni":"demo.kubesre.com","method":"POST","authority":"demo.kubesre.com:8443",\
                 "path":"/helloworld.Greeter/SayHello","protocol":"h2","route":"greeter","cluster":"greeter|50051",\
                 "endpoint":"127.0.0.1:50051","status":200,"grpc_status":14,"flag":"UF","reason":"connection refused",\
@@ -59,7 +60,7 @@ import Testing
         #expect(object["tls"] as? String == "")
         #expect(object["trace_id"] as? String == "")
         #expect(object["protocol"] as? String == "http/1.1")
-        #expect(object.count == 26)
+        #expect(object.count == 27)
     }
 
     @Test func hostileFieldsStayInsideTheirStrings() throws {
@@ -79,7 +80,7 @@ import Testing
             }
             #expect(line.utf8.lastIndex(of: 10) == line.utf8.firstIndex(of: 10), "seed \(seed)")
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            #expect(object?.count == 26, "seed \(seed)")
+            #expect(object?.count == 27, "seed \(seed)")
             #expect(object?["protocol"] as? String == "websocket", "seed \(seed)")
         }
     }

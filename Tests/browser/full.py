@@ -54,6 +54,37 @@ def proxy_server():
     return {"name": "full", "type": "HTTP", "serverAddress": "proxy.internal.test", "serverPort": 3128, "connectTimeout": 900}
 
 
+def listener(port):
+    return {
+        "name": "full",
+        "address": "127.0.0.1",
+        "port": port,
+        "protocol": "https",
+        "proxyProtocol": {"trustedRanges": ["192.0.2.0/24", "2001:db8::/32"]},
+        "forwardedHeaders": {"trustedRanges": ["198.51.100.7"]},
+        "limits": {
+            "maxConnections": 1000,
+            "maxHandshakes": 100,
+            "maxConcurrentStreams": 50,
+            "maxHeaderListSize": 32768,
+            "tlsHandshakeTimeout": 9000,
+            "requestHeadersTimeout": 8000,
+            "requestProgressTimeout": 50000,
+            "connectionIdleTimeout": 500000,
+            "streamStallTimeout": 200000,
+            "memoryPerConnection": 16777216,
+            "memoryPerLoop": 134217728,
+            "memoryPerWorker": 536870912,
+            "maxResets": 90,
+            "maxProvokedResets": 80,
+            "maxControlFrames": 900,
+            "maxContinuations": 32,
+            "headerDecodeFactor": 3,
+            "requestsPerTurn": 128,
+        },
+    }
+
+
 def consumer():
     return {
         "name": "full",

@@ -87,6 +87,8 @@ class Site:
     def websocket(self, path="/", tls=True, **more):
         options = {"compression": None, "max_size": None, "proxy": None, "ping_interval": None, **more}
         port = self.gateway.https_port if tls else self.gateway.http_port
-        sock = tls_bridge(port, tls_context(), self.host) if tls else socket.create_connection(("127.0.0.1", port), 10)
+        sock = options.pop("sock", None) or (
+            tls_bridge(port, tls_context(), self.host) if tls else socket.create_connection(("127.0.0.1", port), 10)
+        )
         # Whether the socket speaks TLS is its own affair: the client sees the same bytes.
         return connect(f"ws://{self.host}:{port}{path}", sock=sock, **options)

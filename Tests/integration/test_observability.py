@@ -567,6 +567,7 @@ def test_every_field_of_a_record(gateway, site, echo, grpc_server, ws_server, ki
     version = "GRPC" if is_grpc else "HTTP"
     assert record == {
         "listener": listener_of(gateway, gateway.https_port if tls else gateway.http_port),
+        "client": "",
         "tls": "TLSv1.3" if tls else "",
         "sni": site.host if tls else "",
         "method": "GET" if is_websocket else "POST",

@@ -10,6 +10,7 @@ import yaml
 
 from browser import full
 from integration.api import route
+from integration.ports import free_port
 from integration.test_documents import PASSPHRASE, apply, export
 from integration.test_versions import write
 from peers.http1 import EchoServer
@@ -39,6 +40,7 @@ def fill(api, authority):
         source = {"name": kind, "type": kind, "domain": f"{kind}.test", "port": 8848, "properties": properties}
         write(api, "POST", "/v1/service-sources", {**source, "authN": authentication})
     write(api, "POST", "/v1/consumers", full.consumer())
+    write(api, "POST", "/v1/listeners", full.listener(free_port()))
     # Made against the order of their names: the older of two that rank equal goes first.
     write(api, "POST", "/v1/routes", route("z-older", ["*.plain.test"], "full.dns", "/same"))
     write(api, "POST", "/v1/routes", full.route())
@@ -94,12 +96,13 @@ def test_every_field_of_every_kind_comes_back_elsewhere(installations, authority
 
     assert contents(sealed) == contents(plain)
 
-    assert len(put(there)["changes"]) == version
+    # Of the first version are two listeners, which are there at other ports.
+    assert len(put(there)["changes"]) == version + 1
     assert contents(export(there)) == contents(plain)
     assert there.get("/v1/route-tester/shadowed") == here.get("/v1/route-tester/shadowed"), "the order of creation"
     for query in ("", "?prune=true"):
         assert (put(there, query)["changes"], put(here, query)["changes"]) == ([], [])
-    assert (there.get("/v1/versions")[0]["version"], here.get("/v1/versions")[0]["version"]) == ("1", str(version))
+    assert (there.get("/v1/versions")[0]["version"], here.get("/v1/versions")[0]["version"]) == ("2", str(version))
 
     # What comes from there, secrets and all, changes nothing here: so the secrets are the same, too.
     back = there.expect(200, "POST", "/v1/export", {"passphrase": PASSPHRASE}).json()
@@ -146,6 +149,7 @@ class History:
         self.identities = [authority.issue("full.test") for _ in range(2)]
         api.create_domain("turns.test")
         api.create_static("turns", echoes[0].port)
+        self.ports = [free_port() for _ in range(3)]
 
     def record(self):
         document = export(self.api)
@@ -154,7 +158,7 @@ class History:
 
     def change(self):
         self.count += 1
-        kind = self.chance.choice(["route", "route", "route", "source", "consumer", "certificate", "domain", "registry"])
+        kind = self.chance.choice(["route", "route", "route", "source", "consumer", "certificate", "domain", "registry", "listener"])
         match kind:
             case "route":
                 self.change_route(self.chance.randrange(self.ROUTES))
@@ -170,6 +174,15 @@ class History:
                     write(self.api, "DELETE", f"/v1/consumers/{name}")
                 else:
                     write(self.api, "POST", "/v1/consumers", {"name": name, "credentials": [values]})
+            case "listener":
+                current, other = self.api.get("/v1/listeners/full"), self.api.call("GET", "/v1/listeners/turned")
+                if self.chance.random() < 0.4:
+                    self.put("listeners/full", limits={**current["limits"], "maxConnections": 1000 + self.count})
+                elif other.status_code == 200:
+                    write(self.api, "DELETE", "/v1/listeners/turned")
+                else:
+                    made = {"name": "turned", "address": "127.0.0.1", "port": self.chance.choice(self.ports), "protocol": "http"}
+                    write(self.api, "POST", "/v1/listeners", made)
             case "certificate":
                 identity = self.identities[self.count % 2]
                 before = self.api.get("/v1/tls-certificates/full")["version"]

@@ -53,6 +53,24 @@ def run(tmp_path):
     one.output.close()
 
 
+def test_other_ports_than_last_time_are_taken_over(run, tmp_path):
+    wait_until(lambda: "Ctrl-C" in run.text(), 60, "scripts/run is ready")
+    run.process.terminate()
+    run.process.wait(30)
+    again = Run(tmp_path)
+    try:
+        wait_until(lambda: "Ctrl-C" in again.text(), 60, "scripts/run is ready")
+        text = again.text()
+        assert f"http://127.0.0.1:{again.http}  https://127.0.0.1:{again.https}" in text and str(run.http) not in text
+        assert requests.get(f"http://127.0.0.1:{again.http}/", timeout=5).status_code == 404
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{run.http}/", timeout=5)
+    finally:
+        again.process.terminate()
+        again.process.wait(30)
+        again.output.close()
+
+
 def gone(pid):
     return not os.path.exists(f"/proc/{pid}/exe")
 

@@ -137,7 +137,7 @@ def test_the_control_plane_is_told_from_the_start_to_the_end(new_gateway, manage
     with socket.socket(socket.AF_UNIX) as channel:
         channel.connect(str(gateway.channel))
     assert requests.get(f"{gateway.api.base}/healthz/ready", timeout=10).text == "ok"
-    assert ready["STATUS"] == f"listening on 127.0.0.1:{gateway.admin_port}, version 0"
+    assert ready["STATUS"] == f"listening on 127.0.0.1:{gateway.admin_port}, version 1"
     gateway.control.signal(signal.SIGTERM)
     manager.wait(STOPPING=1)
     assert gateway.control.wait_exit(10) == 0

@@ -25,7 +25,7 @@ def write(api, method, path, body=None):
 
 def whole(api):
     """The configuration without versions, by kind."""
-    kinds = ("domains", "tls-certificates", "routes", "service-sources", "consumers")
+    kinds = ("domains", "tls-certificates", "routes", "service-sources", "consumers", "listeners")
     return {
         kind: [{key: value for key, value in each.items() if key != "version"} for each in api.get(f"/v1/{kind}")]
         for kind in kinds
@@ -72,7 +72,8 @@ def test_two_versions_are_compared(api, authority):
         ("r2", "update"),
     }
     assert [each["name"] for each in api.get(f"/v1/versions/{last}/diff")["changes"]] == ["r1"], "the one before"
-    assert len(api.get(f"/v1/versions/{first}/diff?from=0")["changes"]) == first
+    # The first version made two listeners.
+    assert len(api.get(f"/v1/versions/{first}/diff?from=0")["changes"]) == first + 1
     assert identity.key.splitlines()[1] not in str(api.get(f"/v1/versions/{first}/diff?from=0"))
     assert api.get("/v1/versions/0/diff") == {"from": "0", "to": "0", "changes": []}, "nothing is before the beginning"
     for bad in (f"/v1/versions/{last + 1}/diff", f"/v1/versions/{last}/diff?from=x", "/v1/versions/x/diff"):

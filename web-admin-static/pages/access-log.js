@@ -17,7 +17,7 @@ const FLAGS = ["NR", "AD", "UA", "RL", "MD", "UH", "UF", "UR", "UC", "UPE", "UT"
 const FILTERS = ["text", "route", "authority", "status", "flag"];
 /** Fields of a line as the guide lists them. */
 const ORDER = [
-  "ts", "worker", "listener", "peer", "tls", "sni", "method", "authority", "path", "protocol", "route", "cluster", "endpoint", "status", "grpc_status", "flag", "reason",
+  "ts", "worker", "listener", "peer", "client", "tls", "sni", "method", "authority", "path", "protocol", "route", "cluster", "endpoint", "status", "grpc_status", "flag", "reason",
   "bytes_in", "bytes_out", "messages_in", "messages_out", "close_code", "duration_ms", "upstream_ms", "tries", "version", "trace_id",
 ];
 const STATUS = /^[1-5](\d\d|xx)$/;

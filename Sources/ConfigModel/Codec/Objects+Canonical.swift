@@ -8,12 +8,15 @@ extension Listener: CanonicalCodable {
         writer.integer(3, port)
         writer.bool(4, tls)
         writer.defaulted(5, limits)
+        writer.strings(6, proxyProtocol)
+        writer.strings(7, forwardedHeaders)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         self.init(
             name: try reader.string(1), address: try reader.string(2), port: try reader.integer(3),
-            tls: try reader.bool(4), limits: try reader.defaulted(5, ListenerLimits()))
+            tls: try reader.bool(4), limits: try reader.defaulted(5, ListenerLimits()),
+            proxyProtocol: try reader.strings(6), forwardedHeaders: try reader.strings(7))
     }
 }
 

@@ -7,6 +7,14 @@ extension Listener {
         if !Syntax.isIPv4(address) && !Syntax.isIPv6(address) {
             findings.report("address", "must be an IPv4 or IPv6 address")
         }
+        for (field, ranges) in [("proxyProtocol", proxyProtocol), ("forwardedHeaders", forwardedHeaders)] {
+            if ranges.count > Bounds.listEntries {
+                findings.report(field, "must have at most \(Bounds.listEntries) entries")
+            }
+            for (index, range) in ranges.enumerated() where AddressRange(range) == nil {
+                findings.report("\(field)[\(index)]", "must be an address or a range of them, as in 10.0.0.0/8")
+            }
+        }
         findings.check("limits.tlsHandshakeTimeout", limits.tlsHandshakeTimeout, in: 0...Bounds.timeout)
         findings.check("limits.requestHeadersTimeout", limits.requestHeadersTimeout, in: 0...Bounds.timeout)
         findings.check("limits.requestProgressTimeout", limits.requestProgressTimeout, in: 0...Bounds.timeout)

@@ -80,6 +80,7 @@ package struct AdminParts: Sendable {
             .addRoutes(to: api.group("tls-certificates"))
         RouteController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("routes"))
         ConsumerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("consumers"))
+        ListenerController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("listeners"))
         ServiceSourceController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         ProxyServerController(store: store, editor: editor, bodyLimit: bodyLimit)
             .addRoutes(to: api.group("proxy-servers"))

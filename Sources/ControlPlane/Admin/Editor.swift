@@ -17,15 +17,19 @@ package final class Editor: Sendable {
     private let publisher: Publisher
     private let inspection: WorkerInspection
     private let events: EventSource?
+    /// Where the admin API listens, which no listener of the gateway may want.
+    private let adminPlace: AdminPlace
     /// What was compiled last: the stored configuration, and what an edit made of it, which is the stored one if the edit was
     /// committed. The next edit starts from the one that it finds stored.
     private let recent = Mutex<[CompiledConfiguration]>([])
 
     package init(
         store: Store, compiler: SnapshotCompiler, publisher: Publisher,
-        inspection: WorkerInspection = WorkerInspection(paths: []), events: EventSource? = nil
+        inspection: WorkerInspection = WorkerInspection(paths: []), events: EventSource? = nil,
+        adminPlace: AdminPlace = AdminPlace()
     ) {
         self.events = events
+        self.adminPlace = adminPlace
         self.inspection = inspection
         self.store = store
         self.compiler = compiler
@@ -52,6 +56,12 @@ package final class Editor: Sendable {
     ) async throws -> Response {
         let wait = try WaitRequest(request)
         let author = try context.author()
+        let identity = try context.signedIn()
+        let body: @Sendable (inout Draft) throws -> Answer = { draft in
+            let answer = try body(&draft)
+            try Self.checkRights(of: identity, draft)
+            return answer
+        }
         if try request.flag("dryRun") {
             let (preview, answer) = try await preview(by: author, body)
             return try previewed(preview, answer)
@@ -73,6 +83,16 @@ package final class Editor: Sendable {
         response.headers[.causewayVersion] = String(version)
         if let live { response.headers[.causewayLive] = live.rawValue }
         return response
+    }
+
+    /// Documents and rollbacks may change listeners, too, which are the machine's.
+    private static func checkRights(of identity: Identity, _ draft: Draft) throws(Problem) {
+        guard identity.role < .admin,
+            let change = draft.changedResources.first(where: { $0.kind == .listener })
+        else { return }
+        throw .forbidden(
+            "This would change the listener \(change.name), which needs the role admin; here it is \(identity.role.rawValue)."
+        )
     }
 
     /// What is stored, as workers get it.
@@ -152,12 +172,30 @@ package final class Editor: Sendable {
     /// Compiles the draft and lets the worker's own validation judge it. What was wrong before the edit is not the edit's fault and
     /// does not refuse it.
     private func judged(_ draft: Draft) throws -> CompiledConfiguration {
+        try checkListeners(of: draft)
         let history = history
         let before = try compiled(draft.original, history)
         let after = try compiler.compile(draft.configuration, draft.changedResources, history: history, after: before)
         try refuse(after.problems, unless: before.problems, draft)
         recent.withLock { $0 = [before, after] }
         return after
+    }
+
+    private func checkListeners(of draft: Draft) throws(Problem) {
+        let changes = draft.changedResources.filter { $0.kind == .listener }
+        if changes.isEmpty { return }
+        let listeners = draft.configuration.listeners
+        if listeners.isEmpty {
+            throw .invalid("listeners", "At least one listener must stay: without one the gateway accepts nothing.")
+        }
+        let taken = changes.compactMap { listeners[$0.name]?.value }.filter { adminPlace.meets($0) }
+        if taken.isEmpty { return }
+        throw .invalid(
+            taken.map { listener in
+                let words = "\(listener.place) is where the admin API listens (--admin-address, --admin-port)."
+                return changes.count == 1
+                    ? FieldError("port", words) : FieldError("", "listener \(listener.name), port: \(words)")
+            })
     }
 
     /// The stored configuration as it was compiled when it came; anew after a start of another history.
@@ -173,7 +211,7 @@ package final class Editor: Sendable {
         let old = Set(known)
         let edited = Set(draft.changedResources.map { "\($0.kind.rawValue) \($0.name)" })
         let errors = problems.filter { !old.contains($0) }.map { problem in
-            let isOwn = edited.contains("\(problem.kind?.rawValue ?? "") \(problem.name)")
+            let isOwn = edited.contains("\(problem.kind.rawValue) \(problem.name)")
             return isOwn ? problem.error : FieldError("", problem.sentence)
         }
         if !errors.isEmpty { throw Problem.invalid(errors) }
@@ -192,7 +230,7 @@ extension ResourceProblem {
     /// The problem with the resource named, for those who are not looking at it.
     var sentence: String {
         let field = error.field.isEmpty ? "" : ", \(error.field)"
-        return "\(kind?.rawValue ?? "listener") \(name)\(field): \(error.message)"
+        return "\(kind.rawValue) \(name)\(field): \(error.message)"
     }
 }
 

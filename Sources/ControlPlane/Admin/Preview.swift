@@ -48,7 +48,8 @@ struct Preview: Encodable {
     }
 
     /// Streams that are a second old and run on routes that would serve otherwise. They go on as they began, but for gRPC calls and
-    /// WebSockets of a route that changes itself and whose `streamPolicy` ends them.
+    /// WebSockets of a route that changes itself and whose `streamPolicy` ends them. So are those of listeners that go, or begin their
+    /// connections otherwise.
     struct Streams: Encodable {
         var touched = 0
         var byRoute: [String: Int] = [:]
@@ -85,17 +86,25 @@ struct Preview: Encodable {
             let already = Set(ShadowedRoute.all(in: before.snapshot).map { [$0.domain, $0.route] })
             shadowed = ShadowedRoute.all(in: after.snapshot).filter { !already.contains([$0.domain, $0.route]) }
         }
-        count(live, on: Set(effects.map(\.route)), before.snapshot, after.snapshot)
+        count(
+            live, on: Set(effects.map(\.route)), Self.listeners(leftBy: draft), before.snapshot, after.snapshot)
     }
 
     private mutating func count(
-        _ live: LiveStreams, on routes: Set<String>, _ before: Snapshot, _ after: Snapshot
+        _ live: LiveStreams, on routes: Set<String>, _ listeners: Set<String>, _ before: Snapshot, _ after: Snapshot
     ) {
         func route(_ name: String, in snapshot: Snapshot) -> ConfigModel.Route? {
             if case .route(let route)? = snapshot[ObjectKey(.route, name)]?.object { route } else { nil }
         }
         for stream in live.streams {
-            guard case .string(let name)? = stream["route"], routes.contains(name) else { continue }
+            guard case .string(let name)? = stream["route"] else { continue }
+            guard routes.contains(name) else {
+                if case .string(let listener)? = stream["listener"], listeners.contains(listener) {
+                    streams.touched += 1
+                    streams.byRoute[name, default: 0] += 1
+                }
+                continue
+            }
             streams.touched += 1
             streams.byRoute[name, default: 0] += 1
             // Messages are counted of gRPC calls and WebSockets, and of nothing else.
@@ -110,6 +119,17 @@ struct Preview: Encodable {
     private static func routes(of source: String, in configuration: StoredConfiguration) -> [String] {
         guard let source = configuration.serviceSources[source]?.value else { return [] }
         return configuration.routes.users(of: .service(source.serviceName))
+    }
+
+    /// The names of listeners that let go of their connections.
+    private static func listeners(leftBy draft: Draft) -> Set<String> {
+        let names = draft.changedResources.filter { $0.kind == .listener }.map(\.name).filter { name in
+            guard let old = draft.original.listeners[name]?.value else { return false }
+            guard var new = draft.configuration.listeners[name]?.value else { return true }
+            (new.limits, new.version) = (old.limits, old.version)
+            return new != old
+        }
+        return Set(names)
     }
 
     /// The names of routes whose way depends on what the edit changes.
@@ -127,6 +147,8 @@ struct Preview: Encodable {
                     for source in configuration.serviceSources.users(of: .proxyServer(change.name)) {
                         names.formUnion(Self.routes(of: source, in: configuration))
                     }
+                // Their streams go on, and every route is served wherever a listener is.
+                case .listener: break
                 case .certificate:
                     for domain in configuration.domains.users(of: .certificate(change.name)) {
                         names.formUnion(routes.users(of: .domain(domain)))

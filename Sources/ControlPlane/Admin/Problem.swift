@@ -21,6 +21,7 @@ package struct Problem: Error, Sendable {
         case staleVersion = "stale_version"
         case inUse = "in_use"
         case lastAdministrator = "last_administrator"
+        case lastListener = "last_listener"
         case tooMany = "too_many"
         case alreadyInitialized = "already_initialized"
         case tooLarge = "too_large"

@@ -1,4 +1,4 @@
-// What refers to what: routes to domains and services, domains to certificates. A save may not point at nothing, and what
+// What refers to what: routes to domains and services, domains to certificates, listeners to nobody else's port. A save may not point at nothing, and what
 // is pointed at may not go.
 
 import ConsoleModel
@@ -39,6 +39,16 @@ extension StoredConfiguration {
         }
         if let mirror = route.mirror, serviceSource(offering: mirror.service) == nil {
             findings.refuse("mirror.service", "There is no service named \(mirror.service). \(serviceHint)")
+        }
+        return findings
+    }
+
+    /// An address and port is one listener's.
+    func checkReferences(of listener: Console.Listener) -> Findings {
+        var findings = Findings()
+        for other in listeners.values.map(\.value).sorted(by: { $0.name < $1.name })
+        where other.name != listener.name && other.port == listener.port && other.address == listener.address {
+            findings.refuse("port", "\(listener.place) is the listener \(other.name)'s.")
         }
         return findings
     }
@@ -102,6 +112,16 @@ extension StoredConfiguration {
             )
         }
         return remarks
+    }
+
+    func remarks(on listener: Console.Listener) -> [String] {
+        listeners.values.map(\.value).sorted { $0.name < $1.name }.compactMap { other in
+            guard other.name != listener.name, other.port == listener.port, other.address != listener.address,
+                Console.Listener.overlap(other.address, listener.address)
+            else { return nil }
+            return "address: the listener \(other.name) has the same port at \(other.address):"
+                + " each connection goes to the one whose address says more."
+        }
     }
 
     func remarks(on route: Console.Route) -> [String] {

@@ -33,9 +33,9 @@ struct TryController: Sendable {
         let author = try context.author()
         let (asked, warnings) = try await request.model(Console.TryRequest.self, limit: bodyLimit)
         try asked.check().throwIfRefused()
-        let address = try address(of: asked.listener)
+        let door = try door(of: asked.listener)
         let path = (asked.path ?? "/").prefix { $0 != "?" }
-        let begun = try tryOuts.begin(asked, at: address, of: identity.account.id)
+        let begun = try tryOuts.begin(asked, at: door, of: identity.account.id)
         // A query may hold a secret.
         try await store.note(
             "try", kind: "listener", name: asked.listener, detail: "\(asked.kind) \(asked.authority)\(path)", by: author
@@ -44,7 +44,7 @@ struct TryController: Sendable {
     }
 
     /// Where a listener of ours is reached on this machine, and nothing else ever: what it is published with decides.
-    private func address(of name: String) throws -> SocketAddress {
+    private func door(of name: String) throws -> TryDoor {
         guard case .listener(let listener)? = try editor.current().snapshot[ObjectKey(.listener, name)]?.object
         else {
             throw Problem.invalid("listener", "The gateway has no listener \(name).")
@@ -55,10 +55,16 @@ struct TryController: Sendable {
         guard Peer.isLoopback(address) else {
             throw Problem.invalid(
                 "listener",
-                "Listens at \(address) alone, which is not tried from here. Start with --gateway-address 0.0.0.0 or a"
-                    + " loopback address.")
+                "Listens at \(address) alone, which is not tried from here: only listeners at a loopback address, or at"
+                    + " every address (0.0.0.0 or ::), are.")
         }
-        return try SocketAddress(ipAddress: address, port: Int(listener.port))
+        let own = AddressRange(address)
+        return TryDoor(
+            address: try SocketAddress(ipAddress: address, port: Int(listener.port)), isSecure: listener.tls,
+            wantsProxyHeader: listener.proxyProtocol.contains { range in
+                guard let own, let range = AddressRange(range) else { return false }
+                return range.contains(own.high, own.low)
+            })
     }
 
     private func listen(_ request: Request, context: AdminContext) async throws -> Response {

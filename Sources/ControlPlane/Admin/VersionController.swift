@@ -115,7 +115,9 @@ struct VersionController: Sendable {
         let (asked, warnings) = try await request.model(RollbackRequest.self, limit: bodyLimit)
         while true {
             let read = store.configuration.version
-            let former = try await store.resources(asOf: number)
+            // A version from before listeners were resources says nothing of them.
+            let knowsListeners = try await store.firstVersion(of: .listener).map { $0 <= number } ?? true
+            let former = try await store.resources(asOf: number).filter { knowsListeners || $0.kind != .listener }
             do {
                 return try await editor.edit(request, context) { draft in
                     let current = draft.original.version

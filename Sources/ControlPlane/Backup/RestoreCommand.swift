@@ -19,7 +19,7 @@ package enum RestoreCommand {
         let key = try key(of: facts, at: store.sealingKey, passphrase)
         var settings = GatewaySettings()
         for assignment in options.settings { try settings.set(assignment) }
-        let compiler = SnapshotCompiler(listeners: [], settings: settings)
+        let compiler = SnapshotCompiler(settings: settings)
         try Restore.run(
             file, into: store, key: key,
             by: Author(name: "system", address: "local", via: "uid \(geteuid()) pid \(getpid())"), logger: logger

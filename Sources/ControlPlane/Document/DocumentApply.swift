@@ -44,6 +44,10 @@ struct DocumentApply: Sendable {
             self.document.domains?[index].normalize()
             findings.add(self.document.domains?[index].check() ?? Findings(), at: "domains[\(index)]")
         }
+        for index in (document.listeners ?? []).indices {
+            self.document.listeners?[index].normalize()
+            findings.add(self.document.listeners?[index].check() ?? Findings(), at: "listeners[\(index)]")
+        }
         for index in (document.routes ?? []).indices {
             self.document.routes?[index].normalize()
             guard let route = self.document.routes?[index] else { continue }
@@ -95,6 +99,7 @@ struct DocumentApply: Sendable {
             draft.put(source)
         }
         putConsumers(on: &draft, &findings)
+        for listener in document.listeners ?? [] { draft.put(listener) }
         for domain in document.domains ?? [] { draft.put(domain) }
         for route in document.routes ?? [] { draft.put(route) }
         if prunes { prune(&draft) }
@@ -147,6 +152,7 @@ struct DocumentApply: Sendable {
         keepOnly(document.routes?.map(\.name), .route, of: before.routes.names)
         keepOnly(document.domains?.map(\.name), .domain, of: before.domains.names)
         keepOnly(document.consumers?.map(\.name), .consumer, of: before.consumers.names)
+        keepOnly(document.listeners?.map(\.name), .listener, of: before.listeners.names)
         keepOnly(document.serviceSources?.map(\.name), .serviceSource, of: before.serviceSources.names)
         keepOnly(document.proxyServers?.map(\.name), .proxyServer, of: before.proxyServers.names)
         keepOnly(document.tlsCertificates?.map(\.name), .certificate, of: before.certificates.names)
@@ -158,6 +164,9 @@ struct DocumentApply: Sendable {
         let after = draft.configuration
         for (index, source) in (document.serviceSources ?? []).enumerated() {
             findings.add(after.checkReferences(of: source), at: "serviceSources[\(index)]")
+        }
+        for (index, listener) in (document.listeners ?? []).enumerated() {
+            findings.add(after.checkReferences(of: listener), at: "listeners[\(index)]")
         }
         for (index, domain) in (document.domains ?? []).enumerated() {
             findings.add(after.checkReferences(of: domain), at: "domains[\(index)]")

@@ -33,6 +33,11 @@ extension Console.ConfigurationDocument {
             shown.version = nil
             return shown
         }
+        listeners = Self.sorted(configuration.listeners).map { listener in
+            var shown = listener
+            shown.version = nil
+            return shown
+        }
         domains = Self.sorted(configuration.domains).map { domain in
             var shown = domain
             shown.version = nil

@@ -1,6 +1,6 @@
 // From one compiled configuration to the next: which objects a change of resources touches, and these compiled anew.
 //
-// domain, certificate, consumer -> its own object
+// domain, certificate, consumer, listener -> its own object
 // route                         -> its object, and the clusters that it begins or ceases to use; where there are canaries, those of
 //                                  the same conditions
 // source                        -> the clusters of its service that routes use; the routes only where it changes how they speak to it,
@@ -34,10 +34,6 @@ struct CompilationStep {
 
     // MARK: What is touched
 
-    mutating func take(_ listener: Listener) {
-        set(ObjectKey(.listener, listener.name), .listener(listener))
-    }
-
     mutating func take(_ kind: ResourceKind, _ name: String) {
         switch kind {
         case .domain:
@@ -46,6 +42,8 @@ struct CompilationStep {
             set(ObjectKey(.tlsIdentity, name), configuration.certificates[name].map { compiler.identity($0.value) })
         case .consumer:
             set(ObjectKey(.consumer, name), configuration.consumers[name].map { compiler.consumer($0.value) })
+        case .listener:
+            set(ObjectKey(.listener, name), configuration.listeners[name].map { compiler.listener($0.value) })
         case .route: takeRoute(name)
         case .serviceSource: takeSource(name)
         case .proxyServer:

@@ -6,7 +6,7 @@ import ConsoleModel
 
 /// What `--setting` can set.
 package struct GatewaySettings: Hashable, Sendable {
-    /// Of both listeners.
+    /// Of listeners, where they do not say otherwise.
     package var limits = ListenerLimits()
     /// Milliseconds to establish a connection to an endpoint, TLS included.
     package var connectTimeout: UInt32 = 5_000

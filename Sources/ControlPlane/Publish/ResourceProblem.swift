@@ -6,8 +6,7 @@ package import Persistence
 
 /// A problem of a compiled object, as one of the resource that it was made from.
 package struct ResourceProblem: Hashable, Sendable, Error {
-    /// `nil`: of the process's own settings (a listener).
-    package var kind: ResourceKind?
+    package var kind: ResourceKind
     package var name: String
     package var error: FieldError
 
@@ -15,7 +14,7 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         name = problem.key.name
         let field: String
         switch problem.key.kind {
-        case .listener: (kind, field) = (nil, problem.field)
+        case .listener: (kind, field) = (.listener, Self.listenerField(problem.field))
         case .tlsIdentity: (kind, field) = (.certificate, problem.field == "privateKey" ? "key" : "cert")
         case .virtualHost: (kind, field) = (.domain, Self.domainField(problem.field))
         case .route: (kind, field) = (.route, Self.routeField(problem.field))
@@ -52,6 +51,12 @@ package struct ResourceProblem: Hashable, Sendable, Error {
             return field.hasSuffix(".certificateAuthorities") ? "clientAuth.ca" : "clientAuth.depth"
         }
         return field.hasPrefix("hosts") ? "name" : field
+    }
+
+    private static func listenerField(_ field: String) -> String {
+        let name = field.prefix { $0 != "[" }
+        guard name == "proxyProtocol" || name == "forwardedHeaders" else { return field }
+        return "\(name).trustedRanges\(field.dropFirst(name.count))"
     }
 
     private static func sourceField(_ field: String) -> String {

@@ -3,7 +3,7 @@
 //
 // domain -> VirtualHost (`higress-default-domain` -> host `*`)     certificate -> TLSIdentity
 // route  -> Route, and one Cluster for each pair of service and protocol that routes use; its endpoints are the source's
-// listeners come from the settings of the process.
+// listener -> Listener, with the limits of the process's settings where it has none
 
 import ConfigChannel
 package import ConfigModel
@@ -15,11 +15,9 @@ import TLSMaterial
 
 /// Turns stored configurations into snapshots.
 package struct SnapshotCompiler: Sendable {
-    private let listeners: [Listener]
     let settings: GatewaySettings
 
-    package init(listeners: [Listener], settings: GatewaySettings = GatewaySettings()) {
-        self.listeners = listeners
+    package init(settings: GatewaySettings = GatewaySettings()) {
         self.settings = settings
     }
 
@@ -28,7 +26,7 @@ package struct SnapshotCompiler: Sendable {
         _ configuration: StoredConfiguration, history: HistoryID
     ) throws(DuplicateObject) -> CompiledConfiguration {
         var step = CompilationStep(self, from: nothing(history), to: configuration)
-        for listener in listeners { step.take(listener) }
+        for name in configuration.listeners.names { step.take(.listener, name) }
         for name in configuration.certificates.names { step.take(.certificate, name) }
         for name in configuration.domains.names { step.take(.domain, name) }
         for name in configuration.consumers.names { step.take(.consumer, name) }

@@ -31,7 +31,8 @@ struct GRPCConnection: Sendable {
 
     /// `tls` makes the handler, where there is TLS. Messages have at most `most` bytes.
     static func open(
-        _ address: SocketAddress, most: Int, tls: @escaping @Sendable () throws -> NIOSSLClientHandler?
+        _ address: SocketAddress, most: Int, wantsProxyHeader: Bool,
+        tls: @escaping @Sendable () throws -> NIOSSLClientHandler?
     ) async throws -> GRPCConnection {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let ready = loop.makePromise(of: Void.self)
@@ -42,6 +43,7 @@ struct GRPCConnection: Sendable {
                 .connect(to: address) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         let pipeline = channel.pipeline.syncOperations
+                        if wantsProxyHeader { try pipeline.addHandler(ProxyHeaderHandler()) }
                         if let tls = try tls() {
                             try pipeline.addHandler(tls)
                             try pipeline.addHandler(HandshakeHandler(ready))

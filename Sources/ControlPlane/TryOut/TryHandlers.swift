@@ -65,8 +65,19 @@ final class HTTPTryHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        tryOut.fail(TryOut.words(error, isSecure: tryOut.request.listener == "https"))
+        tryOut.fail(TryOut.words(error, isSecure: tryOut.door.isSecure))
         context.close(promise: nil)
+    }
+}
+
+/// Says first, where that is asked, that the connection is for nobody else (the PROXY protocol, version 1).
+final class ProxyHeaderHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "PROXY UNKNOWN\r\n")), promise: nil)
+        context.fireChannelActive()
     }
 }
 

@@ -24,10 +24,13 @@ extension TryOut {
     /// Of the event that lists the services.
     private static let mostServiceBytes = 6 << 20
 
-    func runCall(to address: SocketAddress) async {
-        let isSecure = request.listener == "https"
+    func runCall() async {
+        let address = door.address
+        let isSecure = door.isSecure
         do {
-            let connection = try await GRPCConnection.open(address, most: limits.bytes) { [self] () throws in
+            let connection = try await GRPCConnection.open(
+                address, most: limits.bytes, wantsProxyHeader: door.wantsProxyHeader
+            ) { [self] () throws in
                 isSecure ? try tlsHandler(["h2"]) : nil
             }
             if let (service, method) = request.grpcMethod {
@@ -252,7 +255,8 @@ extension TryOut {
 
     private func callHeaders(_ path: String, withTimeout: Bool) -> HPACKHeaders {
         var headers: HPACKHeaders = [
-            ":method": "POST", ":scheme": request.listener, ":path": path, ":authority": request.authority,
+            ":method": "POST", ":scheme": door.isSecure ? "https" : "http", ":path": path,
+            ":authority": request.authority,
             "te": "trailers", "content-type": "application/grpc", "grpc-accept-encoding": "identity,gzip",
         ]
         for (name, value) in (request.headers ?? [:]).sorted(by: { $0.key < $1.key }) {

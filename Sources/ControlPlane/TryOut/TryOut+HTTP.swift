@@ -8,8 +8,9 @@ import NIOSSL
 import NIOWebSocket
 
 extension TryOut {
-    func connectHTTP(to address: SocketAddress) {
-        let isSecure = request.listener == "https"
+    func connectHTTP() {
+        let address = door.address
+        let isSecure = door.isSecure
         let head = requestHead()
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let upgraded = loop.makePromise(of: Void.self)
@@ -19,6 +20,7 @@ extension TryOut {
                 channel.eventLoop.makeCompletedFuture {
                     try take(channel)
                     let pipeline = channel.pipeline.syncOperations
+                    if door.wantsProxyHeader { try pipeline.addHandler(ProxyHeaderHandler()) }
                     if isSecure { try pipeline.addHandler(try tlsHandler(["http/1.1"])) }
                     if request.isWebSocket {
                         try upgrade(pipeline, head).cascade(to: upgraded)

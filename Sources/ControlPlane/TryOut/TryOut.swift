@@ -13,6 +13,14 @@ import Persistence
 import ProtobufMessages
 import Synchronization
 
+/// A listener of our own, as it is reached on this machine.
+struct TryDoor: Sendable {
+    var address: SocketAddress
+    var isSecure: Bool
+    /// This machine is among the peers that begin with a PROXY protocol header there.
+    var wantsProxyHeader = false
+}
+
 /// A request under way through the gateway, for somebody who looks on.
 final class TryOut: Sendable {
     /// Events, and bytes of them, that are kept until somebody reads.
@@ -37,18 +45,20 @@ final class TryOut: Sendable {
     let id: String
     let owner: Int64
     let request: Console.TryRequest
+    let door: TryDoor
     let limits: TryOuts.Limits
     private let state: Mutex<State>
     /// Once messages can be sent.
     let opened: EventLoopPromise<any Channel>
 
     init(
-        id: String, owner: Int64, request: Console.TryRequest, limits: TryOuts.Limits,
+        id: String, owner: Int64, request: Console.TryRequest, door: TryDoor, limits: TryOuts.Limits,
         leave: @escaping @Sendable () -> Void
     ) {
         self.id = id
         self.owner = owner
         self.request = request
+        self.door = door
         self.limits = limits
         let queue = EventQueue(mostEvents: Self.mostEvents, mostBytes: Self.mostEventBytes, leave: leave)
         let loop = MultiThreadedEventLoopGroup.singleton.any()
@@ -122,7 +132,7 @@ final class TryOut: Sendable {
         tell(
             "open",
             Opened(
-                address: channel.remoteAddress.map(Self.text) ?? request.listener, tls: request.listener == "https",
+                address: channel.remoteAddress.map(Self.text) ?? request.listener, tls: door.isSecure,
                 reflection: reflection, reason: reason))
     }
 
@@ -282,9 +292,9 @@ final class TryOut: Sendable {
 
     // MARK: The connection
 
-    func connect(to address: SocketAddress) {
-        guard request.isGRPC else { return connectHTTP(to: address) }
-        let task = Task { await runCall(to: address) }
+    func connect() {
+        guard request.isGRPC else { return connectHTTP() }
+        let task = Task { await runCall() }
         let isOver = state.withLock { state in
             state.task = task
             return state.isOver

@@ -28,9 +28,11 @@ package final class TryOuts: Sendable {
     }
 
     /// A try-out of that account, which connects in its own time and tells of it by its events.
-    func begin(_ request: Console.TryRequest, at address: SocketAddress, of owner: Int64) throws(Problem) -> TryOut {
+    func begin(_ request: Console.TryRequest, at door: TryDoor, of owner: Int64) throws(Problem) -> TryOut {
         let id = Hex.encode(Random.bytes(16))
-        let made = TryOut(id: id, owner: owner, request: request, limits: limits) { [weak self] in self?.end(id) }
+        let made = TryOut(id: id, owner: owner, request: request, door: door, limits: limits) { [weak self] in
+            self?.end(id)
+        }
         let (hasRoom, displaced) = open.withLock { open -> (Bool, TryOut?) in
             var displaced: TryOut?
             // One that is over and was never read goes first.
@@ -49,7 +51,7 @@ package final class TryOuts: Sendable {
                 "\(limits.most) are being tried already. End one with DELETE /v1/try/{id}, or wait until it is over.",
                 retryAfter: 5)
         }
-        made.connect(to: address)
+        made.connect()
         return made
     }
 

@@ -15,7 +15,8 @@ final class ActiveSnapshot: Sendable {
     private let defaultHost: Int?
     /// In the order of names.
     let listeners: [Listener]
-    /// Where clients of a host served over https only are sent; nil: no TLS listener.
+    /// Where clients of a host served over https only are sent: 443 where a listener has it, else that of the listener `https`, else
+    /// that of the first with TLS; nil: there is none.
     let redirectPort: UInt16?
     let consumers: ConsumerTable
     private let registry: MetricsRegistry
@@ -33,7 +34,9 @@ final class ActiveSnapshot: Sendable {
         defaultHost = table.defaultVirtualHost
         let own = defaultHost.flatMap { material.hosts[$0]?.identity }.flatMap { material.identities[$0] }
         defaultIdentity = own ?? material.firstIdentity.flatMap { material.identity(named: $0) }
-        redirectPort = listeners.first(where: \.tls)?.port
+        let secure = listeners.filter(\.tls)
+        redirectPort =
+            (secure.first { $0.port == 443 } ?? secure.first { $0.name == "https" } ?? secure.first)?.port
         registry.snapshots.add(1, ordering: .relaxed)
     }
 

@@ -94,24 +94,30 @@ extension LoopPointer {
         view.deallocate()
     }
 
-    /// New sockets begin to accept; those that are not in the list any more take what waits in their queue and close.
+    /// New sockets begin to accept; then those that are not in the list any more take what waits in their queue and close, and
+    /// let their connections go in peace. A socket that stays may have another form: so do those whose connections it changes.
     private func takeListeners(_ sockets: [ListenerSocket]) {
-        var next = pointee.listeners
+        if let largest = sockets.map(\.listener.limits.maxHeaderListSize).max() {
+            pointee.maxResponseHeaderList = min(Loop.arenaSize, Int(largest))
+        }
+        var gone: [ListenerPointer] = []
         var kept: [Int32] = []
+        var next = pointee.listeners
         while let listener = next {
             next = listener.pointee.next
             if listener.pointee.isClosed { continue }
-            if let same = sockets.first(where: { $0.descriptor == listener.pointee.socket.descriptor }) {
-                listener.pointee.take(same.limits)
+            if let same = sockets.first(where: { $0.descriptor == listener.pointee.descriptor }) {
+                if listener.pointee.take(same) { partFromConnections(of: listener) }
                 kept.append(same.descriptor)
             } else {
-                closeListener(listener)
+                gone.append(listener)
             }
-        }
-        if let largest = sockets.map(\.limits.maxHeaderListSize).max() {
-            pointee.maxResponseHeaderList = min(Loop.arenaSize, Int(largest))
         }
         guard !pointee.isDraining else { return }
         for socket in sockets where !kept.contains(socket.descriptor) { addListener(socket) }
+        for listener in gone {
+            closeListener(listener)
+            partFromConnections(of: listener)
+        }
     }
 }

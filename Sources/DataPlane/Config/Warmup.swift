@@ -98,7 +98,8 @@ struct Warmup {
         var next: [String: (Listener, [[ListenerSocket]])] = [:]
         for listener in listeners {
             if let (old, open) = sockets[listener.name], old.hasSameAddress(as: listener) {
-                next[listener.name] = (listener, open.map { $0.map { $0.with(limits: listener.limits) } })
+                let trust = old.trustsLike(listener) ? nil : ListenerTrust(listener)
+                next[listener.name] = (listener, open.map { $0.map { $0.with(listener, trust) } })
                 continue
             }
             if let adopted = adopt(for: listener) {
@@ -148,6 +149,7 @@ struct Warmup {
     private func spread(_ entries: [InheritedSockets.Entry], for listener: Listener) -> [[ListenerSocket]]? {
         if entries.isEmpty { return nil }
         var taken: Set<Int> = []
+        let trust = ListenerTrust(listener)
         return InheritedSockets.spread(entries.count, over: loopCount).map { indices in
             indices.compactMap { index in
                 let own = entries[index].descriptor
@@ -155,8 +157,7 @@ struct Warmup {
                 let descriptor = taken.insert(index).inserted ? own : fcntl(own, F_DUPFD_CLOEXEC, 0)
                 guard descriptor >= 0 else { return nil }
                 return ListenerSocket(
-                    name: listener.name, address: listener.address, port: entries[index].address.port,
-                    tls: listener.tls, limits: listener.limits, descriptor: descriptor)
+                    listener: listener, trust: trust, port: entries[index].address.port, descriptor: descriptor)
             }
         }
     }
@@ -171,13 +172,16 @@ struct Warmup {
 
 extension Listener {
     fileprivate func hasSameAddress(as other: Listener) -> Bool {
-        address == other.address && port == other.port && tls == other.tls
+        address == other.address && port == other.port
+    }
+
+    fileprivate func trustsLike(_ other: Listener) -> Bool {
+        proxyProtocol == other.proxyProtocol && forwardedHeaders == other.forwardedHeaders
     }
 }
 
 extension ListenerSocket {
-    fileprivate func with(limits: ListenerLimits) -> ListenerSocket {
-        ListenerSocket(
-            name: name, address: address, port: port, tls: tls, limits: limits, descriptor: descriptor)
+    fileprivate func with(_ listener: Listener, _ other: ListenerTrust?) -> ListenerSocket {
+        ListenerSocket(listener: listener, trust: other ?? trust, port: port, descriptor: descriptor)
     }
 }

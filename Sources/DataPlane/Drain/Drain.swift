@@ -12,6 +12,8 @@ extension LoopPointer {
         pointee.retiredClusters.removeAll { $0.sweep() }
         for cluster in pointee.clusters.values where !cluster.pointee.retiredEndpoints.isEmpty { _ = cluster.sweep() }
         giveBackMemory()
+        partFromListeners()
+        freeClosedListeners()
         if pointee.isDraining { drainTick() }
         armHousekeeping()
     }
@@ -31,31 +33,68 @@ extension LoopPointer {
         pointee.isDraining = true
         pointee.drainDeadline = milliseconds + timeout
         pointee.drainSecondStep = milliseconds + 500
-        forEachDownstream { connection in
-            connection.pointee.isDraining = true
-            // HTTP/1.1 has until the second step: a request that comes meanwhile gets an answer with `Connection: close`, where an
-            // end now would cross it.
-            guard let state = connection.pointee.http2 else { return }
-            // First step: no new streams please, but those on their way are still taken.
-            if !state.pointee.goAwaySent { self.writeGoAway(connection, lastStream: Int32.max, .noError) }
-        }
+        forEachDownstream { self.takeFirstStep($0) }
         _ = pointee.timers.arm(milliseconds + 50, .housekeeping, UnsafeMutableRawPointer(self))
+    }
+
+    /// HTTP/1.1 has until the second step: a request that comes meanwhile gets an answer with `Connection: close`, where an end now
+    /// would cross it.
+    private func takeFirstStep(_ connection: ConnectionPointer) {
+        connection.pointee.isDraining = true
+        guard let state = connection.pointee.http2 else { return }
+        // No new streams please, but those on their way are still taken.
+        if !state.pointee.goAwaySent { writeGoAway(connection, lastStream: Int32.max, .noError) }
+    }
+
+    private func takeSecondStep(_ connection: ConnectionPointer) {
+        guard let state = connection.pointee.http2, !connection.pointee.closesAfterFlush else {
+            return endIfIdle(connection)
+        }
+        if state.pointee.goAwayPromised == Int32.max {
+            state.pointee.goAwayPromised = state.pointee.lastPeerStream
+            writeGoAway(connection, lastStream: state.pointee.lastPeerStream, .noError)
+        }
+        if state.pointee.streams.count == 0 { endAfterFlush(connection) }
+    }
+
+    // MARK: - Listeners
+
+    /// The listener is gone, or its connections begin otherwise from now on: those that it has end with what runs on them, whenever
+    /// that is.
+    func partFromConnections(of listener: ListenerPointer) {
+        guard !pointee.isDraining else { return }
+        listener.pointee.generation &+= 1
+        listener.pointee.partsAt = milliseconds + 500
+        forEachDownstream { connection in
+            // One that has not begun to speak has until the second step, too: its first request is on its way.
+            guard connection.pointee.listener == listener,
+                connection.pointee.http1 != nil || connection.pointee.http2 != nil
+            else { return }
+            self.takeFirstStep(connection)
+        }
+    }
+
+    /// Once a second: connections of listeners that have changed or gone, a while after they were told.
+    private func partFromListeners() {
+        var next = pointee.listeners
+        while let listener = next {
+            next = listener.pointee.next
+            guard listener.pointee.partsAt > 0, listener.pointee.partsAt <= milliseconds else { continue }
+            listener.pointee.partsAt = 0
+            forEachDownstream { connection in
+                guard connection.pointee.listener == listener,
+                    connection.pointee.generation != listener.pointee.generation
+                else { return }
+                self.takeFirstStep(connection)
+                self.takeSecondStep(connection)
+            }
+        }
     }
 
     private func drainTick() {
         let now = milliseconds
         if now >= pointee.drainSecondStep {
-            forEachDownstream { connection in
-                guard let state = connection.pointee.http2, !connection.pointee.closesAfterFlush else {
-                    self.endIfIdle(connection)
-                    return
-                }
-                if state.pointee.goAwayPromised == Int32.max {
-                    state.pointee.goAwayPromised = state.pointee.lastPeerStream
-                    self.writeGoAway(connection, lastStream: state.pointee.lastPeerStream, .noError)
-                }
-                if state.pointee.streams.count == 0 { self.endAfterFlush(connection) }
-            }
+            forEachDownstream { self.takeSecondStep($0) }
         }
         if now >= pointee.drainDeadline {
             forEachDownstream { connection in

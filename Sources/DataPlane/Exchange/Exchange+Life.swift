@@ -30,6 +30,7 @@ extension LoopPointer {
         exchange.pointee.origin = connection
         exchange.pointee.startedAt = pointee.now
         exchange.pointee.isSecure = connection.pointee.ssl != nil
+        exchange.noteClient(connection)
         if let snapshot = pointee.snapshot {
             exchange.pointee.snapshot = snapshot
             snapshot.pointee.exchanges &+= 1

@@ -69,6 +69,12 @@ extension ExchangePointer {
         }
         if let origin = pointee.origin {
             record.peer = origin.addressText(in: loop)
+            if pointee.trustsForwarded {
+                loop.pointee.forwarded.removeAll()
+                let length = pointee.client.write(to: loop.pointee.forwarded.reserve(48))
+                loop.pointee.forwarded.commit(length)
+                record.client = UnsafeRawBufferPointer(start: loop.pointee.forwarded.start, count: length)
+            }
             if let ssl = origin.pointee.ssl, let version = SSL_get_version(ssl) {
                 record.tls = UnsafeRawBufferPointer(start: version, count: strlen(version))
                 if let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) {

@@ -84,6 +84,7 @@ extension ExchangePointer {
         var count = FieldSlot.regular
         var index = FieldSlot.regular
         let end = loop.pointee.fieldCount
+        let forwarded = pointee.downstream.pointee.connection.map { forwardedFor($0, end) }
         while index < end {
             var field = fields[index]
             index &+= 1
@@ -92,9 +93,9 @@ extension ExchangePointer {
                 count &+= 1
             }
         }
-        if let connection = pointee.downstream.pointee.connection {
-            fields[count] = connection.forwardedFor()
-            fields[count + 1] = constant("x-forwarded-proto", pointee.isSecure ? "https" : "http")
+        if let connection = pointee.downstream.pointee.connection, let forwarded {
+            fields[count] = forwarded
+            fields[count + 1] = constant("x-forwarded-proto", pointee.clientIsSecure ? "https" : "http")
             count &+= 2
             if connection.pointee.handshakePolicy != nil, let shown = connection.forwardedClientCertificate() {
                 fields[count] = shown
@@ -155,7 +156,7 @@ extension ExchangePointer {
         case 15:
             return memcmp(name, "x-forwarded-for", 15) != 0
         case 16:
-            return memcmp(name, "x-forwarded-host", 16) != 0
+            return pointee.trustsForwarded || memcmp(name, "x-forwarded-host", 16) != 0
         case 17:
             return memcmp(name, "x-forwarded-proto", 17) != 0
         case 23:

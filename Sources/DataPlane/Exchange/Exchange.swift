@@ -41,6 +41,8 @@ struct Exchange {
 
     /// The client's connection. Valid for the exchange's life: both are freed at the end of a tick.
     var origin: ConnectionPointer?
+    /// For whom the request is.
+    var client = PeerAddress()
     var snapshot: LoopSnapshotPointer?
     var route: LoopRoutePointer?
     var cluster: ClusterPointer?
@@ -74,7 +76,12 @@ struct Exchange {
     /// Only the answer's way out is left, with a deadline of its own.
     var isLeaving = false
     var isIdempotent = false
+    /// The client's connection has TLS.
     var isSecure = false
+    /// So it is, or a proxy whose word counts says that its own was.
+    var clientIsSecure = false
+    /// The peer is such a proxy: its `x-forwarded-*` go on.
+    var trustsForwarded = false
     var isHTTP10 = false
     var expectsContinue = false
     /// Where the HTTP/1.1 client asked for the connection to end, or must see it end.
@@ -183,7 +190,12 @@ extension ExchangePointer {
         guard let head = requestHead() else { return failed(.pathRejected) }
         let shared = snapshot.pointee.shared.takeUnretainedValue()
         if pointee.isSecure, isMisdirected(shared, head.authority) { return failed(.misdirected) }
-        if !pointee.isSecure, shared.table.forcesHTTPS(head.authority) { return redirectToHTTPS(head) }
+        if !pointee.isSecure, shared.table.forcesHTTPS(head.authority) {
+            if !pointee.clientIsSecure { return redirectToHTTPS(head) }
+            // What the host asks of its clients' certificates nobody else can vouch for.
+            let policy = shared.handshakePolicy(of: shared.host(forServerName: head.authority))
+            if policy?.asksClients == true { return failed(.misdirected) }
+        }
         if answersPreflight(head, snapshot) { return nil }
         guard let match = shared.table.match(head), let route = loop.route(match.route) else { return failed(.noRoute) }
         pointee.route = route.retain()

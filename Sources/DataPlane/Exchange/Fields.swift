@@ -48,7 +48,6 @@ struct FieldFacts {
     var hosts = 0
     var expectsContinue = false
     var hasSessionCookie = false
-    var forwardedFor = 0
     /// -1: more than one, which is as good as none (W3C Trace Context §3.2).
     var traceParent = 0
 
@@ -94,8 +93,6 @@ struct FieldFacts {
                 guard contentLength == nil, let value = parseDecimal(field.value, field.valuelen) else { return false }
                 contentLength = value
             }
-        case 15:
-            if memcmp(name, "x-forwarded-for", 15) == 0 { forwardedFor = index }
         case 16:
             if memcmp(name, "proxy-connection", 16) == 0 { return false }
         case 17:

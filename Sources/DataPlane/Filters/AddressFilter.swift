@@ -1,4 +1,4 @@
-// Client addresses that may take a route. What counts is the peer of the connection, not what a header says.
+// Client addresses that may take a route. What a header says of the client counts only where the listener trusts its peer.
 
 internal import ConfigModel
 
@@ -11,13 +11,9 @@ struct AddressFilter {
         deny = .copy(access.deny.compactMap { AddressRange($0) })
     }
 
-    func lets(in peer: PeerAddress) -> Bool {
-        let high = UInt64(bigEndian: peer.address.0)
-        let low = UInt64(bigEndian: peer.address.1)
-        for range in deny where range.contains(high, low) { return false }
-        if allow.isEmpty { return true }
-        for range in allow where range.contains(high, low) { return true }
-        return false
+    func lets(in client: PeerAddress) -> Bool {
+        if deny.contain(client) { return false }
+        return allow.isEmpty || allow.contain(client)
     }
 
     func deallocate() {

@@ -138,7 +138,7 @@ extension ExchangePointer {
         }
         loop.pointee.cookies.append(affinity.attributes.bytes)
         if let expires = affinity.expires { loop.appendExpiry(expires) }
-        if pointee.isSecure { loop.pointee.cookies.append("; Secure") }
+        if pointee.clientIsSecure { loop.pointee.cookies.append("; Secure") }
         var field = constant("set-cookie", "")
         field.value = loop.pointee.cookies.start
         field.valuelen = loop.pointee.cookies.count

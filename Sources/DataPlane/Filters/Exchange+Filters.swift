@@ -8,11 +8,10 @@ internal import RouteMatching
 extension ExchangePointer {
     /// The phase behind the filters; nil when one of them has answered.
     func runFilters(_ filters: FiltersPointer) -> Phase? {
-        guard let head = requestHead(), let peer = pointee.origin?.pointee.peer else {
-            return fail(with: .pathRejected)
-        }
-        if let access = filters.pointee.access, !access.lets(in: peer) { return fail(with: .addressDenied) }
-        if filters.pointee.httpsOnly, !pointee.isSecure { return redirectToHTTPS(head) }
+        guard let head = requestHead() else { return fail(with: .pathRejected) }
+        let client = pointee.client
+        if let access = filters.pointee.access, !access.lets(in: client) { return fail(with: .addressDenied) }
+        if filters.pointee.httpsOnly, !pointee.clientIsSecure { return redirectToHTTPS(head) }
         if let redirect = filters.pointee.redirect, !redirect.rootOnly || isRoot(head) { return answer(redirect) }
         if let authentication = filters.pointee.authentication {
             switch authentication.judge(head) {
@@ -22,12 +21,12 @@ extension ExchangePointer {
             }
         }
         if let limiter = filters.pointee.limiter {
-            let passes = limiter._withUnsafeGuaranteedRef { $0.takes(peer.address, now: loop.pointee.now) }
+            let passes = limiter._withUnsafeGuaranteedRef { $0.takes(client.address, now: loop.pointee.now) }
             if !passes { return fail(with: .rateLimited) }
         }
         if let concurrency = filters.pointee.concurrency {
             let limit = filters.pointee.maxConcurrency
-            switch concurrency._withUnsafeGuaranteedRef({ $0.take(peer.address, limit: limit) }) {
+            switch concurrency._withUnsafeGuaranteedRef({ $0.take(client.address, limit: limit) }) {
             case .taken(let cell): pointee.concurrencyCell = cell
             case .full: return fail(with: .concurrencyLimited)
             }

@@ -15,6 +15,9 @@ extension ExchangePointer {
         copy.pointee.origin = pointee.origin
         copy.pointee.startedAt = pointee.startedAt
         copy.pointee.isSecure = pointee.isSecure
+        copy.pointee.client = pointee.client
+        copy.pointee.clientIsSecure = pointee.clientIsSecure
+        copy.pointee.trustsForwarded = pointee.trustsForwarded
         copy.pointee.isGRPC = pointee.isGRPC
         if let web = pointee.web {
             copy.pointee.web = .allocate(capacity: 1)

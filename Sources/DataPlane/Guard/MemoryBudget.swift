@@ -135,6 +135,17 @@ extension ListenerState {
         memoryPerWorker = Self.budget(limits.memoryPerWorker)
     }
 
+    /// The listener as it is from now on. True: its connections begin otherwise than before.
+    mutating func take(_ socket: ListenerSocket) -> Bool {
+        take(socket.listener.limits)
+        let differs = tls != socket.listener.tls || trust._withUnsafeGuaranteedRef { $0 !== socket.trust }
+        guard differs else { return false }
+        tls = socket.listener.tls
+        trust.release()
+        trust = .passRetained(socket.trust)
+        return true
+    }
+
     private static func budget(_ bytes: UInt64) -> Int {
         bytes == 0 ? .max : Int(clamping: bytes)
     }

@@ -11,8 +11,15 @@ struct Successor {
     let socket: PacketSocket
     /// What did not fit yet, with copies of the descriptors.
     private var outgoing: [(message: HandoverMessage, descriptors: [Int32])] = []
-    /// Listening sockets that it has.
-    private var known: [ListenerSocket] = []
+    /// Listening sockets that it has. A descriptor that was closed may be another socket by now.
+    private var known: Set<Known> = []
+
+    private struct Known: Hashable {
+        let name: String
+        let address: String
+        let port: UInt16
+        let descriptor: Int32
+    }
 
     /// Starts what is at the path that this process was started by, with the same arguments.
     init() throws(HandoverFailure) {
@@ -69,8 +76,10 @@ struct Successor {
     private mutating func news(in sockets: [[ListenerSocket]]) -> [(HandedDescriptor, Int32)] {
         var list: [(HandedDescriptor, Int32)] = []
         for (loop, own) in sockets.enumerated() {
-            for socket in own where !known.contains(socket) {
-                known.append(socket)
+            for socket in own {
+                let seen = Known(
+                    name: socket.name, address: socket.address, port: socket.port, descriptor: socket.descriptor)
+                guard known.insert(seen).inserted else { continue }
                 list.append((HandedDescriptor(.listener, loop: UInt16(loop), name: socket.name), socket.descriptor))
             }
         }

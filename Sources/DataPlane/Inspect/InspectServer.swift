@@ -175,7 +175,7 @@ final class InspectServer: Sendable {
                 lines.append(json: listener.address)
                 lines.append(",\"port\":")
                 lines.append(decimal: UInt64(listener.port))
-                lines.append("}\n")
+                lines.append(listener.listener.tls ? ",\"protocol\":\"https\"}\n" : ",\"protocol\":\"http\"}\n")
             }
             answer(client, "200 OK", "application/x-ndjson", lines.withUnsafeBytes { Array($0) })
         default: refusePath(client)

@@ -84,6 +84,10 @@ struct MetricsPage {
             ("causeway_listener_tls_handshakes_total", .counter, "TLS handshakes completed, by listener."),
             ("causeway_listener_tls_failures_total", .counter, "Connections that ended within their TLS handshake."),
             ("causeway_listener_requests_total", .counter, "Requests begun, by listener."),
+            (
+                "causeway_listener_proxy_failures_total", .counter,
+                "Connections of trusted peers that did not begin with a PROXY protocol header."
+            ),
         ]
         for (cell, (name, kind, help)) in families.enumerated() {
             page.begin(name, kind, help: help)

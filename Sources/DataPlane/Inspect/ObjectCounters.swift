@@ -8,7 +8,7 @@ internal import Telemetry
 struct ListenerCounters {
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
-    static let cellCount = 6
+    static let cellCount = 7
 
     init(_ block: CellBlock) { cells = block.counter(0).address }
 
@@ -19,6 +19,7 @@ struct ListenerCounters {
     var handshakes: Counter { Counter(address: cells + 3) }
     var handshakeFailures: Counter { Counter(address: cells + 4) }
     var requests: Counter { Counter(address: cells + 5) }
+    var proxyFailures: Counter { Counter(address: cells + 6) }
 }
 
 /// What is counted for each route.

@@ -11,11 +11,17 @@ typealias ListenerPointer = UnsafeMutablePointer<ListenerState>
 
 /// A loop's socket of a listener.
 struct ListenerState {
-    let socket: ListenerSocket
+    let descriptor: Int32
     let connection: ConnectionPointer
     var limits: ListenerLimits
-    let tls: Bool
+    var tls: Bool
+    /// Retained.
+    var trust: Unmanaged<ListenerTrust>
     var open = 0
+    /// Grows when the listener changes what its connections begin with: those of before are let go of in peace.
+    var generation: UInt32 = 0
+    /// Milliseconds at which those are told for the second time; 0: there are none.
+    var partsAt: UInt64 = 0
     /// Connections in their handshake, in the order in which they came.
     var handshakes = 0
     var oldestHandshake: ConnectionPointer?
@@ -24,9 +30,13 @@ struct ListenerState {
     var memoryPerLoop = Int.max
     var memoryPerWorker = Int.max
     var isClosed = false
+    /// Found closed and without a connection.
+    var isSpent = false
+    /// A timer is to look at the queue again.
+    var waitsForRetry = false
     var next: ListenerPointer?
     let name: FixedText
-    /// Retained: neither is ever given back, as connections point here.
+    /// Retained for as long as the state is there.
     let block: Unmanaged<CellBlock>
     let counters: ListenerCounters
 
@@ -34,13 +44,15 @@ struct ListenerState {
 }
 
 /// A listening socket with the listener that it belongs to. The loop that takes it owns the descriptor.
-struct ListenerSocket: Sendable, Equatable {
-    let name: String
-    let address: String
+struct ListenerSocket: Sendable {
+    let listener: Listener
+    let trust: ListenerTrust
+    /// As bound.
     let port: UInt16
-    let tls: Bool
-    let limits: ListenerLimits
     let descriptor: Int32
+
+    var name: String { listener.name }
+    var address: String { listener.address }
 }
 
 /// Why an address could not be listened on.
@@ -55,14 +67,12 @@ func openListener(_ listener: Listener, loops: Int) throws(ListenFailure) -> [Li
     }
     var sockets: [ListenerSocket] = []
     var port = listener.port
+    let trust = ListenerTrust(listener)
     for _ in 0..<loops {
         do {
             let (descriptor, bound) = try bindSocket(address.with(port: port), listener)
             port = bound
-            sockets.append(
-                ListenerSocket(
-                    name: listener.name, address: listener.address, port: bound, tls: listener.tls,
-                    limits: listener.limits, descriptor: descriptor))
+            sockets.append(ListenerSocket(listener: listener, trust: trust, port: bound, descriptor: descriptor))
         } catch {
             for socket in sockets { close(socket.descriptor) }
             throw error
@@ -83,7 +93,8 @@ private func bindSocket(_ address: SocketAddress, _ listener: Listener) throws(L
         setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &zero, 4)
     }
     guard address.withSockaddr({ bind(descriptor, $0, $1) }) == 0, listen(descriptor, 4_096) == 0 else {
-        let reason = "\(listener.address) port \(listener.port): \(String(cString: strerror(errno)))"
+        let hint = errno == EACCES ? " (ports below 1024 need the capability CAP_NET_BIND_SERVICE)" : ""
+        let reason = "\(listener.address) port \(listener.port): \(String(cString: strerror(errno)))\(hint)"
         close(descriptor)
         throw ListenFailure(reason: reason)
     }
@@ -105,9 +116,11 @@ extension LoopPointer {
         let block = blocks[pointee.index]
         listener.initialize(
             to: ListenerState(
-                socket: socket, connection: connection, limits: socket.limits, tls: socket.tls,
-                name: FixedText(socket.name), block: .passRetained(block), counters: ListenerCounters(block)))
-        listener.pointee.take(socket.limits)
+                descriptor: socket.descriptor, connection: connection, limits: socket.listener.limits,
+                tls: socket.listener.tls, trust: .passRetained(socket.trust), name: FixedText(socket.name),
+                block: .passRetained(block),
+                counters: ListenerCounters(block)))
+        listener.pointee.take(socket.listener.limits)
         connection.pointee.listener = listener
         listener.pointee.next = pointee.listeners
         pointee.listeners = listener
@@ -115,7 +128,7 @@ extension LoopPointer {
     }
 
     private func watch(_ listener: ListenerPointer) {
-        let descriptor = listener.pointee.socket.descriptor
+        let descriptor = listener.pointee.descriptor
         let connection = listener.pointee.connection
         if causeway_epoll_add(pointee.epoll, descriptor, Event.input | Event.edge, connection) != 0 {
             pointee.statistics.resourceFailures.increment()
@@ -137,29 +150,60 @@ extension LoopPointer {
     /// connections that point at it.
     func closeListener(_ listener: ListenerPointer, handedOver: Bool = false) {
         guard !listener.pointee.isClosed else { return }
-        if !handedOver { accept(on: listener.pointee.connection) }
+        if !handedOver { while accept(listener) {} }
         // To close is not enough: where others have the socket open, it would go on to wake this loop.
-        epoll_ctl(pointee.epoll, EPOLL_CTL_DEL, listener.pointee.socket.descriptor, nil)
+        epoll_ctl(pointee.epoll, EPOLL_CTL_DEL, listener.pointee.descriptor, nil)
         listener.pointee.isClosed = true
         listener.pointee.connection.pointee.isClosed = true
-        Glibc.close(listener.pointee.socket.descriptor)
+        Glibc.close(listener.pointee.descriptor)
+    }
+
+    /// Frees listeners that are closed and had no connection any more a second ago: nothing of a tick points at them then.
+    func freeClosedListeners() {
+        var link: ListenerPointer?
+        var next = pointee.listeners
+        while let listener = next {
+            next = listener.pointee.next
+            guard listener.pointee.isClosed, listener.pointee.open == 0, !listener.pointee.connection.pointee.isReady,
+                !listener.pointee.waitsForRetry
+            else {
+                link = listener
+                continue
+            }
+            guard listener.pointee.isSpent else {
+                listener.pointee.isSpent = true
+                link = listener
+                continue
+            }
+            if let link { link.pointee.next = next } else { pointee.listeners = next }
+            listener.pointee.connection.deallocate()
+            listener.pointee.block.release()
+            listener.pointee.trust.release()
+            listener.pointee.name.deallocate()
+            listener.deallocate()
+        }
     }
 
     func accept(on connection: ConnectionPointer) {
         guard let listener = connection.pointee.listener, !listener.pointee.isClosed else { return }
+        if accept(listener) { markReady(connection) }
+    }
+
+    /// False: there are no more, or they must wait.
+    private func accept(_ listener: ListenerPointer) -> Bool {
         var accepted = 0
         while accepted < 64 {
             var storage = sockaddr_storage()
             var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-            let fd = causeway_accept(connection.pointee.fd, &storage, &length)
+            let fd = causeway_accept(listener.pointee.descriptor, &storage, &length)
             if fd < 0 {
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 if errno != EAGAIN {
                     // Out of descriptors or memory: those in the queue wait, and are looked at again soon.
                     pointee.statistics.resourceFailures.increment()
-                    retryAccept(connection)
+                    retryAccept(listener)
                 }
-                return
+                return false
             }
             accepted += 1
             let limit = Int(listener.pointee.limits.maxConnections)
@@ -172,12 +216,19 @@ extension LoopPointer {
             }
             open(fd, PeerAddress(storage), listener)
         }
-        markReady(connection)
+        return true
     }
 
     /// Looks at the queue again in a moment: the edge that told of it has passed.
-    private func retryAccept(_ connection: ConnectionPointer) {
-        _ = pointee.timers.arm(milliseconds + 50, .accept, connection)
+    private func retryAccept(_ listener: ListenerPointer) {
+        guard !listener.pointee.waitsForRetry else { return }
+        listener.pointee.waitsForRetry = true
+        _ = pointee.timers.arm(milliseconds + 50, .accept, listener)
+    }
+
+    func acceptAgain(_ listener: ListenerPointer) {
+        listener.pointee.waitsForRetry = false
+        accept(on: listener.pointee.connection)
     }
 
     private func open(_ fd: Int32, _ peer: PeerAddress, _ listener: ListenerPointer) {
@@ -185,7 +236,11 @@ extension LoopPointer {
         setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         let connection = newConnection(fd, .downstream)
         connection.pointee.listener = listener
+        connection.pointee.generation = listener.pointee.generation
         connection.pointee.peer = peer
+        connection.pointee.awaitsProxyHeader = listener.pointee.trust._withUnsafeGuaranteedRef {
+            !$0.proxies.isEmpty && $0.proxies.contain(peer)
+        }
         connection.pointee.isDraining = pointee.isDraining
         listener.pointee.open += 1
         pointee.downstreamCount += 1

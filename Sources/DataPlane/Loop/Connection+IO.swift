@@ -9,6 +9,7 @@ extension LoopPointer {
     // MARK: - Reading
 
     func readable(_ connection: ConnectionPointer) {
+        if connection.pointee.awaitsProxyHeader, !takeProxyHeader(connection) { return }
         let limit = Int(connection.pointee.listener?.pointee.limits.requestsPerTurn ?? 256)
         pointee.turn = limit == 0 ? .max : limit
         if connection.pointee.isTurnOver, !connection.pointee.isReadPaused, !isFull(connection) { takeTurn(connection) }

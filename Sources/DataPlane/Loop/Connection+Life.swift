@@ -59,7 +59,11 @@ extension LoopPointer {
             // Exchanges that wait are served at the flush: another SETTINGS may follow in the same bytes.
             markDirty(connection)
         } else if connection.pointee.stage == .waitingForHead {
-            becameIdle(connection)
+            guard connection.pointee.isDraining else { return becameIdle(connection) }
+            // The first request may lie right behind: it is taken, and no more than what is on its way.
+            if connection.pointee.http2?.pointee.goAwaySent == false {
+                writeGoAway(connection, lastStream: Int32.max, .noError)
+            }
         }
     }
 

@@ -71,6 +71,8 @@ struct Connection {
     /// Upstream: for HTTP/1.1 exchanges, whatever the cluster speaks otherwise.
     var wantsHTTP1 = false
     var hadServerName = false
+    /// Its peer is a proxy that says first for whom it is.
+    var awaitsProxyHeader = false
     /// It has had its share of the tick: what it sent lies in `inbound`.
     var isTurnOver = false
 
@@ -89,6 +91,8 @@ struct Connection {
     var awaiting: HalfPointer?
 
     var listener: ListenerPointer?
+    /// Of its listener, as it was accepted.
+    var generation: UInt32 = 0
     var endpoint: EndpointPointer?
     /// The certificate shown on this connection (downstream, TLS). Retained for the connection's life.
     var identity: Unmanaged<LoadedIdentity>?
@@ -144,22 +148,19 @@ struct Connection {
 }
 
 /// The address of a peer, small enough to keep for each connection.
-struct PeerAddress {
+package struct PeerAddress: Sendable {
     /// IPv6, or IPv4 in the mapped form (RFC 4291 §2.5.5.2).
     var address: (UInt64, UInt64) = (0, 0)
-    var port: UInt16 = 0
+    package var port: UInt16 = 0
 
-    init() {}
+    package init() {}
 
     init(_ storage: sockaddr_storage) {
         withUnsafePointer(to: storage) { pointer in
             let raw = UnsafeRawPointer(pointer)
             switch Int32(storage.ss_family) {
             case AF_INET:
-                let inet = raw.loadUnaligned(as: sockaddr_in.self)
-                port = UInt16(bigEndian: inet.sin_port)
-                // Bytes 8…11 are 0, 0, 0xff, 0xff and 12…15 the address, in network order.
-                address = (0, (UInt64(0xffff) << 32 | UInt64(UInt32(bigEndian: inet.sin_addr.s_addr))).bigEndian)
+                self = PeerAddress(raw.loadUnaligned(as: sockaddr_in.self))
             case AF_INET6:
                 let inet = raw.loadUnaligned(as: sockaddr_in6.self)
                 port = UInt16(bigEndian: inet.sin6_port)
@@ -171,7 +172,7 @@ struct PeerAddress {
     }
 
     /// Writes the address as text (no brackets) to `buffer` (46 bytes at least) and returns its length.
-    func write(to buffer: UnsafeMutablePointer<UInt8>) -> Int {
+    package func write(to buffer: UnsafeMutablePointer<UInt8>) -> Int {
         var copy = address
         return withUnsafeBytes(of: &copy) { bytes in
             let mapped = address.0 == 0 && bytes[8] == 0 && bytes[9] == 0 && bytes[10] == 0xff && bytes[11] == 0xff

@@ -80,7 +80,7 @@ extension LoopPointer {
         switch timer.kind {
         case .connection: connectionTimer(timer.owner.assumingMemoryBound(to: Connection.self))
         case .exchange: timer.owner.assumingMemoryBound(to: Exchange.self).timerFired()
-        case .accept: accept(on: timer.owner.assumingMemoryBound(to: Connection.self))
+        case .accept: acceptAgain(timer.owner.assumingMemoryBound(to: ListenerState.self))
         case .housekeeping: housekeeping()
         }
     }

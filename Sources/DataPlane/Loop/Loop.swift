@@ -64,6 +64,8 @@ struct Loop {
     let rewriteBuffer: UnsafeMutablePointer<UInt8>
     /// What is left of cookies that were taken apart.
     var cookies = ByteQueue()
+    /// X-Forwarded-For as it goes on.
+    var forwarded = ByteQueue()
     /// A request's target without what consumers are known by.
     var shownTarget = ByteQueue()
     let addressBuffer: UnsafeMutablePointer<UInt8>

@@ -51,6 +51,9 @@ final class HandshakePolicy: Sendable {
         context = SHA256.hash(text)
     }
 
+    /// Whether it is about certificates of clients, and not of how TLS is spoken alone.
+    var asksClients: Bool { clients != nil }
+
     /// Takes hold of a handshake that begins. False: out of memory.
     func apply(to ssl: OpaquePointer) -> Bool {
         if let tls {

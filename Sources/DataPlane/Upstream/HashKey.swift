@@ -26,8 +26,8 @@ extension ExchangePointer {
     func hashKey(_ balancing: LoopBalancing) -> UInt64? {
         switch balancing.hashKind {
         case .clientAddress:
-            guard let peer = pointee.origin?.pointee.peer.address else { return nil }
-            return mixed(peer.0 ^ mixed(peer.1))
+            let client = pointee.client.address
+            return mixed(client.0 ^ mixed(client.1))
         case .host: return nonempty(field(at: FieldSlot.authority))
         case .path: return nonempty(field(at: FieldSlot.path))
         case .header: return hashHeader(balancing.hashName.bytes)

@@ -13,8 +13,10 @@ package struct AccessLogRecord {
     /// When the exchange began, in milliseconds since 1970.
     package var time: Int64 = 0
     package var listener = UnsafeRawBufferPointer(start: nil, count: 0)
-    /// Address and port of the client as text.
+    /// Address and port of the connection's other end as text; that which a PROXY protocol header told, where one did.
     package var peer = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// Address of the client, where a proxy that is believed has told it; else empty.
+    package var client = UnsafeRawBufferPointer(start: nil, count: 0)
     /// TLS version, empty on clear connections.
     package var tls = UnsafeRawBufferPointer(start: nil, count: 0)
     package var sni = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -58,6 +60,7 @@ extension LineBuffer {
         append("\"")
         field(",\"listener\":\"", record.listener)
         field(",\"peer\":\"", record.peer)
+        field(",\"client\":\"", record.client)
         field(",\"tls\":\"", record.tls)
         field(",\"sni\":\"", record.sni)
         field(",\"method\":\"", record.method)

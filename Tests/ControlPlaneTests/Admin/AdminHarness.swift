@@ -27,7 +27,7 @@ final class AdminHarness: Sendable {
 
     /// `account`: whether the first account, admin, exists already.
     init(
-        account: Bool = true, staticFolder: String? = nil, listeners: [Listener] = [],
+        account: Bool = true, staticFolder: String? = nil, listeners: [Console.Listener] = [],
         configure: (inout AdminParts) -> Void = { _ in }
     )
         async throws
@@ -39,7 +39,7 @@ final class AdminHarness: Sendable {
             .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("migrations").path
         store = try Store(Store.Options(folder: folder, migrations: migrations), logger: logger)
         publisher = Publisher(mintHistory: { _ in throw StartError("no worker, no fork") }, logger: logger)
-        let editor = Editor(store: store, compiler: SnapshotCompiler(listeners: listeners), publisher: publisher)
+        let editor = Editor(store: store, compiler: SnapshotCompiler(), publisher: publisher)
         let hasher = try PasswordHasher(parameters: .init(logN: 4, r: 8, p: 1))
         authenticator = Authenticator(
             store: store, hasher: hasher, clock: { 1_700_000_000_000 }, steadyClock: { 1_000_000 })
@@ -53,6 +53,7 @@ final class AdminHarness: Sendable {
         application = Application(
             router: router,
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)), logger: logger)
+        _ = try await store.edit(by: .system) { draft in for listener in listeners { draft.put(listener) } }
         try await editor.publishStored(logger: logger)
         if account {
             _ = try await store.initialize(

@@ -30,7 +30,7 @@ struct TryStories {
     @Test func endsWhenItsTimeIsOver() async throws {
         let silent = Self.silentListener()
         defer { close(silent.descriptor) }
-        let listener = Listener(name: "http", address: "0.0.0.0", port: silent.port, tls: false)
+        let listener = Console.Listener(name: "http", address: "0.0.0.0", port: Int(silent.port), protocol: .http)
         let harness = try await AdminHarness(listeners: [listener]) { parts in
             var limits = TryOuts.Limits()
             limits.lifetime = .seconds(1)
@@ -55,7 +55,7 @@ struct TryStories {
 
     @Test(arguments: ["10.0.0.7", "192.0.2.1", "2001:db8::1"])
     func neverConnectsElsewhere(address: String) async throws {
-        let listener = Listener(name: "http", address: address, port: 80, tls: false)
+        let listener = Console.Listener(name: "http", address: address, port: 80, protocol: .http)
         let harness = try await AdminHarness(listeners: [listener])
         try await harness.story { client in
             let refused = try await client.call(.post, "/v1/try", Self.body)

@@ -39,11 +39,12 @@ import Testing
             var changes: [ResourceChange] = []
             for _ in 0..<(1 + below(3)) {
                 let change: ResourceChange
-                switch below(8) {
+                switch below(9) {
                 case 0: change = put(domain())
                 case 1: change = put(certificate())
                 case 2: change = put(consumer())
                 case 3, 4: change = put(source())
+                case 5: change = put(listener())
                 default: change = put(route())
                 }
                 changes.append(change)
@@ -89,6 +90,18 @@ import Testing
             return consumer
         }
 
+        private mutating func listener() -> Console.Listener {
+            var listener = Console.Listener(
+                name: "l\(below(3))", address: pick(["127.0.0.1", "0.0.0.0"]), port: 8_000 + below(2),
+                protocol: pick([.http, .https]))
+            if flip() { listener.forwardedHeaders = Console.Listener.TrustedPeers(["10.0.0.0/8"]) }
+            if flip() {
+                listener.limits = Console.Listener.Limits()
+                listener.limits?.maxConnections = below(3)
+            }
+            return listener
+        }
+
         private mutating func source() -> Console.ServiceSource {
             var source = Console.ServiceSource(
                 name: "s\(below(3))", kind: pick([.static, .dns]), domain: flip() ? "10.0.0.1:80" : "10.0.0.2:80",
@@ -126,13 +139,14 @@ import Testing
     @Test func whatAChangeTouchesIsAllThatTheWholeWouldChange() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         var edits = Edits(generator: Generator(state: seed))
-        let compiler = SnapshotCompiler(listeners: [
-            Listener(name: "http", address: "127.0.0.1", port: 8000, tls: false)
-        ])
+        let compiler = SnapshotCompiler()
         let history = HistoryID.mint()
         var clean = 0
         for _ in 0..<40 {
             edits.configuration = StoredConfiguration()
+            // Something is there from the beginning: a whole is built of resources that come once.
+            edits.configuration.listeners["first"] = Stored(
+                id: 1, value: Console.Listener(name: "first", address: "::1", port: 1, protocol: .http))
             var compiled = try compiler.compile(edits.configuration, history: history)
             for _ in 0..<40 {
                 let changes = edits.edit()
@@ -162,7 +176,7 @@ import Testing
                     name: name, path: Console.PathPredicate(.prefix, "/\(name)"),
                     services: [Console.UpstreamService(name: "\(name).static")]))
         }
-        let compiler = SnapshotCompiler(listeners: [])
+        let compiler = SnapshotCompiler()
         let first = try compiler.compile(configuration, history: .mint())
         for name in ["a", "unused"] { configuration.serviceSources[name]?.value.domain = "127.0.0.1:2" }
         let changes = ["a", "unused"].map { ResourceChange(kind: .serviceSource, name: $0, action: .update) }

@@ -8,13 +8,8 @@ import Seal
 import Testing
 
 @Suite struct SnapshotCompilerTests {
-    private let listeners = [
-        Listener(name: "http", address: "127.0.0.1", port: 8000, tls: false),
-        Listener(name: "https", address: "127.0.0.1", port: 8443, tls: true),
-    ]
-
     private func compile(_ configuration: StoredConfiguration) throws -> CompiledConfiguration {
-        try SnapshotCompiler(listeners: listeners).compile(configuration, history: .mint())
+        try SnapshotCompiler().compile(configuration, history: .mint())
     }
 
     private func object<T>(_ compiled: CompiledConfiguration, _ key: ObjectKey, _ read: (ConfigObject) -> T?) throws
@@ -54,11 +49,30 @@ import Testing
         return configuration
     }
 
-    @Test func anEmptyConfigurationHasItsListeners() throws {
-        let compiled = try compile(StoredConfiguration())
-        #expect(compiled.snapshot.objects.inOrderOfKeys().map(\.object) == listeners.map(ConfigObject.listener))
-        #expect(compiled.snapshot.version == 0)
+    @Test func listenersHaveTheLimitsOfTheProcessWhereTheyHaveNone() throws {
+        var configuration = StoredConfiguration()
+        var own = Console.Listener(name: "own", address: "::", port: 8443, protocol: .https)
+        own.limits = Console.Listener.Limits()
+        own.limits?.maxConnections = 7
+        own.limits?.memoryPerWorker = 1 << 40
+        configuration.listeners["own"] = Stored(id: 1, value: own)
+        configuration.listeners["plain"] = Stored(
+            id: 2, value: Console.Listener(name: "plain", address: "127.0.0.1", port: 8000, protocol: .http))
+        var settings = GatewaySettings()
+        try settings.set("max-connections=5")
+        try settings.set("max-resets=9")
+        let compiled = try SnapshotCompiler(settings: settings).compile(configuration, history: .mint())
+        var limits = settings.limits
+        let plain = Listener(name: "plain", address: "127.0.0.1", port: 8000, tls: false, limits: limits)
+        (limits.maxConnections, limits.memoryPerWorker) = (7, 1 << 40)
+        let expected = [Listener(name: "own", address: "::", port: 8443, tls: true, limits: limits), plain]
+        #expect(compiled.snapshot.objects.inOrderOfKeys().map(\.object) == expected.map(ConfigObject.listener))
         #expect(compiled.problems.isEmpty)
+    }
+
+    @Test func anEmptyConfigurationHasNothing() throws {
+        let compiled = try compile(StoredConfiguration())
+        #expect(compiled.snapshot.objects.isEmpty && compiled.snapshot.version == 0 && compiled.problems.isEmpty)
     }
 
     @Test func theVersionIsThatOfTheConfiguration() throws {
@@ -306,7 +320,7 @@ import Testing
 
     private func problems(_ configuration: StoredConfiguration) throws -> [String] {
         try compile(configuration).problems.map {
-            "\($0.kind?.rawValue ?? "-") \($0.name) \($0.error.field): \($0.error.message)"
+            "\($0.kind.rawValue) \($0.name) \($0.error.field): \($0.error.message)"
         }
     }
 
@@ -362,7 +376,7 @@ import Testing
                 name: "s", path: Console.PathPredicate(.regular, "/("),
                 services: [Console.UpstreamService(name: "greeter.static")]))
         let change = ResourceChange(kind: .route, name: "s", action: .create)
-        let second = try SnapshotCompiler(listeners: listeners)
+        let second = try SnapshotCompiler()
             .compile(configuration, [change], history: first.snapshot.historyID, after: first)
         let fresh = try compile(configuration)
         #expect(second.snapshot.root == fresh.snapshot.root)
