@@ -18,6 +18,7 @@ extension Serve {
         options.settings = setting
         options.hosts = host
         options.bodyLimit = bodyLimit
+        options.restoreLimit = restoreLimit
         if let adminCertificate, let adminKey {
             options.adminCertificate = .files(certificate: adminCertificate, key: adminKey)
         } else {

@@ -65,6 +65,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Largest body of a request to the admin API, in bytes.")
     var bodyLimit = 1 << 20
 
+    @Option(help: "Largest backup that POST /v1/restore takes, in bytes.")
+    var restoreLimit = 1 << 30
+
     @Option(
         help:
             "PEM file with the certificate chain of the admin listener, which then speaks TLS. Read again when it changes."
@@ -95,6 +98,9 @@ struct Serve: AsyncParsableCommand {
         }
         guard (1_024...(1 << 30)).contains(bodyLimit) else {
             throw ValidationError("--body-limit must be between 1024 and \(1 << 30), not \(bodyLimit)")
+        }
+        guard (1 << 20...1 << 40).contains(restoreLimit) else {
+            throw ValidationError("--restore-limit must be between \(1 << 20) and \(1 << 40), not \(restoreLimit)")
         }
     }
 

@@ -29,11 +29,8 @@ package struct ControlPlane: Sendable {
         }
         let store = try Store(Store.Options(folder: options.data, migrations: options.migrations), logger: logger)
         let publisher = Publisher(
-            mintHistory: { reason in
-                guard let minted = HistoryID(try await store.mintHistory(reason: reason)) else {
-                    preconditionFailure("a history has 16 bytes")
-                }
-                return minted
+            mintHistory: { old, reason in
+                try await store.mintHistory(replacing: old.bytes, reason: reason).flatMap { HistoryID($0) }
             }, logger: Logger(label: "publisher"))
         var settings = GatewaySettings()
         for assignment in options.settings { try settings.set(assignment) }
@@ -65,6 +62,8 @@ package struct ControlPlane: Sendable {
         let sampler = TrafficSampler(inspection: inspection)
         parts.sampler = sampler
         parts.backupFolder = options.data
+        parts.migrations = options.migrations
+        parts.restoreLimit = options.restoreLimit
         parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
         parts.apiDocument = try options.apiDocument.map { APIDocument(yaml: try Self.text(of: $0)) }

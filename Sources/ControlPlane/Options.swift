@@ -29,6 +29,8 @@ package struct ControlPlaneOptions: Sendable {
     package var hosts: [String] = []
     /// Largest body of a request, in bytes.
     package var bodyLimit = 1 << 20
+    /// Largest backup that is put back while the process runs, in bytes.
+    package var restoreLimit = 1 << 30
     /// The certificate with which the admin API speaks TLS; `nil`: clear text.
     package var adminCertificate: AdminCertificateSource?
     /// Whether the admin API may listen elsewhere than on loopback without TLS.

@@ -6,8 +6,8 @@ import GRDB
 import Seal
 
 /// The SQL files of a folder, and which of them a database has seen.
-struct Migrations {
-    struct File {
+struct Migrations: Sendable {
+    struct File: Sendable {
         var name: String
         var sql: String
         var hash: String
@@ -43,8 +43,32 @@ struct Migrations {
         self.files = files
     }
 
-    /// Brings the database up to date. Returns the names of the files applied now.
-    func apply(to db: Database) throws -> [String] {
+    /// Those that the database has seen. Throws where they are others than the files.
+    func check(_ db: Database) throws -> [String] {
+        let seen = try Row.fetchAll(db, sql: "SELECT name, sha256 FROM migration ORDER BY number")
+        return try seen.enumerated().map { index, row in
+            // The file may be anybody's, and hold anything.
+            guard let name = String.fromDatabaseValue(row[0]), let hash = String.fromDatabaseValue(row[1]) else {
+                throw StoreError(.damaged, "The table migration of the database holds what is no migration.")
+            }
+            guard index < files.count, files[index].name == name else {
+                throw StoreError(
+                    .migration,
+                    "The database has seen migration \(name), which is not in \(folder): it was written by a newer Causeway."
+                )
+            }
+            if files[index].hash != hash {
+                throw StoreError(
+                    .migration,
+                    "Migration \(folder)/\(name) changed after it was applied. Restore the file; write a new one for changes."
+                )
+            }
+            return name
+        }
+    }
+
+    /// Brings the database up to date, or up to the first files. Returns the names of the files applied now.
+    func apply(to db: Database, upTo count: Int = .max) throws -> [String] {
         try db.execute(
             sql: """
                 CREATE TABLE IF NOT EXISTS migration (
@@ -54,23 +78,8 @@ struct Migrations {
                     applied_at INTEGER NOT NULL
                 ) STRICT
                 """)
-        let seen = try Row.fetchAll(db, sql: "SELECT name, sha256 FROM migration ORDER BY number")
-        for (index, row) in seen.enumerated() {
-            let name: String = row["name"]
-            guard index < files.count, files[index].name == name else {
-                throw StoreError(
-                    .migration,
-                    "The database has seen migration \(name), which is not in \(folder): it was written by a newer Causeway."
-                )
-            }
-            if files[index].hash != row["sha256"] {
-                throw StoreError(
-                    .migration,
-                    "Migration \(folder)/\(name) changed after it was applied. Restore the file; write a new one for changes."
-                )
-            }
-        }
-        let pending = files.dropFirst(seen.count)
+        let seen = try check(db)
+        let pending = files.prefix(count).dropFirst(seen.count)
         for (number, file) in zip((seen.count + 1)..., pending) {
             do {
                 try db.inTransaction {

@@ -3,7 +3,6 @@
 
 import Foundation
 import GRDB
-package import Logging
 package import Seal
 
 /// What a backup says of itself.
@@ -13,11 +12,71 @@ package struct BackupFacts: Hashable, Sendable {
     /// That key under a passphrase; `nil`: it has to be there where the backup is put back.
     package var sealedKey: String?
     package var version: Int64
-    /// Unix milliseconds.
-    package var createdAt: Int64
+    package var history: [UInt8]
+    /// Unix milliseconds; `nil`: a copy of a database, which does not say.
+    package var createdAt: Int64?
 
     /// What the key is sealed for.
     package static let purpose = "causeway.backup/1"
+
+    /// What a backup has beyond the database.
+    static let table = "CREATE TABLE backup (created_at INTEGER NOT NULL, sealed_key TEXT) STRICT"
+
+    /// Of a file that may be anybody's.
+    init(of db: Database) throws {
+        guard let installation = try Row.fetchOne(db, sql: "SELECT sealing_key_id, history FROM installation"),
+            let keyID = String.fromDatabaseValue(installation[0]), let history = Data.fromDatabaseValue(installation[1])
+        else {
+            throw StoreError(
+                .damaged, "The file is a database without an installation, not a backup of a control plane.")
+        }
+        let backup =
+            try db.tableExists("backup") ? Row.fetchOne(db, sql: "SELECT created_at, sealed_key FROM backup") : nil
+        let version = try DatabaseValue.fetchOne(db, sql: "SELECT max(number) FROM version") ?? .null
+        self.keyID = keyID
+        self.history = Array(history)
+        self.version = Int64.fromDatabaseValue(version) ?? 0
+        sealedKey = backup.flatMap { String.fromDatabaseValue($0[1]) }
+        createdAt = backup.flatMap { Int64.fromDatabaseValue($0[0]) }
+    }
+
+    /// The key of the backup's secrets: the one that is here where it is that one, else the one in the backup. `passphrase` is asked
+    /// for only where it is needed.
+    package func key(
+        present: SealingKey?, passphrase: () throws -> Secret?
+    ) throws -> SealingKey {
+        if let present, present.id == keyID { return present }
+        guard let sealedKey else { throw BackupKeyError.absent(keyID) }
+        guard let passphrase = try passphrase() else { throw BackupKeyError.passphraseNeeded }
+        let opened: [UInt8]
+        do {
+            opened = try PassphraseSeal.open(sealedKey, passphrase: passphrase, purpose: Self.purpose)
+        } catch let error as PassphraseError {
+            throw BackupKeyError.notOpened(error)
+        }
+        guard let key = SealingKey(Secret(opened)), key.id == keyID else { throw BackupKeyError.other(keyID) }
+        return key
+    }
+}
+
+/// Why the secrets of a backup cannot be opened.
+package enum BackupKeyError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// It was made without a passphrase, and the key that is here is another.
+    case absent(String)
+    case passphraseNeeded
+    case notOpened(PassphraseError)
+    /// It holds a key, but not that one.
+    case other(String)
+
+    package var description: String {
+        switch self {
+        case .absent(let id):
+            "The backup was made without a passphrase, so it does not hold the key of its secrets (\(id)), and that key is not here."
+        case .passphraseNeeded: "The backup holds the key of its secrets under a passphrase, which is needed."
+        case .notOpened(let error): "The backup cannot be opened: \(error)."
+        case .other(let id): "The backup holds another key than that of its secrets (\(id))."
+        }
+    }
 }
 
 extension Store {
@@ -41,104 +100,12 @@ extension Store {
             let copy = try DatabaseQueue(path: path)
             try copy.write { db in
                 try db.execute(
-                    sql: """
-                        CREATE TABLE backup (created_at INTEGER NOT NULL, sealed_key TEXT) STRICT;
-                        INSERT INTO backup (created_at, sealed_key) VALUES (?, ?);
-                        """, arguments: [WallClock.milliseconds(), sealedKey])
+                    sql: "\(BackupFacts.table); INSERT INTO backup (created_at, sealed_key) VALUES (?, ?)",
+                    arguments: [WallClock.milliseconds(), sealedKey])
             }
             try copy.close()
         } catch let error as DatabaseError {
             throw Self.failure(error)
         }
-    }
-}
-
-/// Puts a backup in the place of a data folder's database, with no control plane on it.
-package enum Restore {
-    /// Looks at a file without changing it.
-    package static func examine(_ path: String) throws -> BackupFacts {
-        var configuration = Configuration()
-        configuration.readonly = true
-        do {
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
-            defer { try? queue.close() }
-            return try queue.read { db in
-                guard let keyID = try String.fetchOne(db, sql: "SELECT sealing_key_id FROM installation") else {
-                    throw StoreError(.damaged, "\(path) is a database without an installation.")
-                }
-                let row = try db.tableExists("backup") ? Row.fetchOne(db, sql: "SELECT * FROM backup") : nil
-                return BackupFacts(
-                    keyID: keyID, sealedKey: row?["sealed_key"],
-                    version: try Int64.fetchOne(db, sql: "SELECT max(number) FROM version") ?? 0,
-                    createdAt: row?["created_at"] ?? 0)
-            }
-        } catch let error as DatabaseError {
-            throw StoreError(
-                .damaged, "\(path) is no backup of a control plane: \(error.message ?? "SQLite cannot read it").")
-        }
-    }
-
-    /// Checks a copy of the file in every way that a start would, then replaces the folder's database by it, in one transaction of
-    /// SQLite: what fails before that leaves everything as it was. Sessions end, and a new history begins, so that no worker
-    /// takes a version of it for one that it has seen. `judge` sees the configuration.
-    package static func run(
-        _ file: String, into options: Store.Options, key: SealingKey, by author: Author, logger: Logger,
-        judge: (StoredConfiguration) throws -> Void
-    ) throws {
-        try Store.makeFolder(options.folder)
-        let lock = try ControlLock(at: options.lock)
-        defer { withExtendedLifetime(lock) {} }
-        let path = "\(options.folder)/restore.db"
-        let parts = [path, "\(path)-journal", "\(path)-wal", "\(path)-shm"]
-        func clear() { for part in parts { try? FileManager.default.removeItem(atPath: part) } }
-        clear()
-        defer { clear() }
-        do {
-            try FileManager.default.copyItem(atPath: file, toPath: path)
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-        } catch {
-            throw StoreError(.folder, "Cannot copy \(file) to \(path): \(StoreError.reason(error)).")
-        }
-        do {
-            let copy = try DatabaseQueue(path: path)
-            try check(copy, options, key, judge)
-            try copy.write { db in
-                try db.execute(sql: "UPDATE installation SET history = ?", arguments: [Data(Random.bytes(16))])
-                try db.execute(sql: "DELETE FROM session; DROP TABLE IF EXISTS backup;")
-                try Store.audit(db, by: author, action: "restore", kind: "configuration", name: "from a backup")
-            }
-            try place(key, at: options.sealingKey, logger)
-            let target = try Store.open(options.database)
-            try copy.backup(to: target)
-            try target.close()
-            try copy.close()
-        } catch let error as DatabaseError {
-            throw Store.failure(error)
-        }
-    }
-
-    private static func check(
-        _ copy: DatabaseQueue, _ options: Store.Options, _ key: SealingKey,
-        _ judge: (StoredConfiguration) throws -> Void
-    ) throws {
-        let found = try copy.read { try String.fetchAll($0, sql: "PRAGMA integrity_check") }
-        guard found == ["ok"] else {
-            throw StoreError(.damaged, "The backup is damaged: \(found.first ?? "SQLite finds no reason").")
-        }
-        let migrations = try Migrations(folder: options.migrations)
-        _ = try copy.writeWithoutTransaction { try migrations.apply(to: $0) }
-        // Opens every secret.
-        try judge(try copy.read { try Store.load(from: $0, key: key) }.configuration)
-    }
-
-    /// Makes the key the folder's. Another one that is there is kept beside it, under its id.
-    private static func place(_ key: SealingKey, at path: String, _ logger: Logger) throws {
-        if FileManager.default.fileExists(atPath: path) {
-            let present = try SealingKey(loadingFrom: path)
-            if present.id == key.id { return }
-            try FileManager.default.moveItem(atPath: path, toPath: "\(path).\(present.id)")
-            logger.notice("the sealing key that was there is kept", metadata: ["path": "\(path).\(present.id)"])
-        }
-        try key.create(at: path)
     }
 }

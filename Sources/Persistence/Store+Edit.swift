@@ -24,7 +24,10 @@ extension Store {
         by author: Author, _ body: @escaping @Sendable (inout Draft) throws -> Answer
     ) async throws -> Edited<Answer> {
         do {
-            return try await queue.writeWithoutTransaction { [self] db in try run(body, author, db) }
+            return try await queue.writeWithoutTransaction { [self, era = Self.era] db in
+                try check(era)
+                return try run(body, author, db)
+            }
         } catch let error as DatabaseError {
             throw Self.failure(error)
         }
@@ -52,15 +55,17 @@ extension Store {
         return Edited(answer: answer, configuration: finished.configuration, changed: true)
     }
 
-    /// Starts a new line of versions, durably: the next publish carries it.
-    package func mintHistory(reason: String) async throws -> [UInt8] {
+    /// Starts a new line of versions, durably: the next publish carries it. `nil`: the present one is another than that which was to
+    /// end, as a restore has begun one meanwhile.
+    package func mintHistory(replacing old: [UInt8], reason: String) async throws -> [UInt8]? {
         let history = Random.bytes(16)
-        try await writing { [self] db in
+        return try await writing { [self] db in
+            if state.withLock({ $0.history }) != old { return nil }
             try db.execute(sql: "UPDATE installation SET history = ?", arguments: [Data(history)])
             try Self.audit(db, by: .system, action: "mint-history", detail: reason)
             db.afterNextTransaction { [self] _ in state.withLock { $0.history = history } }
+            return history
         }
-        return history
     }
 
     private func write(_ draft: Draft, history: [UInt8], author: Author, to db: Database) throws {

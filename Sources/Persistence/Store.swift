@@ -30,8 +30,11 @@ package final class Store: Sendable {
         var configuration: StoredConfiguration
         var history: [UInt8]
         var nextID: Int64
+        /// See `withinOneEra`.
+        var era: UInt64 = 0
     }
 
+    let folder: String
     let queue: DatabaseQueue
     let sealingKey: SealingKey
     let state: Mutex<State>
@@ -40,6 +43,8 @@ package final class Store: Sendable {
     package init(_ options: Options, logger: Logger) throws {
         try Self.makeFolder(options.folder)
         lock = try ControlLock(at: options.lock)
+        folder = options.folder
+        Self.sweep(options.folder)
         queue = try Self.open(options.database)
         let migrations = try Migrations(folder: options.migrations)
         let applied = try queue.writeWithoutTransaction { try migrations.apply(to: $0) }
@@ -60,7 +65,10 @@ package final class Store: Sendable {
     /// Reads in one consistent view.
     func reading<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
-            return try await queue.read(body)
+            return try await queue.read { [self, era = Self.era] db in
+                try check(era)
+                return try body(db)
+            }
         } catch let error as DatabaseError {
             throw Self.failure(error)
         }
@@ -69,7 +77,10 @@ package final class Store: Sendable {
     /// Writes in one transaction.
     func writing<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
-            return try await queue.write(body)
+            return try await queue.write { [self, era = Self.era] db in
+                try check(era)
+                return try body(db)
+            }
         } catch let error as DatabaseError {
             throw Self.failure(error)
         }
@@ -85,7 +96,7 @@ package final class Store: Sendable {
         let message = error.message ?? "error \(error.resultCode.rawValue)"
         switch error.resultCode.primaryResultCode {
         case .SQLITE_FULL:
-            return StoreError(.writing, "the disk of the data folder (--data) is full. Make room, then try again.")
+            return .full
         case .SQLITE_READONLY, .SQLITE_IOERR, .SQLITE_CANTOPEN:
             return StoreError(
                 .writing,

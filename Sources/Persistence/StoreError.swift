@@ -6,6 +6,8 @@ import Foundation
 package struct StoreError: Error, CustomStringConvertible {
     package enum Kind: Sendable {
         case folder, locked, migration, sealingKey, settings, damaged, writing
+        /// Another database has taken the place of the one that a task began with.
+        case restored
     }
 
     package let kind: Kind
@@ -15,6 +17,9 @@ package struct StoreError: Error, CustomStringConvertible {
         self.kind = kind
         self.description = description
     }
+
+    static let full = StoreError(
+        .writing, "the disk of the data folder (--data) is full. Make room, then try again.")
 
     /// What the system says, without Foundation's wrapping.
     static func reason(_ error: any Error) -> String {

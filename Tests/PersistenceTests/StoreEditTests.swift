@@ -201,7 +201,7 @@ struct StoreEditTests {
     @Test func aNewHistoryIsDurableAndAudited() async throws {
         let store = try folder.open()
         let old = store.history
-        let minted = try await store.mintHistory(reason: "a worker knew a higher version")
+        let minted = try await store.mintHistory(replacing: store.history, reason: "a worker knew a higher version")
         #expect(minted != old)
         #expect(store.history == minted)
         #expect(try await store.auditRecords(limit: 1).first?.action == "mint-history")

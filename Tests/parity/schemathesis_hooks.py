@@ -9,3 +9,9 @@ def before_load_schema(context, raw_schema):
     401. That a wrong password is 401, and a guessed one slow, is shown by test_api.py."""
     raw_schema["security"] = [{"session": []}]
     del raw_schema["components"]["securitySchemes"]["basic"]
+
+
+@schemathesis.serializer("application/vnd.sqlite3")
+def as_it_is(context, value):
+    """What is uploaded as a backup; that real ones are taken is shown by test_restore_running.py."""
+    return value if isinstance(value, bytes) else getattr(value, "data", str(value).encode())

@@ -23,6 +23,7 @@ ADMIN = "admin pass:word 7f3a9c"
 CHANGED = "changed pass:word 51be02"
 WRONG = "wrong pass:word e4d871"
 PASSPHRASE = "passphrase-of-a-key-93c1"
+BACKUP = "passphrase of a backup 4be9"
 KEYS = {
     "bearer": "bearer-token-5a1c77",
     "header": "header-key-0b94d2",
@@ -45,11 +46,12 @@ def used(tmp_path_factory, authority):
     _listen(gateway.api, answers)
     try:
         gateway.start()
-        secrets = {"admin": ADMIN, "changed": CHANGED, "wrong": WRONG, "passphrase": PASSPHRASE, **KEYS}
+        secrets = {"admin": ADMIN, "changed": CHANGED, "wrong": WRONG, "passphrase": PASSPHRASE, "backup": BACKUP, **KEYS}
         secrets |= fill(gateway, authority)
         secrets |= log_in_and_change(gateway, answers)
         read_everything(gateway)
         refuse(gateway)
+        put_back(gateway)
         yield gateway, secrets, answers
     finally:
         gateway.abandon()
@@ -135,6 +137,17 @@ def log_in_and_change(gateway, answers):
     api.password = CHANGED
     header = base64.b64encode(f"admin:{CHANGED}".encode()).decode()
     return {"session": cookie, "authorization": header}
+
+
+def put_back(gateway):
+    """A backup in its place, by its passphrase; and by another one, which is wrong only where it is needed."""
+    api = gateway.api
+    file = api.expect(200, "POST", "/v1/backup", {"passphrase": BACKUP}).content
+    for query in ("?dryRun=true", ""):
+        headers = {"Content-Type": "application/vnd.sqlite3", "Causeway-Passphrase": urllib.parse.quote(BACKUP)}
+        answer = api.session.post(f"{api.base}/v1/restore{query}", data=file, headers=headers, auth=(api.user, api.password))
+        assert answer.status_code == 200, answer.text
+    wait_until(lambda: gateway.workers()[0]["servedHistory"] == answer.json()["data"]["history"], 20, "the worker has it")
 
 
 READS = [

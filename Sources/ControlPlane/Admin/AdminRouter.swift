@@ -15,6 +15,10 @@ package struct AdminParts: Sendable {
     package var setupCode: SetupCode
     /// Where a backup stands while it is sent.
     package var backupFolder = NSTemporaryDirectory()
+    /// Folder of the database's migrations, for backups that have not seen all of them.
+    package var migrations = "migrations"
+    /// Largest backup that is put back, in bytes.
+    package var restoreLimit = 1 << 30
     package var inspection = WorkerInspection(paths: [])
     package var sampler = TrafficSampler(inspection: WorkerInspection(paths: []))
     package var feed = EventFeed()
@@ -87,6 +91,10 @@ package struct AdminParts: Sendable {
         DocumentController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         ImportController(store: store, editor: editor, bodyLimit: bodyLimit).addRoutes(to: api)
         BackupController(store: store, folder: backupFolder, bodyLimit: bodyLimit).addRoutes(to: api.group("backup"))
+        RestoreController(
+            store: store, editor: editor, limit: restoreLimit, migrations: migrations, servesTLS: servesTLS,
+            adminCertificate: adminCertificate
+        ).addRoutes(to: api.group("restore"))
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
         StatsController(sampler: sampler).addRoutes(to: api.group("stats"))

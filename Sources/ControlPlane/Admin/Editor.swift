@@ -12,16 +12,16 @@ import Synchronization
 
 /// Changes the configuration. The one place that compiles and hands snapshots to the publisher.
 package final class Editor: Sendable {
-    private let store: Store
-    private let compiler: SnapshotCompiler
-    private let publisher: Publisher
+    let store: Store
+    let compiler: SnapshotCompiler
+    let publisher: Publisher
     private let inspection: WorkerInspection
-    private let events: EventSource?
+    let events: EventSource?
     /// Where the admin API listens, which no listener of the gateway may want.
     private let adminPlace: AdminPlace
     /// What was compiled last: the stored configuration, and what an edit made of it, which is the stored one if the edit was
     /// committed. The next edit starts from the one that it finds stored.
-    private let recent = Mutex<[CompiledConfiguration]>([])
+    let recent = Mutex<[CompiledConfiguration]>([])
 
     package init(
         store: Store, compiler: SnapshotCompiler, publisher: Publisher,
@@ -79,6 +79,8 @@ package final class Editor: Sendable {
                 await publisher.waitLive(version: version, timeout: timeout)
             }
         }
+        // What was stored went with the database that a backup has replaced.
+        try store.checkEra()
         var response = try respond(edited, await heldBack())
         response.headers[.causewayVersion] = String(version)
         if let live { response.headers[.causewayLive] = live.rawValue }
@@ -164,10 +166,7 @@ package final class Editor: Sendable {
         return (edited.answering(answer), snapshot)
     }
 
-    private var history: HistoryID {
-        guard let history = HistoryID(store.history) else { preconditionFailure("a history has 16 bytes") }
-        return history
-    }
+    private var history: HistoryID { Self.history(store.history) }
 
     /// Compiles the draft and lets the worker's own validation judge it. What was wrong before the edit is not the edit's fault and
     /// does not refuse it.

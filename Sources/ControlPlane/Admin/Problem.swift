@@ -30,6 +30,8 @@ package struct Problem: Error, Sendable {
         case tooManyAttempts = "too_many_attempts"
         case busy
         case workerSilent = "worker_silent"
+        case invalidBackup = "invalid_backup"
+        case restored
         case storage
         case http
         case `internal`

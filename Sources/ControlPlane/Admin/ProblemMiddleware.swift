@@ -19,6 +19,8 @@ struct ProblemMiddleware: RouterMiddleware {
             return try problem.response()
         } catch let error as HTTPError {
             return try problem(for: error, request).response()
+        } catch let error as StoreError where error.kind == .restored {
+            return try Problem(.conflict, .restored, error.description).response()
         } catch let error as StoreError {
             context.logger.error("storing failed", error: error)
             return try Problem(.serviceUnavailable, .storage, "The change could not be stored: \(error)").response()

@@ -37,24 +37,12 @@ package enum RestoreCommand {
     private static func key(
         of facts: BackupFacts, at path: String, _ passphrase: () throws -> String
     ) throws -> SealingKey {
-        if FileManager.default.fileExists(atPath: path) {
-            let present = try SealingKey(loadingFrom: path)
-            if present.id == facts.keyID { return present }
-        }
-        guard let sealed = facts.sealedKey else {
-            throw StartError(
-                "The backup was made without a passphrase, so it does not hold the key of its secrets (\(facts.keyID)): put that file at \(path) first."
-            )
-        }
-        let opened: [UInt8]
+        let present = FileManager.default.fileExists(atPath: path) ? try SealingKey(loadingFrom: path) : nil
         do {
-            opened = try PassphraseSeal.open(sealed, passphrase: Secret(try passphrase()), purpose: BackupFacts.purpose)
-        } catch let error as PassphraseError {
-            throw StartError("The backup cannot be opened: \(error).")
+            return try facts.key(present: present) { Secret(try passphrase()) }
+        } catch let error as BackupKeyError {
+            guard case .absent = error, present == nil else { throw StartError("\(error)") }
+            throw StartError("\(error) Put its file at \(path) first.")
         }
-        guard let key = SealingKey(Secret(opened)), key.id == facts.keyID else {
-            throw StartError("The backup holds another key than that of its secrets (\(facts.keyID)).")
-        }
-        return key
     }
 }

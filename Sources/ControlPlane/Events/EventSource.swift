@@ -15,6 +15,8 @@ package actor EventSource: Service {
     private let feed: EventFeed
     private let store: Store
     private let publisher: Publisher
+    /// Counts restores: what was read before one is not told after it.
+    private var era = 0
     private var versions: Backlog<UInt64>
     private var audit = Backlog<Int64>(last: .max)
     private var toldCertificates: [String: Int] = [:]
@@ -60,8 +62,10 @@ package actor EventSource: Service {
 
     /// To be called once a version is stored and published: tells it, and those before it that were not told yet.
     func versionSaved() async {
+        let era = era
         // What cannot be read now is told with the next.
         let records = (try? await store.versions(after: versions.last, limit: Self.mostAtOnce)) ?? []
+        guard era == self.era else { return }
         switch versions.read(records, \.number) {
         case .gap: feed.tellReset()
         case .rows(let records):
@@ -77,6 +81,16 @@ package actor EventSource: Service {
         if store.configuration.certificates != seenCertificates { tellCertificates() }
     }
 
+    /// Everything is another than it was, and numbers may have gone back: those who listen read anew, if they still may.
+    func restored(version: UInt64, audit last: Int64) {
+        era += 1
+        versions = Backlog(last: version)
+        audit = Backlog(last: last)
+        feed.tellReset()
+        tellCertificates()
+        feed.checkListeners()
+    }
+
     private struct Audited: Encodable {
         var id: String
         var time: String
@@ -90,9 +104,11 @@ package actor EventSource: Service {
     private func tellAudit() async {
         // Sessions and accounts end by what is audited.
         feed.checkListeners()
+        let era = era
         var filter = AuditFilter()
         filter.above = audit.last
         let records = (try? await store.auditRecords(filter, limit: Self.mostAtOnce)) ?? []
+        guard era == self.era else { return }
         switch audit.read(records, \.id) {
         case .gap: feed.tellReset(to: .admin)
         case .rows(let records):
@@ -139,7 +155,8 @@ package actor EventSource: Service {
 
     /// Whole days, the one that has begun among them; 0 or less: it is over.
     static func daysLeft(until end: Int64, now: Int64) -> Int {
-        let left = end - now
+        // A certificate may be of any time.
+        let left = end.subtractingReportingOverflow(now).overflow ? 0 : end - now
         return Int(clamping: left > 0 ? (left + 86_399) / 86_400 : left / 86_400)
     }
 }

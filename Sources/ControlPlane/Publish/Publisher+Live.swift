@@ -48,7 +48,7 @@ extension Publisher {
         Set(workers.filter { $0.value.state.isServing }.keys)
     }
 
-    private func answer(_ id: UInt64, _ live: Live) {
+    func answer(_ id: UInt64, _ live: Live) {
         waiters.removeValue(forKey: id)?.answer.resume(returning: live)
     }
 

@@ -10,8 +10,9 @@ import Persistence
 
 /// The publishing half of the control plane.
 package actor Publisher {
-    /// Starts a new history, durably and audited, before it returns. The text says why.
-    package typealias MintHistory = @Sendable (_ reason: String) async throws -> HistoryID
+    /// Starts a new history in the place of one, durably and audited, before it returns. The text says why. `nil`: the one in use is
+    /// another by now, whose snapshot is on its way here.
+    package typealias MintHistory = @Sendable (_ old: HistoryID, _ reason: String) async throws -> HistoryID?
     package typealias ConnectionID = UInt64
 
     /// One connection. Seen by the actor only.
@@ -44,6 +45,8 @@ package actor Publisher {
     private var memory: [(workerID: String, memory: SubscriberMemory)] = []
     /// Histories that forks have ended; a snapshot that was compiled before is published under the new one.
     private var endedHistories: Set<HistoryID> = []
+    /// Histories that a restore has ended; nothing of them is published any more.
+    private var replacedHistories: Set<HistoryID> = []
     private var isMinting = false
     /// Oldest first.
     private var recent: [Snapshot] = []
@@ -62,7 +65,7 @@ package actor Publisher {
 
     /// Makes the snapshot the target of every worker, now and to come. A target that is newer stays.
     package func publish(_ snapshot: Snapshot) {
-        guard let snapshot = rebased(snapshot) else { return }
+        guard !replacedHistories.contains(snapshot.historyID), let snapshot = rebased(snapshot) else { return }
         if let current, current.historyID == snapshot.historyID, snapshot.version < current.version { return }
         current = snapshot
         publishedAt = .now
@@ -72,6 +75,16 @@ package actor Publisher {
             tell(worker)
         }
         settleWaiters()
+    }
+
+    /// Makes a snapshot of another database the target, whatever its version. What was compiled from the one before, and comes late, is
+    /// dropped; nobody waits for its versions any more.
+    package func restored(_ snapshot: Snapshot, ending history: HistoryID) {
+        replacedHistories.formUnion(endedHistories)
+        replacedHistories.insert(history)
+        endedHistories = []
+        for waiter in waiters.keys { answer(waiter, .no) }
+        publish(snapshot)
     }
 
     private func remember(_ snapshot: Snapshot) {
@@ -96,7 +109,7 @@ package actor Publisher {
     // MARK: Histories
 
     private func begin(_ fork: PublisherState.Fork) {
-        guard !isMinting else { return }
+        guard !isMinting, let old = current?.historyID else { return }
         isMinting = true
         let reason =
             "worker \(fork.workerID) serves version \(fork.served.version) of this history, which the database "
@@ -106,14 +119,14 @@ package actor Publisher {
             metadata: [
                 "worker": "\(fork.workerID)", "served": "\(fork.served.version)", "version": "\(fork.ourVersion)",
             ])
-        Task { await mint(reason) }
+        Task { await mint(replacing: old, reason) }
     }
 
-    private func mint(_ reason: String) async {
+    private func mint(replacing history: HistoryID, _ reason: String) async {
         do {
-            let minted = try await mintHistory(reason)
+            let minted = try await mintHistory(history, reason)
             isMinting = false
-            guard let old = current else { return }
+            guard let minted, let old = current, !replacedHistories.contains(minted) else { return }
             // Somebody may have published under the new history already, compiled after it was stored.
             if old.historyID != minted {
                 endedHistories.insert(old.historyID)

@@ -75,7 +75,9 @@ final class AdminCertificate: Sendable {
 
     private static func mark(_ source: AdminCertificateSource, _ store: Store) -> Mark {
         switch source {
-        case .stored(let name): [store.configuration.certificates[name]?.value.version ?? ""]
+        case .stored(let name):
+            // Versions go back where a backup is restored.
+            store.configuration.certificates[name].map { [$0.value.version ?? "", $0.value.facts.fingerprint] } ?? []
         case .files(let certificate, let key):
             [certificate, key].map { path in
                 let file = (try? FileManager.default.attributesOfItem(atPath: path)) ?? [:]

@@ -42,15 +42,17 @@ package enum PasswordReset {
             return ManagementReply(success: false, message: "The password cannot be used: \(problem.message)")
         }
         do {
-            guard let account = try await authenticator.store.account(named: request.user) else {
-                return ManagementReply(success: false, message: "There is no user \(request.user).")
+            return try await authenticator.store.withinOneEra {
+                guard let account = try await authenticator.store.account(named: request.user) else {
+                    return ManagementReply(success: false, message: "There is no user \(request.user).")
+                }
+                try await authenticator.setPassword(
+                    Secret(request.password), of: account,
+                    by: Author(name: "system", address: "local", via: "uid \(peer.uid) pid \(peer.pid)"))
+                return ManagementReply(
+                    success: true,
+                    message: "\(request.user) has a new password; all sessions of \(request.user) have ended.")
             }
-            try await authenticator.setPassword(
-                Secret(request.password), of: account,
-                by: Author(name: "system", address: "local", via: "uid \(peer.uid) pid \(peer.pid)"))
-            return ManagementReply(
-                success: true,
-                message: "\(request.user) has a new password; all sessions of \(request.user) have ended.")
         } catch let problem as Problem {
             return ManagementReply(success: false, message: problem.message)
         } catch {

@@ -38,7 +38,7 @@ final class AdminHarness: Sendable {
         let migrations = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("migrations").path
         store = try Store(Store.Options(folder: folder, migrations: migrations), logger: logger)
-        publisher = Publisher(mintHistory: { _ in throw StartError("no worker, no fork") }, logger: logger)
+        publisher = Publisher(mintHistory: { _, _ in throw StartError("no worker, no fork") }, logger: logger)
         let editor = Editor(store: store, compiler: SnapshotCompiler(), publisher: publisher)
         let hasher = try PasswordHasher(parameters: .init(logN: 4, r: 8, p: 1))
         authenticator = Authenticator(

@@ -71,7 +71,7 @@ extension Offer {
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     private func publisher(minting history: HistoryID = .mint()) -> Publisher {
-        Publisher(mintHistory: { _ in history }, logger: logger)
+        Publisher(mintHistory: { _, _ in history }, logger: logger)
     }
 
     /// A worker that serves what was published last.
@@ -250,7 +250,7 @@ extension Offer {
     @Test func twoForkedWorkersMintOneHistory() async throws {
         let minted = Mutex(0)
         let publisher = Publisher(
-            mintHistory: { _ in
+            mintHistory: { _, _ in
                 minted.withLock { $0 += 1 }
                 return .mint()
             }, logger: logger)
@@ -266,6 +266,50 @@ extension Offer {
         let histories = [await links[0].nextOffer()?.history, await links[1].nextOffer()?.history]
         #expect(histories[0] != nil && histories[0] == histories[1])
         #expect(minted.withLock { $0 } == 1)
+    }
+
+    @Test func aRestoredSnapshotIsTheTargetWhateverItsVersion() async throws {
+        let publisher = publisher()
+        await publisher.publish(try PublishSamples.snapshot(7))
+        let (link, id) = try await worker("w1", of: publisher)
+        await publisher.publish(try PublishSamples.snapshot(8, [PublishSamples.cluster("b")]))
+        let before = try #require(await link.nextOffer())
+        let restored = try PublishSamples.snapshot(3, history: .mint(), [PublishSamples.cluster("c")])
+        await publisher.restored(restored, ending: PublishSamples.history)
+        // Stored before, and late.
+        await publisher.publish(try PublishSamples.snapshot(9, [PublishSamples.cluster("d")]))
+        #expect(await publisher.current?.root == restored.root)
+        _ = await publisher.received(before.ack, from: id)
+        let offer = try #require(await link.nextOffer())
+        #expect(offer.history == restored.historyID && offer.version == 3)
+        _ = await publisher.received(offer.ack, from: id)
+        #expect(await publisher.live(3) == .yes)
+        await publisher.publish(try PublishSamples.snapshot(4, history: restored.historyID))
+        #expect(await link.nextOffer()?.version == 4)
+    }
+
+    @Test func aHistoryMintedForWhatWasReplacedIsDropped() async throws {
+        let (asked, ask) = AsyncStream.makeStream(of: Void.self)
+        let (answered, answer) = AsyncStream.makeStream(of: HistoryID.self)
+        let publisher = Publisher(
+            mintHistory: { _, _ in
+                ask.yield()
+                return await answered.first { _ in true }
+            }, logger: logger)
+        await publisher.publish(try PublishSamples.snapshot(4))
+        let link = RecordingLink()
+        let connection = await publisher.connected(link.link)
+        let served = ServedVersion(try PublishSamples.snapshot(9))
+        _ = await publisher.received(PublishSamples.hello(served: served), from: connection)
+        _ = await asked.first { _ in true }
+        // The history was stored, and the database replaced before the publisher heard of it.
+        let minted = HistoryID.mint()
+        let restored = try PublishSamples.snapshot(2, history: .mint(), [PublishSamples.cluster("c")])
+        await publisher.restored(restored, ending: minted)
+        answer.yield(minted)
+        let offer = try #require(await link.nextOffer())
+        #expect(offer.history == restored.historyID && offer.version == 2)
+        #expect(await publisher.current?.historyID == restored.historyID)
     }
 
     // MARK: Connections

@@ -16,7 +16,7 @@ import Testing
         let folder = try TemporaryFolder()
         var options = ChannelServer.Options(path: "\(folder.path)/channel.sock")
         change(&options)
-        let publisher = Publisher(mintHistory: { _ in .mint() }, logger: logger)
+        let publisher = Publisher(mintHistory: { _, _ in .mint() }, logger: logger)
         let server = try ChannelServer(options, publisher: publisher, logger: logger)
         let running = Task { try await server.run() }
         // The socket is bound; until the server listens a connection is refused.

@@ -5,6 +5,7 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import Persistence
 
 /// Lets through who may do what he asks for.
 struct AccessMiddleware: RouterMiddleware {
@@ -17,6 +18,14 @@ struct AccessMiddleware: RouterMiddleware {
     ) async throws -> Response {
         // Where the router has found nothing there is nothing to guard.
         guard let path = context.endpointPath else { return try await next(request, context) }
+        // Who somebody is, and what he read, does not outlive a restore.
+        return try await authenticator.store.withinOneEra { try await admit(request, context, path, next) }
+    }
+
+    private func admit(
+        _ request: Request, _ context: AdminContext, _ path: String,
+        _ next: (Request, AdminContext) async throws -> Response
+    ) async throws -> Response {
         guard let rule = AccessRule.rule(request.method, path) else {
             context.logger.error("no rule says who may call this", metadata: ["path": "\(path)"])
             throw Problem.forbidden("Nobody may call \(request.method.rawValue) \(path).")

@@ -111,6 +111,7 @@ package struct AccessRule: Hashable, Sendable {
         .editor("DELETE", "/v1/proxy-servers/{name}"),
 
         .admin("POST", "/v1/backup", tokens: false),
+        .admin("POST", "/v1/restore", tokens: false),
         .viewer("GET", "/v1/export"),
         .admin("POST", "/v1/export", tokens: false),
         .editor("POST", "/v1/apply"),

@@ -90,7 +90,7 @@ package final class Authenticator: Sendable {
 
     /// The account of Basic credentials, remembered for a while.
     func authenticate(_ credentials: BasicCredentials, from peer: Peer) async throws -> Account {
-        let digest = memory.digest(of: credentials)
+        let digest = memory.digest(of: credentials, era: store.currentEra)
         if let account = memory.account(for: digest, at: now()) { return account }
         let task = checking.withLock { checking in
             if let running = checking[digest] { return running }

@@ -47,9 +47,11 @@ package final class BasicMemory: Sendable {
 
     package var generation: Int { state.withLock { $0.generation } }
 
-    package func digest(of credentials: BasicCredentials) -> Hash256 {
-        // A user name has no NUL, so the two parts cannot be shifted against each other.
-        HMAC.sha256(Array(credentials.user.utf8) + [0] + credentials.password.bytes, key: key)
+    /// Of one era of the store: an account of another database is never remembered as one of this.
+    package func digest(of credentials: BasicCredentials, era: UInt64 = 0) -> Hash256 {
+        // A user name has no NUL, so the parts cannot be shifted against each other.
+        HMAC.sha256(
+            Array("\(era)".utf8) + [0] + Array(credentials.user.utf8) + [0] + credentials.password.bytes, key: key)
     }
 
     package func account(for digest: Hash256, at now: Int) -> Account? {
