@@ -141,7 +141,7 @@ extension Console.Listener.Limits {
     private static let times = 0...86_400_000
     private static let memory = 0...(1 << 40)
 
-    private static let bounds: [(name: String, path: KeyPath<Self, Int?> & Sendable, range: ClosedRange<Int>)] = [
+    private static let bounds: [(name: String, path: any KeyPath<Self, Int?> & Sendable, range: ClosedRange<Int>)] = [
         ("maxConnections", \.maxConnections, 0...10_000_000),
         ("maxHandshakes", \.maxHandshakes, 0...10_000_000),
         ("maxConcurrentStreams", \.maxConcurrentStreams, 1...65_535),

@@ -37,14 +37,15 @@ package struct ControlPlane: Sendable {
         let adminPlace = AdminPlace(address: options.adminAddress, port: options.adminPort)
         let flags = ListenerFlags(
             address: options.gatewayAddress, httpPort: options.httpPort, httpsPort: options.httpsPort)
-        try await FirstListeners(flags, adminPlace: adminPlace).settle(in: store, logger: logger)
+        let firstListeners = FirstListeners(flags, adminPlace: adminPlace)
+        try await firstListeners.settle(in: store, logger: logger)
         let compiler = SnapshotCompiler(settings: settings)
         let inspection = WorkerInspection(paths: options.inspectSockets)
         let feed = EventFeed()
         let events = EventSource(feed: feed, store: store, publisher: publisher)
         let editor = Editor(
             store: store, compiler: compiler, publisher: publisher, inspection: inspection, events: events,
-            adminPlace: adminPlace)
+            adminPlace: adminPlace, firstListeners: firstListeners)
         try await editor.publishStored(logger: logger)
 
         let setupCode = SetupCode()

@@ -1,7 +1,7 @@
 // The resources of one kind: by name, and by what they refer to. Persistent: a copy is free, and a change of it costs its path,
 // so that an edit never touches what it does not change. Who uses a domain or a service is looked up, not searched for.
 
-package import ConsoleModel
+import ConsoleModel
 import HashTreeCollections
 
 /// What a resource may refer to, by the name that it refers by.

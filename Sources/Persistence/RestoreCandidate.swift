@@ -4,7 +4,7 @@
 // Order: shape, schema, integrity, numbers, migrations (`init`); secrets, resources (`open`); history, sessions, audit (`finish`).
 // All of that on the file itself, which nobody else has.
 
-package import ConsoleModel
+import ConsoleModel
 import Foundation
 import GRDB
 package import Seal

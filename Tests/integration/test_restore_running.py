@@ -154,11 +154,21 @@ def test_an_older_backup_is_brought_up_to_date(api, tmp_path):
     write(api, "POST", "/v1/domains", {"name": "kept.test"})
     file = back_up(api, tmp_path / "backup.db", None)
     with contextlib.closing(sqlite3.connect(file)) as db:
-        db.executescript("ALTER TABLE installation DROP COLUMN oldest_version; DELETE FROM migration WHERE number = 3;")
+        db.executescript(
+            "ALTER TABLE installation DROP COLUMN listener_flags; ALTER TABLE installation DROP COLUMN oldest_version;"
+            "DELETE FROM migration WHERE number >= 3; DELETE FROM change WHERE kind = 'listener';"
+            "DELETE FROM resource WHERE kind = 'listener';"
+        )
+    before = api.get("/v1/listeners")
     write(api, "POST", "/v1/domains", {"name": "lost.test"})
     done = put_back(api, file)
-    assert done.status_code == 200 and done.json()["data"]["migrations"] == ["0003_retention.sql"], done.text
+    assert done.status_code == 200, done.text
+    assert done.json()["data"]["migrations"] == ["0003_retention.sql", "0004_listeners.sql"]
     assert [each["name"] for each in api.get("/v1/domains")] == ["kept.test"]
+    # From before there were listeners: they are made as at a start.
+    made = api.get("/v1/listeners")
+    assert [(each["name"], each["port"]) for each in made] == [(each["name"], each["port"]) for each in before]
+    assert made[0]["version"] == done.json()["data"]["version"] == done.headers["Causeway-Version"]
 
 
 def test_nothing_is_cut_while_a_worker_serves(new_gateway, authority, tmp_path, echo, ws_server, grpc_server):
@@ -239,7 +249,7 @@ BAD = {
     "a page": lambda file: file.read_bytes()[:8192] + os.urandom(4096) + file.read_bytes()[12288:],
     "of another application": lambda file: (file.unlink(), edit(file, FOREIGN))[1],
     "empty database": lambda file: (file.unlink(), edit(file, FOREIGN, "DROP TABLE notes"))[1],
-    "newer": lambda file: edit(file, "INSERT INTO migration VALUES (4, '0004_newer.sql', 'x', 0)"),
+    "newer": lambda file: edit(file, "INSERT INTO migration VALUES (5, '0005_newer.sql', 'x', 0)"),
     "changed migration": lambda file: edit(file, "UPDATE migration SET sha256 = 'x' WHERE number = 1"),
     "foreign key id": lambda file: edit(file, "UPDATE installation SET sealing_key_id = '0011223344556677'"),
     "trigger": lambda file: edit(file, "CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM account; END"),

@@ -19,6 +19,8 @@ package final class Editor: Sendable {
     let events: EventSource?
     /// Where the admin API listens, which no listener of the gateway may want.
     private let adminPlace: AdminPlace
+    /// What a database without listeners gets.
+    let firstListeners: FirstListeners?
     /// What was compiled last: the stored configuration, and what an edit made of it, which is the stored one if the edit was
     /// committed. The next edit starts from the one that it finds stored.
     let recent = Mutex<[CompiledConfiguration]>([])
@@ -26,10 +28,11 @@ package final class Editor: Sendable {
     package init(
         store: Store, compiler: SnapshotCompiler, publisher: Publisher,
         inspection: WorkerInspection = WorkerInspection(paths: []), events: EventSource? = nil,
-        adminPlace: AdminPlace = AdminPlace()
+        adminPlace: AdminPlace = AdminPlace(), firstListeners: FirstListeners? = nil
     ) {
         self.events = events
         self.adminPlace = adminPlace
+        self.firstListeners = firstListeners
         self.inspection = inspection
         self.store = store
         self.compiler = compiler

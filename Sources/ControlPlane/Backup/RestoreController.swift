@@ -99,8 +99,8 @@ struct RestoreController: Sendable {
         if dryRun { return try .json(Envelope(checked.report)) }
         try store.checkEra()
         // A client that goes away must not come between replacing and publishing: this task is nobody's child.
-        let (restored, live) = try await Task { [editor] in
-            try await editor.restore(checked, by: author, wait: wait)
+        let (restored, live) = try await Task { [editor, logger = context.logger] in
+            try await editor.restore(checked, by: author, wait: wait, logger: logger)
         }.value
         context.logger.notice(
             "a backup was restored",
@@ -110,6 +110,7 @@ struct RestoreController: Sendable {
             ])
         var report = checked.report
         report.dryRun = false
+        report.version = String(restored.configuration.version)
         report.history = Hex.encode(checked.history)
         report.replaces = .init(
             version: String(restored.replacedVersion), history: Hex.encode(restored.endedHistory))

@@ -2,7 +2,7 @@
 
 import ConsoleModel
 package import Persistence
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Turns what happens in the control plane into events.
 package actor EventSource: Service {

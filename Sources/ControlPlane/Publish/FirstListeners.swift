@@ -19,7 +19,7 @@ package struct FirstListeners: Sendable {
         let name: String
         let kind: Console.Listener.Kind
         let flag: String
-        let port: WritableKeyPath<ListenerFlags, UInt16?> & Sendable
+        let port: any WritableKeyPath<ListenerFlags, UInt16?> & Sendable
         let usual: Int
     }
 
