@@ -21,6 +21,7 @@ from integration.api import Api
 from integration.live import Callers, Streams
 from integration.site import Site
 from integration.sse import EventStream
+from integration.test_admin_tls import der, secure, shown
 from integration.test_backup import PASSPHRASE, back_up, restore
 from integration.test_versions import api, fill, whole, write  # noqa: F401  `api` is a fixture
 from integration.waiting import wait_until
@@ -169,6 +170,44 @@ def test_an_older_backup_is_brought_up_to_date(api, tmp_path):
     made = api.get("/v1/listeners")
     assert [(each["name"], each["port"]) for each in made] == [(each["name"], each["port"]) for each in before]
     assert made[0]["version"] == done.json()["data"]["version"] == done.headers["Causeway-Version"]
+
+
+def test_a_copy_of_the_file_itself_is_taken_too(api, tmp_path):
+    """As somebody has it who copied the folder; its sessions end as well."""
+    write(api, "POST", "/v1/domains", {"name": "kept.test"})
+    cookie = login(api)
+    api.gateway.control.stop()
+    content = (api.gateway.data / "causeway.db").read_bytes()
+    assert content[18:20] == b"\2\2", "its header asks for a write-ahead log"
+    api.gateway.start_control()
+    assert with_cookie(api, cookie) == 200
+    write(api, "POST", "/v1/domains", {"name": "lost.test"})
+    done = put_back(api, content)
+    assert done.status_code == 200 and done.json()["data"]["createdAt"] is None, done.text
+    assert [each["name"] for each in api.get("/v1/domains")] == ["kept.test"]
+    assert with_cookie(api, cookie) == 401
+
+
+def test_the_admin_listeners_certificate_has_to_be_in_it(new_gateway, authority, tmp_path):
+    """Without it the next start would fail; with another form of it that one is shown from then on."""
+    gateway = new_gateway()
+    gateway.start_control()
+    api = gateway.api
+    api.initialize()
+    without = back_up(api, tmp_path / "without.db", None)
+    former, newer = authority.issue("admin.test", "localhost"), authority.issue("admin.test", "localhost")
+    body = {"name": "admin", "cert": former.cert, "key": former.key}
+    write(api, "POST", "/v1/tls-certificates", body)
+    old = back_up(api, tmp_path / "old.db", None)
+    gateway.control.stop()
+    secure(gateway, "--admin-certificate-name", "admin")
+    api.session.verify = str(authority.path)
+    write(api, "PUT", "/v1/tls-certificates/admin", {"cert": newer.cert, "key": newer.key})
+    assert shown(gateway) == der(newer.path)
+    refused = put_back(api, without, verify=str(authority.path))
+    assert refused.status_code == 400 and "--admin-certificate-name" in refused.json()["message"], refused.text
+    assert put_back(api, old, verify=str(authority.path)).status_code == 200
+    assert shown(gateway) == der(former.path)
 
 
 def test_nothing_is_cut_while_a_worker_serves(new_gateway, authority, tmp_path, echo, ws_server, grpc_server):
@@ -345,6 +384,16 @@ def test_an_upload_that_breaks_off_changes_nothing(filled, tmp_path):
     wait_until(lambda: leftovers(filled.gateway) == [], 10, "the file has gone")
     assert state(filled) == before
     assert put_back(filled, content, "?dryRun=true").status_code == 200
+
+
+def test_who_stops_sending_is_let_go(api, tmp_path):
+    """After half a minute: until then nobody else can restore."""
+    content = back_up(api, tmp_path / "backup.db", None).read_bytes()
+    silent = begin(api, content[:20_000], len(content))
+    assert put_back(api, content, "?dryRun=true").status_code == 409
+    wait_until(lambda: leftovers(api.gateway) == [], 60, "it is let go")
+    assert put_back(api, content, "?dryRun=true").status_code == 200
+    silent.close()
 
 
 def begin(api, content, length):
