@@ -123,8 +123,8 @@ PAGES = [
     "sources?edit=cart",
     "proxies?new=1",
     "consumers?edit=mobile-app",
-    "versions?show=18",
-    "versions?show=12&from=18",
+    "versions?show=19",
+    "versions?show=13&from=19",
     "docs",
     "docs#/createRoute",
 ]

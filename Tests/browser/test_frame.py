@@ -163,7 +163,7 @@ def test_worker_that_ends_is_told_with_what_it_means(admin, empty, api):
     admin.open("#/domains?new=1").fill("name", "later.test").card("off").click("Create", exact=True)
     admin.see("Saved. No worker is connected")
     empty.start_worker()
-    admin.see("Live · version 1")
+    admin.see("Live · version 2")
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])

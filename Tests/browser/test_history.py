@@ -56,16 +56,16 @@ def test_versions_are_compared_and_rolled_back(admin, api):
     route = api.get("/v1/routes/first")
     api.put("/v1/routes/first", {**route, "path": {"matchType": "PRE", "matchValue": "/new"}})
     api.create_route("second", ["kept.test"], "one.static", path="/second")
-    admin.open("#/versions?show=4").see("/old", "/new", "Roll back to this")
+    admin.open("#/versions?show=5").see("/old", "/new", "Roll back to this")
     admin.one("dialog select").click()
-    admin.script("const s = document.querySelector('dialog select'); s.value = '5'; s.dispatchEvent(new Event('change'))")
-    admin.wait_address("from=5")
+    admin.script("const s = document.querySelector('dialog select'); s.value = '6'; s.dispatchEvent(new Event('change'))")
+    admin.wait_address("from=6")
     admin.see("deleted")
-    admin.open("#/versions?show=3").click("Roll back to this").see("Back to version 3?", "/new", "/old", "deleted", "second")
+    admin.open("#/versions?show=4").click("Roll back to this").see("Back to version 4?", "/new", "/old", "deleted", "second")
     admin.click("Roll back to this", kinds="dialog button.primary").see("Saved and live.").no_dialog()
     assert api.get("/v1/routes/first")["path"]["matchValue"] == "/old"
     assert [each["name"] for each in api.get("/v1/routes")] == ["first"]
-    admin.open("#/versions?show=3").click("Roll back to this").see("Nothing differs")
+    admin.open("#/versions?show=4").click("Roll back to this").see("Nothing differs")
 
 
 def test_rollback_after_somebody_else_saved_is_refused(admin, api):
