@@ -208,8 +208,7 @@ def take(gateway, scratch, arguments):
         running = contextlib.ExitStack()
         if state == "full":
             furnish(api, Authority(scratch / "authority"))
-            if any(wanted(way[:3], "overview") for way in WAYS):
-                running.enter_context(traffic(gateway, api))
+            running.enter_context(traffic(gateway, api))
         with running:
             take_state(gateway, api, arguments, state, names, wanted)
     print(f"{len(list(arguments.folder.rglob('*.png')))} pictures in {arguments.folder}")

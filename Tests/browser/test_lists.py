@@ -2,6 +2,9 @@
 
 import pathlib
 
+import pytest
+
+from browser.example import furnish
 from integration.waiting import wait_until
 
 
@@ -29,6 +32,19 @@ def test_search_sort_and_pages_are_in_the_address(admin, api):
     assert admin.address == "#/routes?sort=path&q=p1+one"
     admin.one("input[type=search]").send_keys("nothing")
     admin.see("Nothing matches").click("Show all").see("60 in all")
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_tables_fit_a_desk(browsers, api, authority, language):
+    furnish(api, authority)
+    page = browsers(language=language)
+    page.open()
+    page.fill("username", api.user).fill("password", api.password).press("\ue007").one("nav")
+    wide = {}
+    for name in ("routes", "domains", "certificates", "services", "sources", "proxies", "consumers", "versions"):
+        page.open(f"#/{name}").one("table.list")
+        wide[name] = page.script("const place = document.querySelector('.scroll'); return place.scrollWidth - place.clientWidth")
+    assert not any(wide.values()), wide
 
 
 def test_used_by_and_delete_names_what_depends(admin, api, authority):

@@ -59,11 +59,16 @@ function tryAddress(row, domains) {
   return { kind: "http", listener, authority, path, method };
 }
 
+function spoken(row) {
+  const protocol = protocolOf(row)?.toUpperCase();
+  return protocol ? badge(protocol, protocol.startsWith("GRPC") ? "good" : "") : h("span", { class: "soft" }, t("route.protocol.source"));
+}
+
 /** What went through a route in the last minute. */
 function traffic({ requests, failed }, seconds, name) {
   const rate = requests / seconds;
   const part = failed / requests;
-  return h("span", { class: "stack" }, h("a", { href: address("overview", { route: name }) }, t("route.perSecond", { n: number(rate, rate < 10 ? 1 : 0) })),
+  return h("span", { class: "small" }, h("a", { href: address("overview", { route: name }) }, t("route.perSecond", { n: number(rate, rate < 10 ? 1 : 0) })), " ",
     part >= TELL && h("a", { href: address("access-log", { route: name }) }, badge(t("route.failing", { share: share(failed, requests) }), part >= SEVERE ? "bad" : "warn")));
 }
 
@@ -93,9 +98,8 @@ export default () => {
         cell: (row) => h("span", { class: "stack" }, h("code", {}, row.path?.matchValue ?? ""), h("span", { class: "soft small" }, [t(`path.${row.path?.matchType ?? "PRE"}`), ...(row.methods ?? []), row.headers?.length && t("count.headers", { n: row.headers.length }), row.urlParams?.length && t("count.params", { n: row.urlParams.length })].filter(Boolean).join(" · "))),
       },
       { key: "services", label: t("services"), text: (row) => (row.services ?? []).map((each) => each.name).join(" "), cell: target },
-      { key: "protocol", label: t("route.protocol"), text: (row) => protocolOf(row) ?? "", cell: (row) => (protocolOf(row) ? badge(protocolOf(row).toUpperCase(), protocolOf(row).toUpperCase().startsWith("GRPC") ? "good" : "") : h("span", { class: "soft" }, t("route.protocol.source"))) },
+      { key: "protocol", label: t("route.protocol"), sort: (row) => of(row)?.requests ?? 0, text: (row) => protocolOf(row) ?? "", cell: (row) => h("span", { class: "stack" }, spoken(row), of(row) && traffic(of(row), minute.seconds, row.name)) },
       { key: "features", label: t("features"), class: "features", text: (row) => features(row).join(" "), cell: (row) => (features(row).length ? features(row).map((each) => badge(each)) : h("span", { class: "soft" }, "–")) },
-      { key: "now", label: t("route.now"), sort: (row) => of(row)?.requests ?? 0, text: () => "", cell: (row) => (of(row) ? traffic(of(row), minute.seconds, row.name) : h("span", { class: "soft" }, "–")) },
     ],
   });
   // Beside the list: figures that are missing keep nobody from it.
