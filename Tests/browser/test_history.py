@@ -1,5 +1,7 @@
 """What a change would do, what each change was, the way back; and what runs now, with the power to end it."""
 
+import subprocess
+
 import pytest
 
 from integration.site import Site
@@ -47,6 +49,25 @@ def test_certificate_is_read_while_it_is_entered(admin, api, authority):
     admin.fill("cert", identity.chain + authority.cert).fill("key", identity.key).see("Its chain ends sooner: ")
     expired = authority.issue("old.test", start="20200101000000Z", end="20210101000000Z")
     admin.fill("cert", expired.chain).fill("key", expired.key).see("Expired")
+
+
+def test_a_pkcs12_file_stands_for_both(admin, api, authority, tmp_path):
+    identity = authority.issue("packed.test")
+    file = tmp_path / "site.pfx"
+    command = ["openssl", "pkcs12", "-export", "-in", identity.path, "-inkey", identity.key_path, "-out", file, "-passout", "pass:open it"]
+    subprocess.run(command, check=True, capture_output=True)
+    admin.expected.add("400")
+    admin.open("#/certificates?new=1").fill("name", "packed").one("dialog input[type=file]").send_keys(str(file))
+    admin.see("site.pfx", "PKCS#12", "It needs its passphrase.")
+    admin.fill("passphrase", "wrong").see("The passphrase does not open it.")
+    admin.fill("passphrase", "open it").see("The key belongs to the certificate.", "For packed.test.")
+    # The hint about its chain, and the texts again when the file is taken out.
+    admin.click("Take it out")
+    assert admin.value("cert") == ""
+    admin.one("dialog input[type=file]").send_keys(str(file))
+    admin.see("It needs its passphrase.").fill("passphrase", "open it").see("For packed.test.").click("Create", exact=True).no_dialog()
+    assert "packed.test" in admin.row("packed")
+    assert api.get("/v1/tls-certificates/packed")["domains"] == ["packed.test"]
 
 
 def test_versions_are_compared_and_rolled_back(admin, api):

@@ -167,11 +167,11 @@ def test_certificate_by_drop_paste_and_replacement(admin, api, authority, tmp_pa
     admin.click("site", kinds="th a").one("dialog input[type=file]").send_keys(f"{other.path}\n{other.key_path}")
     admin.see("One private key").click("Save", exact=True).no_dialog()
     wait_until(lambda: "two.test" in admin.row("site"), 5)
-    # What is no PEM is named.
-    junk = pathlib.Path(tmp_path) / "site.p12"
-    junk.write_bytes(b"\x30\x82" + bytes(200))
+    # What is neither is named.
+    junk = pathlib.Path(tmp_path) / "site.der"
+    junk.write_bytes(b"\x30\x82\x01\x00" + bytes(200))
     admin.open("#/certificates?new=1").one("dialog input[type=file]").send_keys(str(junk))
-    admin.see("site.p12: no PEM in it")
+    admin.see("site.der: neither PEM nor PKCS#12")
 
 
 def test_consumer_with_a_generated_key(admin, api):

@@ -81,6 +81,24 @@ def test_a_map_whose_keys_have_dots_is_one_member(rules):
 
 
 @pytest.mark.parametrize(
+    "start, is_packed",
+    [
+        ([0x30, 0x82, 0x0A, 0x00, 2, 1, 3, 0x30], True),
+        ([0x30, 0x80, 2, 1, 3], True),
+        ([0x30, 0x20, 2, 1, 3], True),
+        # A certificate, a key (PKCS#8), text, nothing.
+        ([0x30, 0x82, 0x03, 0x00, 0x30, 0x82], False),
+        ([0x30, 0x82, 0x03, 0x00, 2, 1, 0], False),
+        (list(b"-----BEGIN"), False),
+        ([], False),
+        ([0x30, 0xFF, 2, 1, 3], False),
+    ],
+)
+def test_a_pkcs12_file_is_known_by_its_first_bytes(rules, start, is_packed):
+    assert rules("parts/pem.js", "isPKCS12", start) is is_packed
+
+
+@pytest.mark.parametrize(
     "name, map, key",
     [
         ("affinity", {}, "higress.io/affinity"),

@@ -1,13 +1,14 @@
-// Certificates: PEM goes in, by drop, file or paste, and never comes out again; the list shows names and validity.
+// Certificates: PEM or PKCS#12 goes in, by drop, file or paste, and never comes out again; the list shows names and validity.
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
+import { fromBytes, sizeOf } from "../parts/binary.js";
 import { badge, expiry, lines, moment, nameCell, usedBy } from "../parts/cells.js";
-import { areaField, textField, when } from "../parts/fields.js";
+import { areaField, per, textField } from "../parts/fields.js";
 import { icon } from "../parts/icons.js";
-import { date, dateTime, relative, t } from "../parts/i18n.js";
+import { bytes, date, dateTime, relative, t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
-import { blocks, sorted } from "../parts/pem.js";
+import { blocks, isPKCS12, sorted } from "../parts/pem.js";
 import { address } from "../parts/router.js";
 
 const LARGEST = 512 * 1024;
@@ -50,23 +51,29 @@ function facts({ names, notBefore, notAfter, keyDescription, selfSigned, weaknes
   ].filter(Boolean);
 }
 
-/** A place to drop files on, or to choose them; each block goes into the field that it belongs to. */
+/** A place to drop files on, or to choose them: each block of PEM goes into the field that it belongs to, a PKCS#12 file stands for both. */
 function dropZone(draft, redraw) {
   const told = h("p", { class: "hint", role: "status" });
   const input = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", onchange: () => take(input.files) });
 
   async function take(files) {
-    const texts = [];
-    for (const file of files) {
-      if (file.size > LARGEST) return fill(told, t("pem.large", { name: file.name }));
-      texts.push(await file.text());
+    const large = [...files].find((each) => each.size > LARGEST);
+    if (large) return fill(told, t("pem.large", { name: large.name }));
+    const contents = await Promise.all([...files].map(async (each) => ({ name: each.name, content: new Uint8Array(await each.arrayBuffer()) })));
+    // So that the same file can be chosen again.
+    input.value = "";
+    const packed = contents.find(({ content }) => isPKCS12(content));
+    if (packed) {
+      fill(told);
+      Object.assign(draft.value, { file: packed.name, pkcs12: fromBytes(packed.content), cert: "", key: "", passphrase: "" });
+    } else {
+      const names = contents.map(({ name }) => name).join(", ");
+      const { cert, key, others } = sorted(blocks(contents.map(({ content }) => new TextDecoder().decode(content)).join("\n")));
+      if (!cert && !key) return fill(told, t("pem.nothing", { name: names }));
+      Object.assign(draft.value, { pkcs12: "", ...(cert ? { cert } : {}), ...(key ? { key } : {}) });
+      fill(told, names, others.length ? ` · ${t("pem.others", { labels: others.map((each) => each.label).join(", ") })}` : "");
     }
-    const found = blocks(texts.join("\n"));
-    const { cert, key, others } = sorted(found);
-    if (!cert && !key) return fill(told, t("pem.nothing", { name: [...files].map((each) => each.name).join(", ") }));
-    if (cert) draft.set("cert", cert);
-    if (key) draft.set("key", key);
-    fill(told, [...files].map((each) => each.name).join(", "), others.length ? ` · ${t("pem.others", { labels: others.map((each) => each.label).join(", ") })}` : "");
+    draft.changed();
     redraw();
   }
 
@@ -81,12 +88,35 @@ function dropZone(draft, redraw) {
   return zone;
 }
 
+/** A PKCS#12 file that was dropped, in the place of the two texts. */
+function packedField(draft, redraw) {
+  return h("div", { class: "field packed", "data-path": "pkcs12" }, h("p", {}, h("strong", {}, draft.get("file")), h("span", { class: "soft" }, ` · PKCS#12 · ${bytes(sizeOf(draft.get("pkcs12")))} `),
+    h("button", {
+      type: "button", class: "link", onclick: () => {
+        Object.assign(draft.value, { pkcs12: "", passphrase: "" });
+        draft.changed();
+        redraw();
+      },
+    }, t("pem.packed.remove"))), h("p", { class: "error" }));
+}
+
+const isEncrypted = (draft) => blocks(draft.get("key") ?? "").some((each) => each.encrypted);
+
+/** What the server refused of it, line by line. */
+function refusals(error, passphrase) {
+  return (error.fields ?? []).filter(([field]) => ["cert", "key", "pkcs12", "passphrase"].includes(field)).map(([field, message]) => {
+    if (field !== "passphrase") return ["bad", message];
+    return passphrase ? ["bad", t("pem.passphrase.wrong")] : ["warn", t("pem.passphrase.needed")];
+  });
+}
+
 function fields(draft, more, isNew) {
   const texts = h("div", {});
   const told = h("div", { class: "reading", role: "status", "aria-label": t("pem.reading") });
-  const redraw = () => fill(texts,
+  const redraw = () => fill(texts, draft.get("pkcs12") ? packedField(draft, redraw) : [
     areaField(draft, "cert", { rows: 7, required: isNew, placeholder: "-----BEGIN CERTIFICATE-----" }),
-    areaField(draft, "key", { rows: 5, required: isNew, placeholder: "-----BEGIN PRIVATE KEY-----" }));
+    areaField(draft, "key", { rows: 5, required: isNew, placeholder: "-----BEGIN PRIVATE KEY-----" }),
+  ]);
   redraw();
 
   const show = (found) => fill(told, found.map(([kind, words]) => h("p", { class: `mark ${kind}` }, icon(kind === "good" ? "check" : "warning"), words)));
@@ -95,40 +125,41 @@ function fields(draft, more, isNew) {
 
   // The server reads what is whole, a moment after the last change; it stores nothing.
   async function ask(found) {
-    const { name, version, cert, key, passphrase } = draft.value;
+    const { name, version, cert, key, pkcs12, passphrase } = draft.value;
     const asked = seen;
     // Saved meanwhile, or about to be: that answer tells the same.
     if (!told.isConnected || told.closest("form").querySelector("[aria-busy]")) return;
     try {
-      const { changes } = await api.certificates.preview({ name: name || "new", version, cert, key, passphrase }, isNew ? null : name);
-      if (asked === seen) show([...found, ...facts(changes[0]?.after?.facts ?? {})]);
+      const { changes, warnings } = await api.certificates.preview({ name: name || "new", version, passphrase, ...(pkcs12 ? { pkcs12 } : { cert, key }) }, isNew ? null : name);
+      if (asked === seen) show([...found, ...facts(changes[0]?.after?.facts ?? {}), ...(warnings ?? []).map((each) => ["warn", each])]);
     } catch (error) {
-      const wrong = (error.fields ?? []).filter(([field]) => ["cert", "key", "passphrase"].includes(field));
-      if (asked === seen) show([...found, ...wrong.map(([, message]) => ["bad", message])]);
+      if (asked === seen) show([...found, ...refusals(error, passphrase)]);
     }
   }
 
   draft.watch(() => {
-    const now = JSON.stringify([draft.get("cert"), draft.get("key"), draft.get("passphrase")]);
+    const now = JSON.stringify(["cert", "key", "pkcs12", "passphrase"].map((each) => draft.get(each)));
     if (now === seen) return;
     seen = now;
-    const found = reading(draft.get("cert"), draft.get("key"));
+    const found = draft.get("pkcs12") ? [] : reading(draft.get("cert"), draft.get("key"));
     show(found);
     clearTimeout(asking);
-    if (draft.get("cert") && draft.get("key") && !found.some(([kind]) => kind === "bad")) asking = setTimeout(ask, 300, found);
+    const whole = draft.get("pkcs12") || (draft.get("cert") && draft.get("key"));
+    if (whole && !found.some(([kind]) => kind === "bad")) asking = setTimeout(ask, 300, found);
   });
   return [
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "demo" }),
     !isNew && h("p", { class: "hint" }, t("certificate.keep")),
-    dropZone(draft, redraw), texts, told,
-    when(draft, () => blocks(draft.get("key") ?? "").some((each) => each.encrypted), textField(draft, "passphrase", { type: "password", keep: true })),
+    dropZone(draft, redraw), texts,
+    per(draft, () => draft.get("pkcs12") || isEncrypted(draft), (needed) => needed && textField(draft, "passphrase", { type: "password", keep: true })),
+    told,
   ];
 }
 
 export default () => listPage({
   name: "certificates", words: "certificate", resource: api.certificates, load, fields,
-  blank: (params) => ({ name: params.get("name") ?? "", cert: "", key: "", passphrase: "" }),
-  prepare: ({ name, version, cert, key, passphrase }) => ({ name, version, cert, key, passphrase }),
+  blank: (params) => ({ name: params.get("name") ?? "", cert: "", key: "", pkcs12: "", passphrase: "" }),
+  prepare: ({ name, version, cert, key, pkcs12, passphrase }) => (pkcs12 ? { name, version, pkcs12, passphrase } : { name, version, cert, key, passphrase }),
   usedBy: (row, { domainsOf }) => (domainsOf.get(row.name) ?? []).map((name) => ({ name, href: address("domains", { edit: name }) })),
   columns: (more) => [
     { key: "name", label: t("certificate.name"), cell: (row) => nameCell(row) },

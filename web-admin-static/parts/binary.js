@@ -16,7 +16,8 @@ export function toBase64(form, text) {
   }
 }
 
-function fromBytes(bytes) {
+/** The base64 of bytes. */
+export function fromBytes(bytes) {
   let text = "";
   for (const each of bytes) text += String.fromCharCode(each);
   return btoa(text);

@@ -29,6 +29,14 @@ export function blocks(text) {
   return found;
 }
 
+/** Whether bytes begin as a PKCS#12 file does: a sequence of which the first member is the number 3 (RFC 7292 §4). */
+export function isPKCS12(bytes) {
+  if (bytes[0] !== 0x30) return false;
+  // The length in one byte, in the bytes that the first one counts, or unknown (0x80: none follow).
+  const at = 2 + (bytes[1] > 0x80 ? bytes[1] - 0x80 : 0);
+  return bytes[at] === 2 && bytes[at + 1] === 1 && bytes[at + 2] === 3;
+}
+
 /** The blocks sorted into what the form has: {certificates, keys, others, cert, key} */
 export function sorted(found) {
   const of = (kind) => found.filter((each) => each.kind === kind);
