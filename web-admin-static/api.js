@@ -16,6 +16,7 @@ export class Unreachable extends Error {}
 
 const READ_LIMIT = 30_000;
 const WRITE_LIMIT = 75_000; // A write that waits for workers may take 60 s.
+const UPLOAD_LIMIT = 900_000; // A gigabyte over a slow line.
 
 const hooks = { login: async () => false, lost: () => {}, answered: () => {} };
 
@@ -29,7 +30,7 @@ export function onCalls(actions) {
 
 async function ask(method, path, body, headers, form = "text") {
   const options = { method, headers: { ...headers }, credentials: "same-origin", cache: "no-store" };
-  options.signal = AbortSignal.timeout(method === "GET" ? READ_LIMIT : WRITE_LIMIT);
+  options.signal = AbortSignal.timeout(method === "GET" ? READ_LIMIT : body instanceof Blob ? UPLOAD_LIMIT : WRITE_LIMIT);
   if (body instanceof Blob) options.body = body;
   else if (body !== undefined) {
     options.headers["Content-Type"] ??= "application/json";
@@ -58,7 +59,7 @@ export async function exclusively(action) {
   }
 }
 
-const OPEN = ["/session/login", "/user/changePassword", "/system/init", "/system/config"];
+const OPEN = ["/session/login", "/user/changePassword", "/system/init", "/system/config", "/v1/restore"];
 
 /** One call; `content` is the parsed body, `live` says whether the workers serve the change. */
 export async function call(method, path, body, headers) {

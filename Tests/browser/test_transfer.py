@@ -3,6 +3,7 @@
 import sqlite3
 
 import pytest
+import requests
 
 from integration.waiting import wait_until
 
@@ -66,7 +67,7 @@ def test_secrets_go_under_a_passphrase_and_open_elsewhere(language, admin, api, 
 
 
 def test_a_backup_is_a_database(admin, api, tmp_path):
-    admin.open("#/transfer").see("Put a backup back", "causeway-control restore causeway-")
+    admin.open("#/transfer").see("Put a backup back").click("Without the page", kinds="summary").see("causeway-control restore causeway-")
     admin.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     api.create_domain("kept.test")
     admin.open("#/transfer").click("Back up", exact=True).see("Its private keys open only where")
@@ -74,3 +75,39 @@ def test_a_backup_is_a_database(admin, api, tmp_path):
     assert file.read_bytes().startswith(b"SQLite format 3\x00")
     with sqlite3.connect(file) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def make_backup(api, path, passphrase=None):
+    answer = requests.post(f"{api.base}/v1/backup", json={"passphrase": passphrase}, auth=(api.user, api.password), timeout=30)
+    assert answer.status_code == 200
+    path.write_bytes(answer.content)
+    return str(path)
+
+
+def test_a_backup_is_put_back_after_it_was_looked_at(admin, api, tmp_path):
+    admin.expected |= {"400", "401"}
+    api.create_domain("kept.test")
+    file = make_backup(api, tmp_path / "before.sqlite3")
+    api.create_domain("later.test")
+    junk = tmp_path / "junk.sqlite3"
+    junk.write_bytes(b"no database")
+    admin.open("#/transfer").see("Put a backup back").click("Look at it", exact=True).see("Choose a backup first.")
+    chooser = lambda: admin.all("main input[type=file]")[-1]
+    chooser().send_keys(str(junk))
+    admin.see("junk.sqlite3").click("Look at it", exact=True)
+    wait_until(lambda: admin.script("return [...document.querySelectorAll('.form-error')].at(-1).textContent"), 10, "why it is none")
+    assert not admin.all(".found")
+    chooser().send_keys(file)
+    admin.see("before.sqlite3").click("Look at it", exact=True).see("What is in it", "the one of here")
+    assert admin.axe() == []
+    domains = "return [...document.querySelectorAll('.found tr[data-kind=domain] td')].map((each) => Number(each.textContent))"
+    now, then = admin.script(domains)
+    assert now == then + 1
+    # Saying no changes nothing.
+    admin.click("Put it back", exact=True).see("Put this backup back?", "replaces all that is here now, version", "All sessions end")
+    admin.click("Cancel", kinds="dialog button", exact=True).no_dialog()
+    assert len([each for each in api.get("/v1/domains") if each["name"] == "later.test"]) == 1
+    admin.click("Put it back", exact=True).click("Put it back", kinds="dialog button", exact=True).see("The backup is back", seconds=30)
+    admin.click("Log in", kinds="dialog button", exact=True).one("form")
+    admin.login().see("Overview").open("#/domains").see("kept.test")
+    assert "later.test" not in admin.rows()

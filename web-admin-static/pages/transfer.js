@@ -2,7 +2,6 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
-import { copyable } from "../parts/cells.js";
 import { Draft } from "../parts/draft.js";
 import { dropZone } from "../parts/drop.js";
 import { areaField, selectField, switchField, textField, when } from "../parts/fields.js";
@@ -13,6 +12,7 @@ import { note, noteSaved, problem } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
 import { may } from "../parts/session.js";
 import { importingIngress } from "./transfer-ingress.js";
+import { restoring } from "./transfer-restore.js";
 
 const isJSON = (text) => text.trimStart().startsWith("{");
 const isSealed = (text) => /"sealed"\s*:\s*"|^sealed\s*:\s*(?!null\b)\S/m.test(text);
@@ -40,10 +40,7 @@ function backup() {
       const sealed = answer.headers.get("Causeway-Sealing-Key") === "sealed";
       note(t(sealed ? "export.done" : "backup.keyless"), sealed ? "good" : "warn");
     },
-  }), h("h3", {}, t("backup.restore")), h("p", { class: "hint" }, t("backup.restore.text")), h("ol", { class: "plain-steps" },
-    h("li", {}, t("backup.restore.stop"), copyable("systemctl stop causeway-control")),
-    h("li", {}, t("backup.restore.put"), copyable(`sudo -u causeway-control causeway-control restore causeway-${today()}.sqlite3 --data /var/lib/causeway-control --migrations /usr/local/share/causeway/migrations`)),
-    h("li", {}, t("backup.restore.start"), copyable("systemctl start causeway-control"))));
+  }));
 }
 
 function exporting() {
@@ -126,5 +123,5 @@ function importing() {
 }
 
 export default () => ({
-  element: h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("transfer"))), h("p", { class: "lead" }, t("transfer.lead")), exporting(), may("editor") && [importing(), importingIngress()], may("admin") && backup()),
+  element: h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("transfer"))), h("p", { class: "lead" }, t("transfer.lead")), exporting(), may("editor") && [importing(), importingIngress()], may("admin") && [backup(), restoring(`causeway-${today()}.sqlite3`)]),
 });

@@ -1,4 +1,4 @@
-// A place to drop text files on, or to choose them.
+// A place to drop files on, or to choose them.
 
 import { h } from "../dom.js";
 import { icon } from "./icons.js";
@@ -7,11 +7,12 @@ import { note } from "./notes.js";
 
 const LARGEST = 64 * 1024 * 1024;
 
-/** `take(texts)` gets what stands in the files, in their order; of `several`, else of one. */
-export function dropZone(words, take, { several = false } = {}) {
+/** `take(texts)` gets what stands in the files, in their order; of `several`, else of one. With `raw` it gets the files themselves, of any size. */
+export function dropZone(words, take, { several = false, raw = false } = {}) {
   async function read(files) {
     const chosen = [...files].slice(0, several ? undefined : 1);
     if (!chosen.length) return;
+    if (raw) return take(chosen);
     const large = chosen.find((each) => each.size > LARGEST);
     if (large) return note(t("pem.large", { name: large.name }), "bad");
     take(await Promise.all(chosen.map((each) => each.text())));
