@@ -129,6 +129,7 @@ export const domains = resource("/v1/domains");
 export const sources = resource("/v1/service-sources");
 export const routes = resource("/v1/routes");
 export const consumers = resource("/v1/consumers");
+export const listeners = resource("/v1/listeners");
 export const proxies = resource("/v1/proxy-servers");
 export const services = { list: () => get("/v1/services") };
 export const workers = {

@@ -3,6 +3,7 @@
 import datetime
 
 from integration.api import route
+from integration.ports import free_port
 
 
 def day(offset):
@@ -25,6 +26,8 @@ def furnish(api, authority, grpc_port=50051):
         "/v1/service-sources",
         {"name": "catalog", "type": "dns", "domain": "catalog.internal.example", "port": 8443, "protocol": "https"},
     )
+    behind = {"name": "behind-balancer", "address": "127.0.0.1", "port": free_port(), "protocol": "https"}
+    api.post("/v1/listeners", behind | {"proxyProtocol": {"trustedRanges": ["10.0.0.0/8"]}, "limits": {"maxConnections": 20000}})
     api.post("/v1/proxy-servers", {"name": "egress", "type": "HTTP", "serverAddress": "proxy.internal.example", "serverPort": 3128})
     api.create_static("billing", "10.0.2.7:443", protocol="https", proxyName="egress")
     api.post(

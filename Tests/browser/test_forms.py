@@ -22,6 +22,7 @@ LEFT_OUT = {
     "ServiceSource": set(),
     "Domain": set(),
     "ProxyServer": {"type"},
+    "Listener": set(),
     "Consumer": set(),
     "TlsCertificate": set(),
 }
@@ -37,6 +38,7 @@ KINDS = {
     "Domain": ("domains", "/v1/domains"),
     "Consumer": ("consumers", "/v1/consumers"),
     "ProxyServer": ("proxies", "/v1/proxy-servers"),
+    "Listener": ("listeners", "/v1/listeners"),
 }
 
 
@@ -48,12 +50,13 @@ def everything(api, authority):
         "Domain": full.domain(authority),
         "Consumer": full.consumer(),
         "ProxyServer": full.proxy_server(),
+        "Listener": full.listener(),
         "ServiceSource": full.source(authority),
         "Route": full.route(),
     }
     api.create_static("old", 9)
     api.create_static("new", 10)
-    for kind in ("Domain", "Consumer", "ProxyServer", "ServiceSource", "Route"):
+    for kind in ("Domain", "Consumer", "ProxyServer", "Listener", "ServiceSource", "Route"):
         api.post(KINDS[kind][1], made[kind])
     return made
 

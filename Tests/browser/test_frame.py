@@ -13,9 +13,9 @@ from integration.gateway import ROOT
 from integration.waiting import wait_until
 from selenium.webdriver.common.keys import Keys
 
-TRAFFIC = ["overview", "routes", "domains", "certificates", "services", "sources", "proxies", "consumers", "workers", "versions"]
+TRAFFIC = ["overview", "routes", "domains", "certificates", "listeners", "services", "sources", "proxies", "consumers", "workers", "versions"]
 PAGES = [*TRAFFIC, "streams", "tester", "try", "transfer", "users", "tokens", "sessions", "audit", "settings"]
-FORMS = [f"{name}?new=1" for name in ("routes", "domains", "certificates", "sources", "proxies", "consumers", "users", "tokens")]
+FORMS = [f"{name}?new=1" for name in ("routes", "domains", "certificates", "listeners", "sources", "proxies", "consumers", "users", "tokens")]
 
 
 def test_set_up_checks_the_passwords_and_logs_in(page):

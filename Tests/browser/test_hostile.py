@@ -41,6 +41,7 @@ def test_hostile_data_is_text(admin, api, authority):
         ("#/routes", "<img/src=x"),
         ("#/routes?edit=hostile", "<img/src=x"),
         ("#/proxies", "proxy.test"),
+        ("#/listeners?q=" + HTML, "<img/src=x"),
         ("#/proxies?q=" + HTML, "<img/src=x"),
         ("#/consumers", "<img/src=x"),
         ("#/consumers?edit=mallory", "<img/src=x"),

@@ -41,7 +41,7 @@ def test_tables_fit_a_desk(browsers, api, authority, language):
     page.open()
     page.fill("username", api.user).fill("password", api.password).press("\ue007").one("nav")
     wide = {}
-    for name in ("routes", "domains", "certificates", "services", "sources", "proxies", "consumers", "versions"):
+    for name in ("routes", "domains", "certificates", "listeners", "services", "sources", "proxies", "consumers", "versions"):
         page.open(f"#/{name}").one("table.list")
         wide[name] = page.script("const place = document.querySelector('.scroll'); return place.scrollWidth - place.clientWidth")
     assert not any(wide.values()), wide
@@ -79,7 +79,7 @@ def test_used_by_and_delete_names_what_depends(admin, api, authority):
 def test_a_service_behind_a_proxy_server(admin, api):
     admin.expected |= {"400", "409"}
     api.create_static("behind", "10.0.0.9:80")
-    admin.open("#/sources?edit=behind").unfold("Rarely needed").see("There is no proxy server yet.").click("New proxy server")
+    admin.open("#/sources?edit=behind").unfold("Rarely needed").see("There is no proxy server yet.").click("New proxy server").see("Proxy server name")
     admin.fill("name", "egress").fill("serverAddress", "http://proxy").fill("serverPort", "3128").click("Create", exact=True)
     assert admin.error("serverAddress")
     admin.fill("serverAddress", "proxy.internal.test").fill("connectTimeout", "2").click("Create", exact=True).no_dialog()

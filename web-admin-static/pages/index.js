@@ -5,6 +5,7 @@ import audit from "./audit.js";
 import certificates from "./certificates.js";
 import consumers from "./consumers.js";
 import domains from "./domains.js";
+import listeners from "./listeners.js";
 import overview from "./overview.js";
 import proxies from "./proxies.js";
 import routes from "./routes.js";
@@ -23,10 +24,10 @@ import workers from "./workers.js";
 import { may } from "../parts/session.js";
 
 export const start = "overview";
-export const pages = { overview, routes, domains, certificates, services, sources, proxies, consumers, workers, streams, "access-log": accessLog, tester, try: tryout, versions, transfer, users, tokens, sessions, audit, settings };
+export const pages = { overview, routes, domains, certificates, listeners, services, sources, proxies, consumers, workers, streams, "access-log": accessLog, tester, try: tryout, versions, transfer, users, tokens, sessions, audit, settings };
 export const groups = [
   [null, ["overview"]],
-  ["group.traffic", ["routes", "domains", "certificates"]],
+  ["group.traffic", ["routes", "domains", "certificates", "listeners"]],
   ["group.backends", ["services", "sources", "proxies", "consumers"]],
   ["group.operation", ["workers", "streams", "access-log", "tester", "try", "versions", "transfer", "audit", "settings"]],
   ["group.access", ["users", "tokens", "sessions"]],

@@ -12,6 +12,7 @@ import { noteError, problem } from "../parts/notes.js";
 import { repeat } from "../parts/repeat.js";
 import { address } from "../parts/router.js";
 import { may } from "../parts/session.js";
+import { placeOf } from "./listeners.js";
 import { routeShown, trafficCharts } from "../parts/traffic.js";
 import { calm, verdict } from "../parts/verdict.js";
 
@@ -38,14 +39,17 @@ function guide({ certificates, domains, sources, routes }) {
 }
 
 /** How to call what is there, once everything is. */
-function tryIt({ domains, routes, sources }) {
+function tryIt({ domains, routes, sources, listeners }) {
   const grpc = routes.find((each) => (each.protocol ?? "").toUpperCase().startsWith("GRPC") || sources.some((source) => `${source.name}.${source.type}` === each.services?.[0]?.name && (source.protocol ?? "").startsWith("grpc")));
   const route = grpc ?? routes[0];
   if (!route) return null;
   const host = route.domains?.[0] ?? "localhost";
   const secure = domains.find((each) => each.name === host && (each.enableHttps ?? "off") !== "off");
   const name = host.replace(/^\*\./, "www.");
-  const gateway = secure ? "127.0.0.1:8443" : "127.0.0.1:8000";
+  const listener = listeners.find((each) => each.protocol === (secure ? "https" : "http"));
+  if (!listener) return null;
+  // Every address is this machine's own, too.
+  const gateway = placeOf({ ...listener, address: ["0.0.0.0", "::"].includes(listener.address) ? "127.0.0.1" : listener.address });
   const command = grpc ? `grpcurl ${secure ? "-insecure" : "-plaintext"} -authority ${name} ${gateway} list`
     : `curl ${secure ? `-k --connect-to ${name}:443:${gateway} https://${name}` : `-H 'Host: ${name}' http://${gateway}`}${route.path?.matchType === "REGULAR" ? "/" : route.path?.matchValue ?? "/"}`;
   return h("section", { class: "panel" }, h("h2", {}, t("overview.try")), h("p", { class: "hint" }, t("overview.try.text")), copyable(command));
@@ -117,9 +121,9 @@ export default () => {
 
   async function refresh() {
     try {
-      const [domains, certificates, sources, services, routes, versions, newWorkers, shadowed] = await Promise.all([api.domains.list(), api.certificates.list(), api.sources.list(), api.services.list(), api.routes.list(), api.versions.list(8), api.workers.list(), api.get("/v1/route-tester/shadowed")]);
+      const [domains, listeners, certificates, sources, services, routes, versions, newWorkers, shadowed] = await Promise.all([api.domains.list(), api.listeners.list(), api.certificates.list(), api.sources.list(), api.services.list(), api.routes.list(), api.versions.list(8), api.workers.list(), api.get("/v1/route-tester/shadowed")]);
       const before = known && JSON.stringify([known, known.services, known.versions]);
-      known = { domains, certificates, sources, routes, shadowed, services, versions };
+      known = { domains, listeners, certificates, sources, routes, shadowed, services, versions };
       workers = newWorkers;
       tell();
       if (before === JSON.stringify([known, services, versions])) return;

@@ -11,7 +11,7 @@ import { listPage } from "../parts/list.js";
 import { may, user } from "../parts/session.js";
 import { ROLES, roleCards } from "./users.js";
 
-const KINDS = ["routes", "domains", "tls-certificates", "service-sources", "services", "consumers", "workers", "versions"];
+const KINDS = ["routes", "domains", "tls-certificates", "listeners", "service-sources", "proxy-servers", "services", "consumers", "workers", "streams", "stats", "access-log", "versions", "export", "apply"];
 const DAYS = [7, 30, 90, 365];
 
 const after = (days) => new Date(Date.now() + days * 86_400_000).toISOString();

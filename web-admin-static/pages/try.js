@@ -14,11 +14,13 @@ import { adjust, here } from "../parts/router.js";
 import { transcript } from "../parts/talk.js";
 import { begin } from "../parts/tryout.js";
 import { messageOf } from "../parts/written.js";
+import { placeOf } from "./listeners.js";
 import { grpcFields, streamForm } from "./try-grpc.js";
 import { socketForm } from "./try-socket.js";
 
 const KINDS = ["http", "websocket", "grpc"];
-const LISTENERS = ["https", "http"];
+/** What is asked for where the address names no listener: a name, or else a protocol. */
+const USUAL = "https";
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const LABELS = { http: "try.request", websocket: "try.connect", grpc: "try.call" };
 /** Codes of a close frame that say nothing of an error (RFC 6455 §7.4.1): normal, going away, none. */
@@ -47,7 +49,7 @@ function asked() {
   const { params } = here();
   const among = (name, known) => (known.includes(params.get(name)) ? params.get(name) : known[0]);
   const kind = among("kind", KINDS);
-  return { kind, listener: among("listener", LISTENERS), authority: params.get("authority") ?? "", path: params.get("path") ?? rootOf(kind), method: among("method", METHODS) };
+  return { kind, listener: params.get("listener") || USUAL, authority: params.get("authority") ?? "", path: params.get("path") ?? rootOf(kind), method: among("method", METHODS) };
 }
 
 export default () => {
@@ -63,6 +65,7 @@ export default () => {
   const domains = h("datalist", { id: "try-domains" });
   const grpc = grpcFields(draft, load);
   let running = null;
+  let listeners = [];
   /** Runs what a button of the form stands for. */
   let attempt = null;
   /** Counts what was begun: an answer to what is no longer wanted is left alone. */
@@ -212,13 +215,15 @@ export default () => {
     choice.querySelector("[aria-pressed=true]").focus();
   }
 
+  const listenerField = () => selectField(draft, "listener", listeners.map((each) => [each.name, `${each.name} — ${placeOf(each)}`]));
+
   function draw() {
     fill(choice, h("div", { class: "segments", role: "group", "aria-label": t("try.kind") }, KINDS.map((each) =>
       h("button", { type: "button", "aria-pressed": String(each === draft.get("kind")), onclick: () => choose(each) }, t(`try.kind.${each}`)))));
     const path = textField(draft, "path", { mono: true, required: true });
     if (is("grpc")) grpc.draw();
     fill(place, form([
-      h("div", { class: "request" }, selectField(draft, "listener", LISTENERS.map((each) => [each, each.toUpperCase()])), textField(draft, "authority", { required: true, mono: true, placeholder: "shop.example.com", list: domains.id })),
+      h("div", { class: "request" }, listenerField(), textField(draft, "authority", { required: true, mono: true, placeholder: "shop.example.com", list: domains.id })),
       is("grpc") && grpc.element, is("websocket") && path, is("http") && h("div", { class: "request" }, selectField(draft, "method", METHODS.map((each) => [each, each])), path),
       areaField(draft, "headers", { rows: 2, placeholder: "x-user: alice" }),
       is("http") && areaField(draft, "body", { rows: 3 }),
@@ -244,7 +249,26 @@ export default () => {
     }
   }
 
+  /** The listeners that there are; what the address asks for may be the protocol of one. */
+  async function offerListeners() {
+    try {
+      listeners = (await api.listeners.list()).toSorted((one, two) => one.name.localeCompare(two.name));
+      settle();
+      // Where somebody types already, nothing else is drawn anew.
+      place.querySelector("[data-path=listener]").replaceWith(listenerField());
+    } catch (error) {
+      noteError(error);
+    }
+  }
+
+  function settle() {
+    const wanted = draft.get("listener");
+    if (!listeners.length || listeners.some((each) => each.name === wanted)) return;
+    draft.set("listener", (listeners.find((each) => each.protocol === wanted) ?? listeners[0]).name);
+  }
+
   offerDomains();
+  offerListeners();
   draw();
   const element = h("section", { class: "try" }, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("try"))), h("p", { class: "lead" }, t("try.lead")), choice, domains,
     h("div", { class: "columns" }, place, h("div", {}, writing, result, talk.element)));
@@ -253,6 +277,7 @@ export default () => {
     follow() {
       stop();
       Object.assign(draft.value, asked());
+      settle();
       draft.changed();
       draw();
     },

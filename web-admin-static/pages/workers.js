@@ -18,7 +18,7 @@ import { may } from "../parts/session.js";
 import { showRunning } from "./worker-config.js";
 
 const LEVELS = ["trace", "debug", "info", "notice", "warning", "error", "critical"];
-const PAGES = { route: "routes", virtualHost: "domains", tlsIdentity: "certificates", cluster: "sources" };
+const PAGES = { route: "routes", virtualHost: "domains", tlsIdentity: "certificates", cluster: "sources", listener: "listeners" };
 
 /** An object of the snapshot by the page's word for it, with a link to it where it has a page. */
 function objectName({ kind, name }) {

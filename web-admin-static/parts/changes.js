@@ -5,7 +5,7 @@ import { badge } from "./cells.js";
 import { has, t } from "./i18n.js";
 import { address } from "./router.js";
 
-const PAGES = { domain: "domains", "tls-certificate": "certificates", route: "routes", "service-source": "sources", "proxy-server": "proxies", consumer: "consumers" };
+const PAGES = { domain: "domains", "tls-certificate": "certificates", route: "routes", "service-source": "sources", "proxy-server": "proxies", consumer: "consumers", listener: "listeners" };
 
 export function kindWord(kind) {
   const key = `kind.${PAGES[kind] ?? kind}`;

@@ -23,6 +23,7 @@ async function mayThrowAway(draft) {
  */
 export function edit(kind, object, blank, more, { saved, closed, readOnly = false }) {
   const isNew = object === null;
+  const title = t(isNew ? `${kind.words}.new` : `${kind.words}.edit`, { name: object?.name });
   let draft;
   let close;
   const place = h("div", { class: "drawer-body" });
@@ -71,7 +72,7 @@ export function edit(kind, object, blank, more, { saved, closed, readOnly = fals
     draft.isNew = isNew;
     draft.watch(() => askBeforeLeaving(draft.dirty ? () => mayThrowAway(draft) : null));
     // Who may not change it can still look at all of it.
-    if (readOnly) return fill(place, h("form", {}, h("fieldset", { class: "fields", disabled: true }, kind.fields(draft, more, isNew)), h("div", { class: "foot" }, h("p", { class: "hint" }, t("readOnly")), h("button", { type: "button", onclick: () => close() }, t("close")))));
+    if (readOnly) return fill(place, h("form", {}, h("div", { class: "fields", role: "group", tabindex: "0", "aria-label": title }, h("fieldset", { disabled: true }, kind.fields(draft, more, isNew))), h("div", { class: "foot" }, h("p", { class: "hint" }, t("readOnly")), h("button", { type: "button", onclick: () => close() }, t("close")))));
     fill(place, form(kind.fields(draft, more, isNew), {
       draft, submit, failed, label: t(isNew ? "create" : "save"), cancel: () => tryClose(), check: () => kind.check?.(draft) ?? [],
       extra: kind.resource.preview && ((attempt) => {
@@ -82,7 +83,7 @@ export function edit(kind, object, blank, more, { saved, closed, readOnly = fals
   }
 
   let tryClose;
-  ({ close } = dialog(t(isNew ? `${kind.words}.new` : `${kind.words}.edit`, { name: object?.name }), (shut, tried) => {
+  ({ close } = dialog(title, (shut, tried) => {
     close = shut;
     tryClose = tried;
     begin(object ?? blank, object ?? blank);

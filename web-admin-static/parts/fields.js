@@ -95,22 +95,22 @@ export function numberField(draft, path, options = {}) {
   return field(draft, path, control, { ...options, input });
 }
 
-const UNITS = [["ms", 1], ["s", 1000], ["min", 60_000], ["h", 3_600_000]];
+const TIMES = [["ms", 1], ["s", 1000], ["min", 60_000], ["h", 3_600_000]];
+const SIZES = [["B", 1], ["KiB", 1024], ["MiB", 1024 ** 2], ["GiB", 1024 ** 3]];
 
-/** A time; the draft has milliseconds, or seconds with `seconds`. Empty is the default, which the placeholder names. */
-export function durationField(draft, path, options = {}) {
-  const factor = options.seconds ? 1000 : 1;
-  const units = options.seconds ? UNITS.slice(1) : UNITS;
+/** A number with a choice of its unit; the draft has it in the first of `units`. Empty is the default, which the placeholder names. */
+function measureField(draft, path, units, options) {
+  const [[, least]] = units;
   const value = draft.get(path);
-  const known = typeof value === "number" ? value * factor : null;
-  const [first] = known ? [...units].reverse().find(([, size]) => known % size === 0) ?? units[0] : [options.unit ?? "s"];
+  const known = typeof value === "number" ? value * least : null;
+  const [first] = known ? [...units].reverse().find(([, size]) => known % size === 0) ?? units[0] : [options.unit];
   const unit = h("select", { "aria-label": t("unit"), value: first }, units.map(([name]) => h("option", { value: name }, t(`unit.${name}`))));
   unit.value = first;
-  const size = () => UNITS.find(([name]) => name === unit.value)[1];
-  const input = h("input", { type: "text", inputmode: "decimal", ...plain, class: "number", placeholder: /^\d+$/.test(options.empty ?? "") ? `${options.empty} ${t("unit.s")}` : options.empty ?? t("form.default"), value: known === null ? value ?? "" : known / size() });
+  const size = () => units.find(([name]) => name === unit.value)[1];
+  const input = h("input", { type: "text", inputmode: "decimal", ...plain, class: "number", placeholder: options.empty, value: known === null ? value ?? "" : known / size() });
   const take = () => {
     const text = input.value.trim();
-    const result = Number(text) * size() / factor;
+    const result = Number(text) * size() / least;
     const right = text === "" || (/^\d+(\.\d+)?$/.test(text) && Number.isInteger(result));
     if (right) draft.problems.delete(path);
     else draft.problems.set(path, t("form.duration"));
@@ -119,6 +119,16 @@ export function durationField(draft, path, options = {}) {
   input.addEventListener("input", take);
   unit.addEventListener("change", take);
   return field(draft, path, h("div", { class: "with-unit" }, input, unit), { ...options, input });
+}
+
+/** A time; the draft has milliseconds, or seconds with `seconds`. `empty`: the default, seconds where it is digits alone. */
+export function durationField(draft, path, { empty = t("form.default"), unit = "s", ...options } = {}) {
+  return measureField(draft, path, options.seconds ? TIMES.slice(1) : TIMES, { ...options, unit, empty: /^\d+$/.test(empty) ? `${empty} ${t("unit.s")}` : empty });
+}
+
+/** A size; the draft has bytes. */
+export function sizeField(draft, path, { empty = t("form.default"), unit = "MiB", ...options } = {}) {
+  return measureField(draft, path, SIZES, { ...options, unit, empty });
 }
 
 /** Options as [value, label]; the empty value is null in the draft. */

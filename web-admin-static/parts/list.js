@@ -133,7 +133,8 @@ export function emptyState(name, title, text, ...actions) {
 /**
  * kind: {name, words, resource, blank(params), fields, prepare, check, extra, load(): {rows, ...more}, columns(more)}, and where it
  * needs them: usedBy(row, more), copies, keeps(row), only: "list" (nothing is changed), idOf(row), removes (word for delete), needs
- * (role to write), tools(row, refresh), bar(refresh), saved(answer)
+ * (role to write), tools(row, refresh), bar(refresh), saved(answer), watches (kinds of events
+ * that its rows tell of, beside changes of the configuration)
  */
 export function listPage(kind) {
   let more = {};
@@ -234,7 +235,7 @@ export function listPage(kind) {
     h("div", { class: "tools" }, view.search, view.count, h("span", { class: "grow" }), kind.bar?.(refresh), tool("refresh", t("refresh"), refresh)),
     status, view.body);
   whenBack(page, refresh);
-  whenChanged(page, ["version", "audit"], refresh);
+  whenChanged(page, ["version", "audit", ...(kind.watches ?? [])], refresh);
   refresh().then(follow);
   const leave = () => {
     const before = open;

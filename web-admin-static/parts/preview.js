@@ -7,7 +7,7 @@ import { diff } from "./diff.js";
 import { dateTime, t } from "./i18n.js";
 
 /** The forms whose words name the fields of each kind. */
-export const WORDS = { route: "route", domain: "domain", "tls-certificate": "certificate", "service-source": "source", "proxy-server": "proxy", consumer: "consumer", account: "user", token: "token" };
+export const WORDS = { route: "route", domain: "domain", "tls-certificate": "certificate", "service-source": "source", "proxy-server": "proxy", consumer: "consumer", listener: "listener", account: "user", token: "token" };
 
 const MOST = 20;
 
