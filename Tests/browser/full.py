@@ -1,7 +1,5 @@
 """Objects that have every field of the API, for forms to show and to leave as they are."""
 
-from integration.ports import free_port
-
 
 def domain(authority):
     return {
@@ -84,22 +82,6 @@ def listener(port):
             "headerDecodeFactor": 3,
             "requestsPerTurn": 128,
         },
-    }
-
-
-def listener():
-    limits = ["maxHandshakes", "maxConcurrentStreams", "maxHeaderListSize", "tlsHandshakeTimeout", "requestHeadersTimeout", "requestProgressTimeout"]
-    limits += ["connectionIdleTimeout", "streamStallTimeout", "memoryPerConnection", "memoryPerLoop", "memoryPerWorker", "maxConnections", "maxResets"]
-    limits += ["maxProvokedResets", "maxControlFrames", "maxContinuations", "headerDecodeFactor", "requestsPerTurn"]
-    return {
-        "name": "full",
-        "address": "127.0.0.1",
-        "port": free_port(),
-        "protocol": "https",
-        "proxyProtocol": {"trustedRanges": ["10.0.0.0/8"]},
-        "forwardedHeaders": {"trustedRanges": ["192.0.2.1", "2001:db8::/32"]},
-        # Numbers that are good for each: bytes of headers have a least of 4096, streams a most of 65535.
-        "limits": {name: 8192 + at for at, name in enumerate(limits)} | {"headerDecodeFactor": 5},
     }
 
 

@@ -5,6 +5,7 @@ import yaml
 
 from browser import full
 from integration.gateway import ROOT
+from integration.ports import free_port
 
 DOCUMENT = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
 
@@ -50,7 +51,7 @@ def everything(api, authority):
         "Domain": full.domain(authority),
         "Consumer": full.consumer(),
         "ProxyServer": full.proxy_server(),
-        "Listener": full.listener(),
+        "Listener": full.listener(free_port()),
         "ServiceSource": full.source(authority),
         "Route": full.route(),
     }
