@@ -19,6 +19,7 @@ extension Serve {
         options.hosts = host
         options.bodyLimit = bodyLimit
         options.restoreLimit = restoreLimit
+        options.adminRate = adminRate
         if let adminCertificate, let adminKey {
             options.adminCertificate = .files(certificate: adminCertificate, key: adminKey)
         } else {

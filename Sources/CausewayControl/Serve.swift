@@ -65,6 +65,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Largest body of a request to the admin API, in bytes.")
     var bodyLimit = 1 << 20
 
+    @Option(help: "Requests a second that one address may make of the admin API, twice as many at once; 0: no limit.")
+    var adminRate = 1_000
+
     @Option(help: "Largest backup that POST /v1/restore takes, in bytes.")
     var restoreLimit = 1 << 30
 
@@ -98,6 +101,9 @@ struct Serve: AsyncParsableCommand {
         }
         guard (1_024...(1 << 30)).contains(bodyLimit) else {
             throw ValidationError("--body-limit must be between 1024 and \(1 << 30), not \(bodyLimit)")
+        }
+        guard (0...1_000_000).contains(adminRate) else {
+            throw ValidationError("--admin-rate must be between 0 and 1000000, not \(adminRate)")
         }
         guard (1 << 20...1 << 40).contains(restoreLimit) else {
             throw ValidationError("--restore-limit must be between \(1 << 20) and \(1 << 40), not \(restoreLimit)")

@@ -65,6 +65,7 @@ package struct ControlPlane: Sendable {
         parts.backupFolder = options.data
         parts.migrations = options.migrations
         parts.restoreLimit = options.restoreLimit
+        parts.requestRate = options.adminRate
         parts.bodyLimit = options.bodyLimit
         parts.staticFolder = options.staticFolder
         parts.apiDocument = try options.apiDocument.map { APIDocument(yaml: try Self.text(of: $0)) }

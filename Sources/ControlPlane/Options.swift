@@ -29,6 +29,8 @@ package struct ControlPlaneOptions: Sendable {
     package var hosts: [String] = []
     /// Largest body of a request, in bytes.
     package var bodyLimit = 1 << 20
+    /// Requests a second that one address may make; 0: as many as it likes.
+    package var adminRate = 1_000
     /// Largest backup that is put back while the process runs, in bytes.
     package var restoreLimit = 1 << 30
     /// The certificate with which the admin API speaks TLS; `nil`: clear text.

@@ -15,6 +15,7 @@ from integration.api import Api
 from integration.gateway import BINARIES, ROOT
 from integration.openapi import OPERATIONS
 from integration.waiting import wait_until
+from peers.wire import Closed, Wire
 
 PASSWORD = "tests: a pass:word"
 RANK = {"none": 0, "viewer": 1, "editor": 2, "admin": 3}
@@ -335,6 +336,41 @@ def test_basic_guessing_is_throttled_like_the_login(fresh):
     for answer in (by_basic, by_login):
         assert answer.status_code == 429 and int(answer.headers["Retry-After"]) >= 1, answer.text
         assert answer.json()["code"] == "too_many_attempts"
+
+
+def test_a_flood_of_requests_is_held_back(new_gateway):
+    """One address gets no more than its rate; others, and the address itself a second later, are served."""
+    gateway = new_gateway()
+    gateway.control.command += ["--admin-rate", "20"]
+    gateway.start_control()
+
+    def ask(count, source="127.0.0.1"):
+        with Wire.connect(gateway.admin_port, source=source) as wire:
+            answers = [wire.request("GET", "/healthz/ready", "localhost") for _ in range(count)]
+        return [answer.status for answer in answers], answers[-1]
+
+    begun = time.monotonic()
+    statuses, last = ask(200)
+    passed = statuses.count(200)
+    assert 30 <= passed <= 45 + 20 * (time.monotonic() - begun) and set(statuses) == {200, 429}
+    problem = json.loads(last.body)
+    assert problem["code"] == "too_many_requests" and "--admin-rate" in problem["message"] and last.get("retry-after") == "1"
+    assert ask(10, "127.0.0.9")[0] == [200] * 10
+    wait_until(lambda: ask(1)[0] == [200], 5, "time gives requests back")
+
+
+def test_header_lists_of_the_admin_api_are_bounded(fresh):
+    with Wire.connect(fresh.admin_port) as wire:
+        wire.send("GET /healthz/ready HTTP/1.1\r\nHost: localhost\r\n")
+        try:
+            for _ in range(64):
+                wire.send("X-Filler: " + "a" * 16_000 + "\r\n")
+            wire.send("\r\n")
+            answer = wire.read_to_end()
+        except (OSError, Closed) as error:
+            answer = getattr(error, "rest", b"")
+    assert answer == b"" or answer.split(b" ")[1] in (b"400", b"431"), answer[:200]
+    assert fresh.api.call("GET", "/healthz/ready").status_code == 200
 
 
 def test_unknown_users_take_as_long_as_known_ones(fresh):

@@ -19,6 +19,8 @@ package struct AdminParts: Sendable {
     package var migrations = "migrations"
     /// Largest backup that is put back, in bytes.
     package var restoreLimit = 1 << 30
+    /// Requests a second of one address; 0: no limit.
+    package var requestRate = 0
     package var inspection = WorkerInspection(paths: [])
     package var sampler = TrafficSampler(inspection: WorkerInspection(paths: []))
     package var feed = EventFeed()
@@ -53,6 +55,7 @@ package struct AdminParts: Sendable {
         router.add(middleware: SecurityHeaders())
         let methods = PathMethods()
         router.add(middleware: ProblemMiddleware(methods: methods))
+        if requestRate > 0 { router.add(middleware: RateMiddleware(perSecond: requestRate)) }
         router.add(middleware: HostMiddleware(rule: hosts))
         router.add(middleware: CrossSiteMiddleware())
         let compressed = CompressedFiles()

@@ -28,6 +28,7 @@ package struct Problem: Error, Sendable {
         case unsupportedMediaType = "unsupported_media_type"
         case misdirected
         case tooManyAttempts = "too_many_attempts"
+        case tooManyRequests = "too_many_requests"
         case busy
         case workerSilent = "worker_silent"
         case invalidBackup = "invalid_backup"

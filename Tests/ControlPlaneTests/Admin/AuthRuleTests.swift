@@ -10,6 +10,30 @@ import Seal
 import Testing
 
 struct AuthRuleTests {
+    // MARK: Rates
+
+    @Test func anAddressHasItsRateAndTwiceAsManyAtOnce() {
+        var rates = RequestRates(perSecond: 10)
+        func passed(_ address: String, at now: Double) -> Int {
+            var count = 0
+            for _ in 0..<30 where rates.takes(address, at: now) { count += 1 }
+            return count
+        }
+        #expect(passed("a", at: 1_000) == 20)
+        #expect(passed("b", at: 1_000) == 20)
+        #expect(passed("a", at: 1_500) == 5)
+        #expect(passed("a", at: 60_000) == 20)
+    }
+
+    @Test func addressesAtRestAreForgottenAndThoseAtWorkAreNot() {
+        var rates = RequestRates(perSecond: 10)
+        for number in 0..<RequestRates.capacity { _ = rates.takes("\(number)", at: 1_000) }
+        let refused = rates.takes("one more", at: 1_000)
+        #expect(!refused && rates.count == RequestRates.capacity)
+        let taken = rates.takes("one more", at: 2_000)
+        #expect(taken && rates.count == 1)
+    }
+
     // MARK: Throttle
 
     @Test func anAccountHasFiveFreeFailures() {
