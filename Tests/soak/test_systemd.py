@@ -108,7 +108,7 @@ def test_a_booted_systemd_runs_the_units(tmp_path):
     said = dict(line.split("=", 1) for line in (probe / "out").read_text().splitlines())
     assert said == {
         "control": "ok",
-        "worker": "serving version 0",
+        "worker": "serving version 1",
         "reloaded": "active",
         "parent": "1",
         "killed": "active",
