@@ -66,7 +66,7 @@ struct Serve: AsyncParsableCommand {
     var bodyLimit = 1 << 20
 
     @Option(help: "Requests a second that one address may make of the admin API, twice as many at once; 0: no limit.")
-    var adminRate = 1_000
+    var adminRate = 5_000
 
     @Option(help: "Largest backup that POST /v1/restore takes, in bytes.")
     var restoreLimit = 1 << 30

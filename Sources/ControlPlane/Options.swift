@@ -30,7 +30,7 @@ package struct ControlPlaneOptions: Sendable {
     /// Largest body of a request, in bytes.
     package var bodyLimit = 1 << 20
     /// Requests a second that one address may make; 0: as many as it likes.
-    package var adminRate = 1_000
+    package var adminRate = 5_000
     /// Largest backup that is put back while the process runs, in bytes.
     package var restoreLimit = 1 << 30
     /// The certificate with which the admin API speaks TLS; `nil`: clear text.
