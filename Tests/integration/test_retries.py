@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 
+import h2.errors
 import pytest
 
 from integration.ports import free_port
@@ -164,3 +165,24 @@ def test_the_budget(site, gateway, count, retried):
         succeed.set()
         statuses = [wire.read_response().status for wire in wires]
     assert statuses.count(200) == retried and statuses.count(503) == count - retried
+
+
+def test_the_time_to_send_begins_anew_with_another_try(site):
+    """One byte waits for a window, first at a service that refuses the stream late, then at one that answers before its own time is over,
+    but after that which began with the first."""
+
+    def refuse(connection, id, headers):
+        threading.Event().wait(1.5)
+        connection.reset(id, h2.errors.ErrorCodes.REFUSED_STREAM)
+
+    def accept(connection, id, headers):
+        threading.Event().wait(0.8)
+        connection.respond(id, 200, end=True)
+
+    with http2.Server(refuse, wait_for_end=False) as first, http2.Server(accept, wait_for_end=False) as second:
+        site.gateway.api.create_static(site.name, first.port, second.port, protocol="http2")
+        annotations = {"nginx.ingress.kubernetes.io/proxy-send-timeout": "1"}
+        site.route(site.name, f"{site.name}.static", customConfigs=annotations)
+        # As much as is kept for another try: the window of a stream is one less.
+        assert [site.get("/", method="POST", body=bytes(65_536)).status for _ in range(2)] == [200, 200]
+        assert first.requests

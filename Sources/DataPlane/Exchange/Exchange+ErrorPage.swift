@@ -14,6 +14,10 @@ extension ExchangePointer {
         // As before another try: a stream that is over must not be reset, and HTTP/1.1 ends with what stands behind this answer.
         pointee.upstream.pointee.endReceived =
             endsStream && pointee.upstream.pointee.connection?.pointee.wire == .http2
+        leaveUpstream()
+        // It counts for its endpoint as if it were delivered.
+        pointee.status = Int32(status)
+        judgeEndpoint()
         askForErrorPage(status)
         return true
     }
@@ -22,8 +26,8 @@ extension ExchangePointer {
     func asksForErrorPage(after error: ProxyError) -> Bool {
         let row = error.row
         guard row.source == .upstream, wantsErrorPage(row.http) else { return false }
-        pointee.error = nil
         loop.pointee.statistics.failures(error).increment()
+        leaveUpstream()
         askForErrorPage(row.http)
         return true
     }
@@ -37,31 +41,17 @@ extension ExchangePointer {
 
     private func askForErrorPage(_ status: Int) {
         let half = pointee.upstream
-        if pointee.isWaiting { loop.stopWaiting(self) }
-        pointee.status = Int32(status)
-        releaseUpstream(.cancel)
-        judgeEndpoint()
         hold(-half.pointee.pending.count)
         half.dropPending()
         half.pointee.trailers.release()
         dropReplay()
-        half.pointee.headSent = false
-        half.pointee.endSent = false
-        half.pointee.headReceived = false
-        half.pointee.endReceived = false
-        half.pointee.endQueued = true
         pointee.errorStatus = UInt16(status)
         pointee.tries = 0
         // Nothing is left to send that could not be sent again.
         pointee.isReplayable = true
         pointee.isIdempotent = true
         pointee.failedEndpoint = nil
-        pointee.responseDeadline = 0
-        pointee.connectDeadline = 0
-        pointee.fellBack = false
-        pointee.status = 0
-        pointee.phase = .pickEndpoint
-        advance()
+        beginAnew(endQueued: true)
     }
 
     /// Turns the client's head, in the loop's list, into the question for an error page; other fields follow as for any request.

@@ -86,26 +86,36 @@ extension ExchangePointer {
         pointee.failedEndpoint = pointee.endpoint
         loop.pointee.statistics.retries.increment()
         pointee.endpoint?.pointee.counters.failures.increment()
-        if pointee.isWaiting { loop.stopWaiting(self) }
-        let half = pointee.upstream
-        releaseUpstream(.cancel)
+        leaveUpstream()
         if blames, let endpoint = pointee.lastEndpoint, endpoint.pointee.countsResponses {
             endpoint.failed(now: loop.milliseconds)
         }
+        beginAnew(endQueued: pointee.downstream.pointee.endReceived)
+        return true
+    }
+
+    /// Whatever stands between the exchange and an upstream is over.
+    func leaveUpstream() {
+        if pointee.isWaiting { loop.stopWaiting(self) }
+        releaseUpstream(.cancel)
+    }
+
+    /// Looks for an endpoint as if there had been none.
+    func beginAnew(endQueued: Bool) {
+        let half = pointee.upstream
         half.pointee.headSent = false
         half.pointee.endSent = false
         half.pointee.headReceived = false
         half.pointee.endReceived = false
-        half.pointee.endQueued = pointee.downstream.pointee.endReceived
+        half.pointee.endQueued = endQueued
         pointee.responseDeadline = 0
         pointee.connectDeadline = 0
+        pointee.sendCheck = 0
         pointee.status = 0
         pointee.fellBack = false
         pointee.phase = .pickEndpoint
         advance()
-        return true
     }
-
 }
 
 extension Exchange {

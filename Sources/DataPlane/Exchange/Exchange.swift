@@ -270,6 +270,7 @@ extension ExchangePointer {
         guard !pointee.isFinished else { return nil }
         pointee.sentAt = loop.pointee.now
         requestProgressed()
+        if pointee.sendTimeout > 0 { watchSending() }
         loop.pump(pointee.upstream)
         return pointee.isFinished || pointee.phase != .send ? nil : .relay
     }
