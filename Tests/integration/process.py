@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 
 from integration.waiting import wait_until
@@ -74,3 +75,29 @@ class Process:
                 return log.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
+
+
+class ListeningProcess:
+    """A peer of other people's making on a port of its own: there when it listens, gone at the end of `with`."""
+
+    def __init__(self, name, port, command, folder):
+        self.port = port
+        self.process = Process(name, command, folder / f"{name}-{port}.log").start()
+        try:
+            wait_until(self._listens, 10, f"{name} listens\n{self.process.log_text()}")
+        except AssertionError:
+            self.stop()
+            raise
+
+    def _listens(self):
+        with socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+
+    def stop(self):
+        self.process.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

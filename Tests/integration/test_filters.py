@@ -4,7 +4,6 @@ client's own terms, and the access log's word for it."""
 import base64
 import contextlib
 import json
-import socket
 import threading
 
 import pytest
@@ -257,15 +256,12 @@ def test_the_limit_is_that_of_the_whole_worker(gateway, site, plain):
 def test_each_address_has_its_own(gateway, site, plain):
     served(site, plain, rateLimit={"enabled": True, "qps": 1, "burst": 2, "perAddress": True})
 
-    def from_address(address):
-        sock = socket.create_connection(("127.0.0.1", gateway.http_port), 10, source_address=(address, 0))
-        from peers.wire import Wire
-
-        with Wire(sock) as wire:
+    def status(address):
+        with from_address(gateway, address) as wire:
             return wire.request("GET", "/", site.host).status
 
-    assert [from_address("127.0.0.2") for _ in range(4)].count(429) >= 1
-    assert [from_address("127.0.0.3") for _ in range(2)] == [200, 200]
+    assert [status("127.0.0.2") for _ in range(4)].count(429) >= 1
+    assert [status("127.0.0.3") for _ in range(2)] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +309,7 @@ def held():
 
 
 def from_address(gateway, address):
-    return Wire(socket.create_connection(("127.0.0.1", gateway.http_port), 10, source_address=(address, 0)))
+    return Wire.connect(gateway.http_port, source=address)
 
 
 def ask(wire, site, path="/"):

@@ -13,9 +13,7 @@ extension LoopPointer {
             done.countDown()
         case .resolved(let host, let addresses):
             pointee.addresses[host] = addresses
-            for cluster in pointee.clusters.values
-            where cluster.pointee.config.endpoints.contains(where: { cluster.pointee.config.lookupName(of: $0) == host }
-            ) {
+            for cluster in pointee.clusters.values where cluster.pointee.config.isReached(by: host) {
                 cluster.setAddresses(resolved: pointee.addresses)
             }
         case .ticketKeys(let keys):

@@ -43,19 +43,19 @@ final class ConcurrencyLimiter: @unchecked Sendable {
         let hash = (key ^ key >> 29) &* 0x9e37_79b9_7f4a_7c15
         let tag = (hash | 1 << 24) & ~Self.countMask
         let first = cells + (Int(hash >> 40) & (Self.slots - 1) & ~(Self.ways - 1))
-        // Its own place may be behind one that has become free; two loops that look for a new one at once meet at the same.
-        for way in 0..<Self.ways where (first + way).pointee.load(ordering: .relaxed) & ~Self.countMask == tag {
+        // Its own place may be behind one that has become free.
+        for way in 0..<Self.ways {
             if let verdict = Self.add(to: first + way, tag: tag, limit) { return verdict }
         }
         for way in 0..<Self.ways {
             let cell = first + way
             let seen = cell.pointee.load(ordering: .relaxed)
-            guard seen & Self.countMask == 0 || seen & ~Self.countMask == tag else { continue }
-            if seen & Self.countMask == 0, seen & ~Self.countMask != tag {
-                let (done, now) = cell.pointee.compareExchange(expected: seen, desired: tag | 1, ordering: .relaxed)
-                if done { return .taken(cell) }
-                guard now & ~Self.countMask == tag else { continue }
+            if seen & Self.countMask == 0,
+                cell.pointee.compareExchange(expected: seen, desired: tag | 1, ordering: .relaxed).exchanged
+            {
+                return .taken(cell)
             }
+            // Another loop may have found the same place for the same client.
             if let verdict = Self.add(to: cell, tag: tag, limit) { return verdict }
         }
         return .taken(nil)

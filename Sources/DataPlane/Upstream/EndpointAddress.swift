@@ -24,6 +24,12 @@ extension Cluster {
         return SocketAddress(literal: host, port: 0) == nil ? host : nil
     }
 
+    /// Whether it is by this name that endpoints are reached, be it their own or the proxy server's.
+    func isReached(by name: String) -> Bool {
+        if let proxy { return proxy.host == name }
+        return endpoints.contains { $0.host == name }
+    }
+
     /// `known` has what host names resolve to. Empty: the name is not among them (yet).
     func addresses(of endpoint: Endpoint, known: [String: [ResolvedAddress]]) -> [EndpointAddress] {
         func resolve(_ host: String, _ port: UInt16) -> [ResolvedAddress] {
