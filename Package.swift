@@ -40,6 +40,7 @@ let lifecycle: [Target.Dependency] = [
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ]
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let nio: [Target.Dependency] = [
@@ -70,6 +71,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -96,7 +98,7 @@ let package = Package(
             "ControlPlane",
             [
                 "Persistence", "ConsoleModel", "ProtobufMessages", "ConfigModel", "RouteMatching", "ConfigChannel",
-                "TLSMaterial", "Telemetry", "Seal", "CZlib", logging, yams, trees,
+                "TLSMaterial", "Telemetry", "Seal", "CZlib", logging, yams, trees, httpClient,
             ] + hummingbird + lifecycle + nio + nioClient),
         .executableTarget(
             name: "causeway-control", dependencies: ["ControlPlane", "Telemetry", arguments, logging],

@@ -20,6 +20,8 @@ extension Serve {
         options.bodyLimit = bodyLimit
         options.restoreLimit = restoreLimit
         options.adminRate = adminRate
+        options.alertWebhookFile = alertWebhookFile
+        options.alertAfter = alertAfter
         if let adminCertificate, let adminKey {
             options.adminCertificate = .files(certificate: adminCertificate, key: adminKey)
         } else {

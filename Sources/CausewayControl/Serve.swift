@@ -83,6 +83,16 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "In their place, the name of a stored certificate.")
     var adminCertificateName: String?
 
+    @Option(
+        help: """
+            File with the address that alerts are sent to, in the JSON of a Prometheus Alertmanager webhook; a second line may be \
+            Authorization: and its value. Read at each sending. Default: alerts are logged, and shown by /v1/alerts.
+            """)
+    var alertWebhookFile: String?
+
+    @Option(help: "Seconds for which something about a worker must be wrong before it is an alert.")
+    var alertAfter = 30
+
     @Flag(help: "Lets the admin API listen elsewhere than on loopback without TLS: only behind a proxy that speaks it.")
     var allowInsecureAdmin = false
 
@@ -104,6 +114,9 @@ struct Serve: AsyncParsableCommand {
         }
         guard (0...1_000_000).contains(adminRate) else {
             throw ValidationError("--admin-rate must be between 0 and 1000000, not \(adminRate)")
+        }
+        guard (0...86_400).contains(alertAfter) else {
+            throw ValidationError("--alert-after must be between 0 and 86400, not \(alertAfter)")
         }
         guard (1 << 20...1 << 40).contains(restoreLimit) else {
             throw ValidationError("--restore-limit must be between \(1 << 20) and \(1 << 40), not \(restoreLimit)")

@@ -76,7 +76,11 @@ package struct ControlPlane: Sendable {
             try AdminCertificate($0, store: store, logger: Logger(label: "admin"))
         }
         parts.servesTLS = certificate != nil
-        if case .stored(let name) = options.adminCertificate { parts.adminCertificate = name }
+        parts.adminCertificate = certificate?.name
+        parts.alerts = AlertWatch(
+            AlertWatch.Options(
+                webhookFile: options.alertWebhookFile, patience: options.alertAfter, adminCertificate: certificate),
+            store: store, publisher: publisher, logger: Logger(label: "alerts"))
         let management = try ManagementServer(path: options.managementPath, logger: Logger(label: "management")) {
             await PasswordReset.perform($0, by: $1, authenticator)
         }
@@ -85,7 +89,7 @@ package struct ControlPlane: Sendable {
         group = Self.group(
             [
                 Quiet(service: channel), Quiet(service: management), Quiet(service: sampler),
-                Quiet(service: events),
+                Quiet(service: events), Quiet(service: parts.alerts),
                 try Self.application(parts, options, certificate, signs, adminPlace, logger: logger),
                 // The last is the first to hear of the end.
                 Quiet(service: signs),
@@ -100,6 +104,13 @@ package struct ControlPlane: Sendable {
     }
 
     private static func check(_ options: ControlPlaneOptions) throws {
+        if let file = options.alertWebhookFile {
+            do {
+                _ = try AlertWebhook(path: file).host()
+            } catch {
+                throw StartError(error.description)
+            }
+        }
         guard
             Peer.isLoopback(options.adminAddress) || options.adminAddress == "localhost" || options.allowsInsecureAdmin
                 || options.adminCertificate != nil

@@ -35,6 +35,10 @@ package struct ControlPlaneOptions: Sendable {
     package var restoreLimit = 1 << 30
     /// The certificate with which the admin API speaks TLS; `nil`: clear text.
     package var adminCertificate: AdminCertificateSource?
+    /// File with the address that alerts are sent to; `nil`: they are logged and shown only.
+    package var alertWebhookFile: String?
+    /// Seconds for which something about a worker must be wrong to be an alert.
+    package var alertAfter = 30
     /// Whether the admin API may listen elsewhere than on loopback without TLS.
     package var allowsInsecureAdmin = false
     /// Whether core files and debuggers are left possible.

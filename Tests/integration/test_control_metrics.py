@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 import requests
 
-from integration.gateway import ROOT
+from integration.gateway import ROOT, Gateway
 from integration.waiting import wait_until
 
 SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
@@ -80,9 +80,19 @@ def test_a_database_in_other_hands_counts(gateway):
     assert samples(gateway.api)[("causeway_control_store_busy_total",)] >= 1
 
 
-def test_the_guide_names_every_metric_and_its_labels(gateway):
-    gateway.api.create_domain("told.test")
-    text = gateway.api.expect(200, "GET", "/metrics").text
+def test_the_guide_names_every_metric_and_its_labels(tmp_path, authority):
+    (tmp_path / "webhook").write_text("http://127.0.0.1:9/")
+    gateway = Gateway(tmp_path / "gateway")
+    gateway.control.command += ["--alert-webhook-file", str(tmp_path / "webhook")]
+    gateway.start()
+    try:
+        over = authority.issue("told.test", end="20240101000000Z")
+        gateway.api.create_certificate("told", over.chain, over.key)
+        gateway.api.create_domain("told.test", https="on", certificate="told")
+        wait_until(lambda: "causeway_control_alerts{" in gateway.api.expect(200, "GET", "/metrics").text, 10, "an alert")
+        text = gateway.api.expect(200, "GET", "/metrics").text
+    finally:
+        gateway.abandon()
     types = dict(line.split(" ")[2:] for line in text.splitlines() if line.startswith("# TYPE "))
     told = {name: set() for name in types if not name.startswith("process_")}
     for name, labels, _ in SAMPLE.findall(text):

@@ -24,6 +24,7 @@ package struct AdminParts: Sendable {
     package var inspection = WorkerInspection(paths: [])
     package var sampler = TrafficSampler(inspection: WorkerInspection(paths: []))
     package var feed = EventFeed()
+    package var alerts: AlertWatch
     package var tryOuts = TryOuts()
     /// Whether the admin listener speaks TLS: decides `Secure` of the cookie.
     package var servesTLS = false
@@ -44,6 +45,7 @@ package struct AdminParts: Sendable {
         self.authenticator = authenticator
         self.hosts = hosts
         self.setupCode = setupCode
+        alerts = AlertWatch(AlertWatch.Options(), store: store, publisher: publisher, logger: Logger(label: "alerts"))
     }
 
     /// The whole API under its paths.
@@ -65,7 +67,7 @@ package struct AdminParts: Sendable {
         router.add(middleware: AccessMiddleware(authenticator: authenticator))
 
         PublicController(apiDocument: apiDocument, compressed: compressed).addRoutes(to: router.group())
-        MetricsController(page: ControlMetrics(store: store, publisher: publisher, counts: counts))
+        MetricsController(page: ControlMetrics(store: store, publisher: publisher, alerts: alerts, counts: counts))
             .addRoutes(to: router.group("metrics"))
         SystemController(store: store, authenticator: authenticator, setupCode: setupCode, bodyLimit: bodyLimit)
             .addRoutes(to: router.group("system"))
@@ -101,6 +103,7 @@ package struct AdminParts: Sendable {
         RouteTestController(editor: editor, bodyLimit: bodyLimit).addRoutes(to: api.group("route-tester"))
         StreamController(store: store, inspection: inspection).addRoutes(to: api.group("streams"))
         StatsController(sampler: sampler).addRoutes(to: api.group("stats"))
+        AlertController(store: store, watch: alerts).addRoutes(to: api.group("alerts"))
         EventController(feed: feed, authenticator: authenticator).addRoutes(to: api.group("events"))
         TryController(
             store: store, editor: editor, authenticator: authenticator, tryOuts: tryOuts, bodyLimit: bodyLimit

@@ -33,6 +33,8 @@ package struct Problem: Error, Sendable {
         case workerSilent = "worker_silent"
         case invalidBackup = "invalid_backup"
         case restored
+        case noWebhook = "no_webhook"
+        case webhook
         case storage
         case http
         case `internal`

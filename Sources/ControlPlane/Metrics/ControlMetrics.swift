@@ -10,12 +10,14 @@ import Telemetry
 struct ControlMetrics: Sendable {
     let store: Store
     let publisher: Publisher
+    let alerts: AlertWatch
     let counts: RequestCounts
     private let firstVersion: UInt64
 
-    init(store: Store, publisher: Publisher, counts: RequestCounts) {
+    init(store: Store, publisher: Publisher, alerts: AlertWatch, counts: RequestCounts) {
         self.store = store
         self.publisher = publisher
+        self.alerts = alerts
         self.counts = counts
         firstVersion = store.configuration.version
     }
@@ -61,8 +63,43 @@ struct ControlMetrics: Sendable {
         for (file, size) in store.fileSizes { page.sample([("file", file)], size) }
         page.begin("causeway_control_store_busy_total", .counter, help: "Refused as another process had the database.")
         page.sample([], Store.busyCount)
+        await addAlerts(to: &page)
         ProcessFigures.add(to: &page)
         return page.finish()
+    }
+}
+
+extension ControlMetrics {
+    private struct Kind: Hashable {
+        var name: String
+        var severity: String
+    }
+
+    /// More certificates have no line of their own: those that end first have.
+    private static let mostCertificates = 1_000
+
+    private func addAlerts(to page: inout PrometheusText) async {
+        let kinds = Dictionary(
+            await alerts.alerts().map {
+                (Kind(name: $0.alert.key.name, severity: $0.alert.severity.rawValue), UInt64(1))
+            },
+            uniquingKeysWith: +)
+        page.begin("causeway_control_alerts", .gauge, help: "Alerts that go on (GET /v1/alerts).")
+        for (kind, count) in kinds.sorted(by: { ($0.key.name, $0.key.severity) < ($1.key.name, $1.key.severity) }) {
+            page.sample([("alert", kind.name), ("severity", kind.severity)], count)
+        }
+        if let deliveries = await alerts.deliveries {
+            page.begin("causeway_control_alert_messages_total", .counter, help: "Messages to the webhook of alerts.")
+            page.sample([("outcome", "delivered")], deliveries.succeeded)
+            page.sample([("outcome", "failed")], deliveries.failed)
+        }
+        page.begin(
+            "causeway_control_certificate_expiry_timestamp_seconds", .gauge,
+            help: "End of a stored certificate or of one in its chain, of those that end first.")
+        let ends = store.configuration.certificates.values.map { ($0.value.facts.wholeExpiry, $0.value.name) }
+        for (end, name) in ends.sorted(by: <).prefix(Self.mostCertificates) {
+            page.sample([("certificate", name)], UInt64(max(end, 0)))
+        }
     }
 }
 

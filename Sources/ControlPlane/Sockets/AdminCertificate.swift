@@ -55,6 +55,21 @@ final class AdminCertificate: Sendable {
         return configuration
     }
 
+    /// Its name in the store, where it is stored.
+    var name: String? {
+        guard case .stored(let name) = source else { return nil }
+        return name
+    }
+
+    /// The first end of those in the files, in seconds since 1970; `nil`: it is stored.
+    var fileExpiry: Int64? {
+        guard case .files = source else { return nil }
+        return current().certificateChain?.compactMap { each -> Int64? in
+            guard case .certificate(let certificate) = each else { return nil }
+            return Int64(certificate.notValidAfter)
+        }.min()
+    }
+
     private func current() -> NIOSSLContextConfigurationOverride {
         let mark = Self.mark(source, store)
         return state.withLock { state in
