@@ -60,9 +60,6 @@ package struct RouteAnnotations: Hashable, Sendable {
         "auth-tls-verify-client": "clientAuth of the domain asks for client certificates.",
         "auth-tls-verify-depth": "clientAuth.depth of the domain bounds it.",
         "auth-tls-pass-certificate-to-upstream": "x-forwarded-client-cert tells services of the domain's clientAuth.",
-        "ssl-cipher": "tls.cipherSuites of the domain chooses them.",
-        "tls-min-protocol-version": "tls.minVersion of the domain says it.",
-        "tls-max-protocol-version": "tls.maxVersion of the domain says it.",
         "proxy-buffering": "nothing is buffered.",
         "proxy-request-buffering": "nothing is buffered.",
         "websocket-services": "WebSockets need no setting.",
@@ -180,6 +177,8 @@ extension Console.Route {
             }
         case ("mirror-target-fqdn-port", _):
             break  // judged with the others of its kind
+        case (let name, _) where RouteAnnotations.tlsNames.contains(String(name)):
+            RouteAnnotations.checkTLS(name, value, field, &findings)
         default:
             if let instead = RouteAnnotations.withoutEffect[name] {
                 findings.warn("\(field): has no effect; \(instead)")

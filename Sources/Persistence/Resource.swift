@@ -70,10 +70,11 @@ extension Console.Route: Resource {
 
     /// A route without domains belongs to that of any host.
     package var references: [ResourceReference] {
-        (domains.isEmpty ? [Console.Domain.anyHost] : domains).map { .domain($0) }
+        servedDomains.map { .domain($0) }
             + namedServices.map { .service($0) }
             + (authConfig?.allowedConsumers ?? []).map { .consumer($0) }
             + (canary == nil ? [] : [.canaries(firstDomain)])
+            + (annotatedTLS == nil ? [] : servedDomains.map { .tls($0) })
     }
 }
 

@@ -14,6 +14,8 @@ package enum ResourceReference: Hashable, Sendable {
     case service(String)
     /// The routes of a domain that are canaries; it names nothing, but those who are in it are found by it.
     case canaries(String)
+    /// The routes whose annotations say how TLS is spoken at a domain; likewise.
+    case tls(String)
 }
 
 /// Resources of a kind, by name.

@@ -107,6 +107,30 @@ def test_suites_that_do_not_fit_the_certificate_are_named(gateway, authority):
     assert not Site(gateway, authority, tls={"cipherSuites": [AES256]}).domain.get("warnings")
 
 
+def test_annotations_of_a_route_say_it_where_the_domain_does_not(gateway, authority, echo):
+    nginx = "nginx.ingress.kubernetes.io/"
+    site = Site(gateway, authority, tls={"minVersion": "1.2"})
+    first = site.serve(echo.port, customConfigs={f"{nginx}tls-max-protocol-version": "TLSv1.2"})
+    assert not first.get("warnings") and refused(site, version=V13) and not refused(site, version=V12)
+    # The oldest route counts; one that says something else is told.
+    second = site.serve(echo.port, path="/b", customConfigs={f"{nginx}tls-min-protocol-version": "TLSv1.3"})
+    assert [each for each in second["warnings"] if first["name"] in each], second["warnings"]
+    assert refused(site, version=V13)
+    gateway.api.delete(f"/v1/routes/{first['name']}")
+    # The domain's own field goes before the annotation.
+    assert not refused(site, version=V13) and not refused(site, version=V12)
+    read = gateway.api.get(f"/v1/routes/{second['name']}")
+    assert [each for each in read["warnings"] if f"tls of the domain {site.host}" in each]
+    stored = gateway.api.get(f"/v1/domains/{site.host}")
+    gateway.api.put(f"/v1/domains/{site.host}", {**stored, "tls": None})
+    assert refused(site, version=V12) and not refused(site, version=V13)
+    # A change of the route's, and its end, are the domain's.
+    read = gateway.api.get(f"/v1/routes/{second['name']}")
+    assert not read.get("warnings")
+    gateway.api.put(f"/v1/routes/{second['name']}", {**read, "customConfigs": {f"{nginx}tls-min-protocol-version": "TLSv1.1"}})
+    assert not refused(site, version=V12)
+
+
 def test_an_import_makes_it_of_annotations(new_gateway, authority, echo):
     gateway = new_gateway().start()
     gateway.api.create_static("there", echo.port)

@@ -27,9 +27,9 @@ def _rows():
     for name in ("proxy-ssl-secret", "proxy-ssl-verify", "proxy-ssl-name", "proxy-ssl-server-name"):
         yield Annotation(name, "on", differs="`tlsClientCertificate`, `tlsVerify`, `tlsCa`, `sni` of the service source")
     yield Annotation("auth-tls-secret", "ns/ca", differs="`clientAuth` of the domain")
-    yield Annotation("ssl-cipher", "ECDHE-RSA-AES128-GCM-SHA256", differs="`tls.cipherSuites` of the domain; an import makes it")
-    for name in ("tls-min-protocol-version", "tls-max-protocol-version"):
-        yield Annotation(name, "TLSv1.2", differs="`tls.minVersion` and `tls.maxVersion` of the domain; an import makes them")
+    yield Annotation("ssl-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384", BOTH, differs="a comma between names does, too; unknown names are refused; `tls` of the domain goes before")
+    yield Annotation("tls-min-protocol-version", "TLSv1.3", BOTH, differs="TLS 1.2 is the least that is spoken; `tls` of the domain goes before")
+    yield Annotation("tls-max-protocol-version", "TLSv1.2", BOTH, differs="`tls` of the domain goes before")
     yield Annotation("ssl-redirect", "true", field="`enableHttps: force` of the domain")
     yield Annotation("force-ssl-redirect", "true", BOTH)
     yield Annotation("app-root", "/app", BOTH)

@@ -3,6 +3,7 @@
 import contextlib
 import email.utils
 import json
+import ssl
 import threading
 import time
 
@@ -10,10 +11,12 @@ import pytest
 
 from integration.api import route
 from integration.site import Site
+from integration.test_client_certificates import refused
 from integration.waiting import wait_until
 from parity.annotations import BOTH, BY_NAME, HIGRESS, NGINX, TABLE
 from peers import http2
 from peers.http1 import EchoServer, RawServer
+from peers.wire import tls_context
 
 
 class Place:
@@ -22,6 +25,11 @@ class Place:
     def __init__(self, gateway, authority, backends, prefix):
         self.site, self.backends, self.prefix = Site(gateway, authority, https="off"), backends, prefix
         self.count = 0
+
+    def over_tls(self):
+        """The same on a domain with a certificate."""
+        self.site = Site(self.site.gateway, self.site.authority)
+        return self
 
     def configs(self, **annotations):
         return {self.prefix + name.replace("_", "-"): value for name, value in annotations.items()}
@@ -88,6 +96,27 @@ def force_ssl_redirect(place):
     place.serve(force_ssl_redirect="true")
     status, location = place.location("/x")
     assert status == 308 and location.startswith("https://")
+
+
+@proof
+def ssl_cipher(place):
+    place.over_tls().serve(ssl_cipher="ECDHE-ECDSA-AES256-GCM-SHA384")
+    for suite, is_taken in [("ECDHE-ECDSA-AES256-GCM-SHA384", True), ("ECDHE-ECDSA-AES128-GCM-SHA256", False)]:
+        client = tls_context(("http/1.1",), ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2)
+        client.set_ciphers(suite)
+        assert refused(place.site, made=client) != is_taken, suite
+
+
+@proof
+def tls_min_protocol_version(place):
+    place.over_tls().serve(tls_min_protocol_version="TLSv1.3")
+    assert refused(place.site, version=ssl.TLSVersion.TLSv1_2) and not refused(place.site, version=ssl.TLSVersion.TLSv1_3)
+
+
+@proof
+def tls_max_protocol_version(place):
+    place.over_tls().serve(tls_max_protocol_version="TLSv1.2")
+    assert refused(place.site, version=ssl.TLSVersion.TLSv1_3) and not refused(place.site, version=ssl.TLSVersion.TLSv1_2)
 
 
 @proof
@@ -502,6 +531,10 @@ def test_keys_without_a_prefix_are_named(gateway, authority, backends, key):
         ("custom-http-errors", ""),
         ("proxy-send-timeout", "soon"),
         ("proxy-http-version", "3"),
+        ("ssl-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384:NO-SUCH-SUITE"),
+        ("ssl-cipher", ":"),
+        ("tls-min-protocol-version", "1.3"),
+        ("tls-max-protocol-version", "SSLv3"),
     ],
 )
 @pytest.mark.parametrize("prefix", BOTH, ids=["nginx", "higress"])

@@ -97,6 +97,7 @@ struct RouteController: Sendable {
                 findings.refuse(field, "Is not a valid regular expression: \(error.message)")
             }
         }
+        StoredConfiguration.checkCipherSuites(of: route, &findings)
         return findings
     }
 
@@ -104,7 +105,9 @@ struct RouteController: Sendable {
     static func answer(_ route: Console.Route, in configuration: StoredConfiguration) -> Remarked<Console.Route> {
         var shown = route
         if shown.authConfig == nil { shown.authConfig = Console.Auth(enabled: false) }
-        let remarks = configuration.remarks(on: route) + configuration.canaryRemarks(on: route)
+        let remarks =
+            configuration.remarks(on: route) + configuration.canaryRemarks(on: route)
+            + configuration.tlsRemarks(on: route)
         return Remarked(value: shown, warnings: route.check().warnings + remarks)
     }
 

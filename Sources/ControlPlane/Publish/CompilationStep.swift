@@ -2,7 +2,7 @@
 //
 // domain, certificate, consumer, listener -> its own object
 // route                         -> its object, and the clusters that it begins or ceases to use; where there are canaries, those of
-//                                  the same conditions
+//                                  the same conditions; its domains, where its annotations say how TLS is spoken there
 // source                        -> the clusters of its service that routes use; the routes only where it changes how they speak to it,
 //                                  or comes or goes
 // proxy server                  -> as the sources that name it
@@ -22,6 +22,7 @@ struct CompilationStep {
     private var puts: [SnapshotObject] = []
     private var removals: [ObjectKey] = []
     private var clusterUses: TreeDictionary<String, Int>
+    private var domains: Set<String> = []
     private var routes: Set<String> = []
     private var clusters: Set<String> = []
 
@@ -36,15 +37,18 @@ struct CompilationStep {
 
     mutating func take(_ kind: ResourceKind, _ name: String) {
         switch kind {
-        case .domain:
-            set(ObjectKey(.virtualHost, name), configuration.domains[name].map { compiler.virtualHost($0.value) })
+        case .domain: domains.insert(name)
         case .certificate:
             set(ObjectKey(.tlsIdentity, name), configuration.certificates[name].map { compiler.identity($0.value) })
         case .consumer:
             set(ObjectKey(.consumer, name), configuration.consumers[name].map { compiler.consumer($0.value) })
         case .listener:
             set(ObjectKey(.listener, name), configuration.listeners[name].map { compiler.listener($0.value) })
-        case .route: takeRoute(name)
+        case .route:
+            takeRoute(name)
+            let forms = [previous.configuration, configuration].compactMap { $0.routes[name]?.value }
+            let annotated = forms.filter { $0.annotatedTLS != nil }
+            domains.formUnion(annotated.flatMap(\.servedDomains))
         case .serviceSource: takeSource(name)
         case .proxyServer:
             for source in configuration.serviceSources.users(of: .proxyServer(name)) { takeSource(source) }
@@ -80,7 +84,14 @@ struct CompilationStep {
         }
     }
 
-    // MARK: Routes and clusters
+    // MARK: Domains, routes and clusters
+
+    private mutating func compileDomains() {
+        for name in domains {
+            let domain = configuration.domains[name]?.value
+            set(ObjectKey(.virtualHost, name), domain.map { compiler.virtualHost($0, configuration.tls(of: $0)) })
+        }
+    }
 
     private mutating func compileRoutes() {
         for name in routes {
@@ -114,6 +125,7 @@ struct CompilationStep {
     // MARK: The result
 
     consuming func finish(history: HistoryID) throws(DuplicateObject) -> CompiledConfiguration {
+        compileDomains()
         compileRoutes()
         compileClusters()
         let before = previous.snapshot.objects

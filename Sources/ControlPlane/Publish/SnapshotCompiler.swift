@@ -97,13 +97,13 @@ package struct SnapshotCompiler: Sendable {
 
     // MARK: Domains and certificates
 
-    func virtualHost(_ domain: Console.Domain) -> ConfigObject {
+    func virtualHost(_ domain: Console.Domain, _ tls: Console.Domain.TLS?) -> ConfigObject {
         .virtualHost(
             VirtualHost(
                 name: domain.name, hosts: [domain.name == Console.Domain.anyHost ? "*" : domain.name],
                 https: Self.httpsMode(domain.https), tlsIdentity: domain.certIdentifier,
                 clientAuthentication: domain.clientAuth.map(Self.clientAuthentication),
-                tls: domain.tls.map(Self.tlsParameters)))
+                tls: tls.map(Self.tlsParameters)))
     }
 
     private static func tlsParameters(_ tls: Console.Domain.TLS) -> TLSParameters {

@@ -66,9 +66,14 @@ import Testing
         }
 
         private mutating func domain() -> Console.Domain {
-            Console.Domain(
+            var domain = Console.Domain(
                 name: pick(["a.example.com", "b.example.com", Console.Domain.anyHost]),
                 enableHttps: pick(["off", "on"]), certIdentifier: flip() ? "cert\(below(2))" : nil)
+            if below(3) == 0 {
+                domain.tls = Console.Domain.TLS()
+                domain.tls?.maxVersion = pick(["1.2", "1.3"])
+            }
+            return domain
         }
 
         private mutating func certificate() -> StoredCertificate {
@@ -121,6 +126,10 @@ import Testing
             if below(3) == 0 {
                 route.customConfigs["higress.io/canary"] = "true"
                 route.customConfigs[pick(["higress.io/canary-by-header", "higress.io/canary-weight"])] = "20"
+            }
+            if below(3) == 0 {
+                let key = pick(["tls-min-protocol-version", "tls-max-protocol-version"])
+                route.customConfigs["higress.io/\(key)"] = pick(["TLSv1.2", "TLSv1.3"])
             }
             if below(4) == 0 { route.customConfigs["higress.io/default-backend"] = service() }
             if flip() {
