@@ -81,18 +81,6 @@ def test_language_is_kept(browsers, api):
     other.open().see("登录")
 
 
-def test_errors_are_told_in_chinese_by_their_code(browsers, api):
-    page = browsers(language="zh-CN")
-    page.expected |= {"400", "409"}
-    page.open()
-    page.fill("username", "admin").fill("password", "wrong").press("\ue007")
-    page.see("用户名或密码错误。（Incorrect username or password.）")
-    page.fill("password", "tests: a pass:word").press("\ue007").see("概览")
-    api.create_domain("taken.test")
-    page.open("#/domains?new=1").fill("name", "taken.test").card("off").click("创建", exact=True)
-    assert page.error("name") == "名称已存在。（Exists already.）"
-
-
 def test_every_code_of_the_api_has_words():
     document = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
     for language in ("en", "zh"):

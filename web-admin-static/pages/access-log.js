@@ -9,6 +9,7 @@ import { clock, duration, number, t } from "../parts/i18n.js";
 import { emptyState } from "../parts/list.js";
 import { problem } from "../parts/notes.js";
 import { address, adjust, here } from "../parts/router.js";
+import { said, told as inWords } from "../parts/server.js";
 import { tail } from "../parts/tail.js";
 
 /** Lines that are kept. */
@@ -48,7 +49,7 @@ function took(milliseconds) {
 /** Every field as the worker writes it. */
 function details(line) {
   const names = [...ORDER.filter((name) => name in line), ...Object.keys(line).filter((name) => !ORDER.includes(name))];
-  return h("div", { class: "content" }, flagOf(line) && h("p", { class: `aside ${isFailure(line.flag) ? "bad" : "warn"}` }, flagWords(line.flag), line.reason && `: ${line.reason}`),
+  return h("div", { class: "content" }, flagOf(line) && h("p", { class: `aside ${isFailure(line.flag) ? "bad" : "warn"}` }, flagWords(line.flag), line.reason && [": ", said(line.reason)]),
     facts(...names.map((name) => [h("code", {}, name), [null, ""].includes(line[name]) ? null : String(line[name]), String(line[name]).length > 16])));
 }
 
@@ -58,7 +59,7 @@ function row(line) {
   const shown = Number.isNaN(time.getTime()) ? String(line.ts ?? "–") : clock(time, true);
   return h("tr", {},
     h("th", { scope: "row" }, h("button", { type: "button", class: "link", title: line.ts, onclick: () => dialog(t("accessLog.line"), () => details(line), { kind: "drawer" }) }, shown)),
-    h("td", { "data-label": t("accessLog.status") }, h("span", { class: "stack" }, statusBadge(line), flag && h("span", { class: "small soft", title: line.reason }, flagWords(flag)))),
+    h("td", { "data-label": t("accessLog.status") }, h("span", { class: "stack" }, statusBadge(line), flag && h("span", { class: "small soft", title: line.reason && inWords(line.reason) }, flagWords(flag)))),
     h("td", { "data-label": t("stream.request") }, h("span", { class: "stack" }, h("code", {}, `${line.method ?? ""} ${line.path ?? ""}`), h("span", { class: "soft small" }, line.authority ?? ""))),
     h("td", { "data-label": t("accessLog.filter.route") }, h("span", { class: "stack" }, line.route ? h("a", { href: address("routes", { edit: line.route }) }, line.route) : "–", h("span", { class: "soft small" }, line.endpoint ?? ""))),
     h("td", { "data-label": t("accessLog.time") }, took(line.duration_ms)),
@@ -122,10 +123,10 @@ export default () => {
     lines.clear();
     stop = tail(query(), {
       begin: lines.clear, line: lines.line, gap: lines.gap, state: drawState,
-      warning: ({ message }) => told.append(h("p", { class: "aside warn" }, message)),
+      warning: ({ message }) => told.append(h("p", { class: "aside warn" }, said(message))),
       refused(error) {
         pause();
-        fill(told, h("p", { class: "error", role: "alert" }, (error.fields.length ? error.fields.map(([, words]) => words) : [problem(error)]).join(" ")));
+        fill(told, h("p", { class: "error", role: "alert" }, error.fields.length ? error.fields.map(([, words]) => [said(words), " "]) : problem(error)));
       },
     });
     drawState("lost");

@@ -10,6 +10,7 @@ import { bytes, date, dateTime, relative, t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
 import { blocks, isPKCS12, sorted } from "../parts/pem.js";
 import { address } from "../parts/router.js";
+import { said } from "../parts/server.js";
 
 const LARGEST = 512 * 1024;
 
@@ -47,7 +48,7 @@ function facts({ names, notBefore, notAfter, keyDescription, selfSigned, weaknes
     ["good", t("pem.keyKind", { key: keyDescription })],
     chainExpiry && (chainExpiry.notAfter < notAfter ? ["warn", t("pem.chain.sooner", { subject: chainExpiry.subject, until: date(chainExpiry.notAfter * 1000) })] : ["good", t("pem.chain", { subject: chainExpiry.subject })]),
     selfSigned && ["warn", t("pem.selfSigned")],
-    ...(weaknesses ?? []).map((each) => ["warn", each]),
+    ...(weaknesses ?? []).map((each) => ["warn", said(each)]),
   ].filter(Boolean);
 }
 
@@ -105,7 +106,7 @@ const isEncrypted = (draft) => blocks(draft.get("key") ?? "").some((each) => eac
 /** What the server refused of it, line by line. */
 function refusals(error, passphrase) {
   return (error.fields ?? []).filter(([field]) => ["cert", "key", "pkcs12", "passphrase"].includes(field)).map(([field, message]) => {
-    if (field !== "passphrase") return ["bad", message];
+    if (field !== "passphrase") return ["bad", said(message)];
     return passphrase ? ["bad", t("pem.passphrase.wrong")] : ["warn", t("pem.passphrase.needed")];
   });
 }
@@ -131,7 +132,7 @@ function fields(draft, more, isNew) {
     if (!told.isConnected || told.closest("form").querySelector("[aria-busy]")) return;
     try {
       const { changes, warnings } = await api.certificates.preview({ name: name || "new", version, passphrase, ...(pkcs12 ? { pkcs12 } : { cert, key }) }, isNew ? null : name);
-      if (asked === seen) show([...found, ...facts(changes[0]?.after?.facts ?? {}), ...(warnings ?? []).map((each) => ["warn", each])]);
+      if (asked === seen) show([...found, ...facts(changes[0]?.after?.facts ?? {}), ...(warnings ?? []).map((each) => ["warn", said(each)])]);
     } catch (error) {
       if (asked === seen) show([...found, ...refusals(error, passphrase)]);
     }

@@ -7,6 +7,7 @@ import { cards, durationField, linesField, numberField, section, sizeField, text
 import { t } from "../parts/i18n.js";
 import { listPage, tool } from "../parts/list.js";
 import { go } from "../parts/router.js";
+import { said } from "../parts/server.js";
 import { may } from "../parts/session.js";
 import { switchOf } from "./source-form.js";
 
@@ -65,7 +66,7 @@ function fields(draft, more, isNew) {
 function state(row, workers) {
   const serving = workers.filter((each) => each.state === "serving");
   const reason = serving.flatMap((each) => each.degraded ?? []).find((each) => each.kind === "listener" && each.name === row.name)?.reason;
-  if (reason) return h("span", { class: "stack" }, badge(t("listener.broken"), "bad"), h("span", { class: "small" }, reason));
+  if (reason) return h("span", { class: "stack" }, badge(t("listener.broken"), "bad"), h("span", { class: "small" }, said(reason)));
   return serving.length ? badge(t("listener.open"), "good") : h("span", { class: "soft" }, t("listener.unknown"));
 }
 

@@ -11,6 +11,7 @@ import { sum, whenWorkers } from "../parts/live.js";
 import { noteError, problem } from "../parts/notes.js";
 import { repeat } from "../parts/repeat.js";
 import { address } from "../parts/router.js";
+import { told as inWords } from "../parts/server.js";
 import { may } from "../parts/session.js";
 import { placeOf } from "./listeners.js";
 import { routeShown, trafficCharts } from "../parts/traffic.js";
@@ -61,10 +62,10 @@ const problemLine = (each) => h("span", {}, h("a", { href: each.href }, each.wor
 /** The line at the top: what is wrong, the worst first, or that nothing is. */
 function outcome(known) {
   const [first, ...rest] = verdict(known);
-  if (!first) return h("section", { class: "panel outcome good", "data-kind": "good" }, h("p", { class: "first mark good" }, icon("check"), h("span", {}, calm(known))), !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: known.stats.reason ?? "" })));
+  if (!first) return h("section", { class: "panel outcome good", "data-kind": "good" }, h("p", { class: "first mark good" }, icon("check"), h("span", {}, calm(known))), !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: inWords(known.stats.reason ?? "") })));
   return h("section", { class: `panel outcome ${first.kind}`, "data-kind": first.kind }, h("p", { class: `first mark ${first.kind}` }, icon("warning"), problemLine(first)),
     rest.length > 0 && h("ul", { class: "also" }, rest.slice(0, ALSO).map((each) => h("li", { class: `mark ${each.kind}` }, problemLine(each))), rest.length > ALSO && h("li", { class: "soft" }, t("more", { n: rest.length - ALSO }))),
-    !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: known.stats.reason ?? "" })));
+    !known.stats.available && h("p", { class: "hint" }, t("overview.noFigures", { reason: inWords(known.stats.reason ?? "") })));
 }
 
 /** Each worker with its state and what it serves. */

@@ -9,6 +9,7 @@ import { bytes, duration, number, t } from "../parts/i18n.js";
 import { emptyState, table, tool } from "../parts/list.js";
 import { noteError, problem } from "../parts/notes.js";
 import { address, here } from "../parts/router.js";
+import { warned } from "../parts/server.js";
 import { may } from "../parts/session.js";
 
 const EVERY = 2000;
@@ -51,7 +52,7 @@ export default () => {
     try {
       if (!away() && document.visibilityState === "visible") {
         const { data, more, warnings } = await api.streams.all({ route: here().params.get("route"), limit: MOST });
-        fill(told, (warnings ?? []).map((each) => h("p", { class: "aside warn" }, each)), more && h("p", { class: "aside" }, t("stream.more", { n: MOST })));
+        fill(told, warned(warnings), more && h("p", { class: "aside" }, t("stream.more", { n: MOST })));
         // Where a worker could not be asked, no stream is not the same as none.
         view.body.hidden = !data.length && Boolean(warnings?.length);
         view.show(data);

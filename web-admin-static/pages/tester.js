@@ -9,6 +9,7 @@ import { form } from "../parts/form.js";
 import { icon } from "../parts/icons.js";
 import { number, t } from "../parts/i18n.js";
 import { address, adjust, here } from "../parts/router.js";
+import { said } from "../parts/server.js";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 const PRESETS = {
@@ -40,7 +41,7 @@ function verdict(result) {
   return h("section", { class: "panel", "aria-label": t("tester.result") },
     h("p", { class: `verdict mark ${result.outcome === "route" ? "good" : good ? "warn" : "bad"}` }, icon(result.outcome === "route" ? "check" : "warning"), h("strong", {}, t(`tester.outcome.${result.outcome}`)),
       result.route && h("a", { href: address("routes", { edit: result.route }) }, result.route)),
-    h("p", { class: "hint" }, result.explanation),
+    h("p", { class: "hint" }, said(result.explanation)),
     facts(result.domain && [t("domain.name"), result.domain], result.certificate && [t("domain.certIdentifier"), h("a", { href: address("certificates", { edit: result.certificate }) }, result.certificate)],
       result.path && [t("route.path"), h("code", {}, result.path)], result.upstreamPath && [t("tester.upstreamPath"), h("code", {}, result.upstreamPath)], result.upstreamAuthority && [t("tester.upstreamAuthority"), result.upstreamAuthority],
       [t("version.number"), result.version], result.filters?.length > 0 && [t("tester.filters"), result.filters.map((each) => badge(each)), true], destinations(result) && [t("services"), destinations(result), true]));
@@ -50,7 +51,7 @@ function candidates(result) {
   if (!result.candidates?.length) return null;
   return h("section", { class: "panel" }, h("h2", {}, t("tester.candidates")), h("p", { class: "hint" }, t("tester.candidates.text")),
     h("ol", { class: "candidates" }, result.candidates.map((each) => h("li", { "data-name": each.route }, badge(t(`tester.candidate.${each.outcome}`), KINDS[each.outcome] ?? ""),
-      h("div", {}, h("a", { href: address("routes", { edit: each.route }) }, each.route), h("span", { class: "soft small" }, ` ${each.domain}`), h("p", { class: "hint" }, each.reason))))),
+      h("div", {}, h("a", { href: address("routes", { edit: each.route }) }, each.route), h("span", { class: "soft small" }, ` ${each.domain}`), h("p", { class: "hint" }, said(each.reason)))))),
     result.moreCandidates > 0 && h("p", { class: "soft" }, t("more", { n: result.moreCandidates })));
 }
 

@@ -13,6 +13,7 @@ import { number, t } from "../parts/i18n.js";
 import { lookAgain } from "../parts/live.js";
 import { noteSaved, problem } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
+import { said, warned } from "../parts/server.js";
 
 const OPTIONS = ["ingressClass", "clusterDomain", "namespace"];
 /** The worst first. */
@@ -32,7 +33,7 @@ function originCell({ document, kind, namespace, name }) {
 function remarkRow(each) {
   return h("tr", { class: each.severity }, h("td", { "data-label": t("ingress.severity") }, badge(t(`ingress.severity.${each.severity}`), KINDS[each.severity])),
     h("td", { "data-label": t("ingress.from") }, originCell(each)),
-    h("td", { "data-label": t("ingress.what") }, h("span", { class: "stack" }, each.message, each.path && h("code", { class: "soft small" }, each.path))));
+    h("td", { "data-label": t("ingress.what") }, h("span", { class: "stack" }, said(each.message), each.path && h("code", { class: "soft small" }, each.path))));
 }
 
 /** What was not taken over as it is, to be looked at by severity. */
@@ -105,7 +106,7 @@ export function importingIngress() {
       const { changes } = content.data;
       const apply = h("button", { type: "button", class: "primary", onclick: () => save(apply) }, t("import.apply"));
       show(h("h2", {}, t("preview.title")), h("p", { class: "hint" }, t("preview.text")), h("h3", {}, t("ingress.report")), reportTable(content), h("h3", {}, t("version.changes")), changesList(changes), objectsTold(content.objects), effects(content.data),
-        (content.warnings ?? []).map((each) => h("p", { class: "aside warn" }, each)), changes.length > 0 && h("div", { class: "buttons" }, apply));
+        warned(content.warnings), changes.length > 0 && h("div", { class: "buttons" }, apply));
     } catch (error) {
       refused(error);
     }

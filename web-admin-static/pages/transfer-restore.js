@@ -11,6 +11,7 @@ import { textField } from "../parts/fields.js";
 import { form } from "../parts/form.js";
 import { bytes, dateTime, number, t } from "../parts/i18n.js";
 import { noteError } from "../parts/notes.js";
+import { warned } from "../parts/server.js";
 import { setUser, user } from "../parts/session.js";
 
 /** The API's words for what is counted, and the list that says how many there are now. */
@@ -58,7 +59,7 @@ export function restoring(example) {
     const button = h("button", { type: "button", class: "danger solid", onclick: () => agree(data, now).catch(noteError) }, t("restore.submit"));
     fill(result, h("section", { class: "found" }, h("h3", {}, t("restore.found")),
       facts([t("restore.createdAt"), data.createdAt ? dateTime(new Date(data.createdAt)) : t("restore.copy")], [t("restore.version"), data.version], [t("restore.replaces"), data.replaces.version], [t("restore.key"), t(`restore.key.${data.sealingKey}`)]),
-      compared(data, now), (content.warnings ?? []).map((each) => h("p", { class: "aside warn" }, each)), data.migrations.length > 0 && h("p", { class: "hint" }, t("restore.migrations", { n: data.migrations.length })), h("div", { class: "buttons" }, button)));
+      compared(data, now), warned(content.warnings), data.migrations.length > 0 && h("p", { class: "hint" }, t("restore.migrations", { n: data.migrations.length })), h("div", { class: "buttons" }, button)));
     result.scrollIntoView({ block: "nearest" });
   }
 

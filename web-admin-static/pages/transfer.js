@@ -10,6 +10,7 @@ import { t } from "../parts/i18n.js";
 import { lookAgain } from "../parts/live.js";
 import { note, noteSaved, problem } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
+import { warned } from "../parts/server.js";
 import { may } from "../parts/session.js";
 import { importingIngress } from "./transfer-ingress.js";
 import { restoring } from "./transfer-restore.js";
@@ -91,7 +92,7 @@ function importing() {
         const { changes, warnings } = content.data;
         const apply = h("button", { type: "button", class: "primary", onclick: () => attempt(apply) }, t("import.apply"));
         fill(result, h("section", { class: "panel" }, h("h2", {}, t("preview.title")), h("p", { class: "hint" }, t("preview.text")), changesList(changes), effects(content.data),
-          (content.warnings ?? warnings ?? []).map((each) => h("p", { class: "aside warn" }, each)), changes.length > 0 && h("div", { class: "buttons" }, apply)));
+          warned(content.warnings ?? warnings), changes.length > 0 && h("div", { class: "buttons" }, apply)));
         result.scrollIntoView({ block: "nearest" });
       },
     }));

@@ -5,6 +5,7 @@ import { areaField, selectField, textField, when } from "../parts/fields.js";
 import { flatFields } from "../parts/flat.js";
 import { form } from "../parts/form.js";
 import { t } from "../parts/i18n.js";
+import { said } from "../parts/server.js";
 import { template } from "../parts/template.js";
 import { asField, messageOf } from "../parts/written.js";
 
@@ -63,7 +64,7 @@ export function grpcFields(draft, load) {
 
   function drawMethods() {
     const service = services.find((each) => each.name === draft.get("service"));
-    fill(rest, service?.problem && h("p", { class: "aside warn" }, service.problem), service?.methods.length ? choiceField(draft, "path", service.methods.map((each) => [each.path, `${each.name} · ${kindOf(each)}`]), drawInput, { words: "try.rpc" }) : pathField());
+    fill(rest, service?.problem && h("p", { class: "aside warn" }, said(service.problem)), service?.methods.length ? choiceField(draft, "path", service.methods.map((each) => [each.path, `${each.name} · ${kindOf(each)}`]), drawInput, { words: "try.rpc" }) : pathField());
     drawInput();
   }
 

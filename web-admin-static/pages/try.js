@@ -11,6 +11,7 @@ import { form, Wrong } from "../parts/form.js";
 import { bytes, t } from "../parts/i18n.js";
 import { noteError } from "../parts/notes.js";
 import { adjust, here } from "../parts/router.js";
+import { said as inWords } from "../parts/server.js";
 import { transcript } from "../parts/talk.js";
 import { begin } from "../parts/tryout.js";
 import { messageOf } from "../parts/written.js";
@@ -74,7 +75,7 @@ export default () => {
   const is = (kind) => draft.get("kind") === kind;
 
   function happened(name, data) {
-    if (name === "open") talk.add("state", t("try.open", { address: data.address }), data.reason);
+    if (name === "open") talk.add("state", t("try.open", { address: data.address }), data.reason && inWords(data.reason));
     else if (name === "services") {
       tell("good", t("try.load.done", { n: data.services.length }));
       grpc.offer(data.services);
@@ -116,7 +117,7 @@ export default () => {
   }
 
   function ended(kind, words, reason) {
-    talk.add(kind, words, reason);
+    talk.add(kind, words, reason && inWords(reason));
     stop();
   }
 

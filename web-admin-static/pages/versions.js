@@ -12,6 +12,7 @@ import { emptyState, table, tool } from "../parts/list.js";
 import { note, noteError, noteSaved } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
 import { adjust, go, here, withParams } from "../parts/router.js";
+import { warned } from "../parts/server.js";
 import { may } from "../parts/session.js";
 
 const SHOWN = 500;
@@ -23,7 +24,7 @@ async function rollBack(number, refresh) {
   try {
     const [preview, [last]] = await Promise.all([api.versions.previewRollback(number), api.versions.list(1)]);
     if (!preview.changes.length) return note(t("version.rollback.same"));
-    const agreed = await question(t("version.rollback.title", { version: number }), [h("p", {}, t("version.rollback.text")), changesList(preview.changes), effects(preview), (preview.warnings ?? []).map((each) => h("p", { class: "aside warn" }, each))], { yes: t("version.rollback"), wide: true });
+    const agreed = await question(t("version.rollback.title", { version: number }), [h("p", {}, t("version.rollback.text")), changesList(preview.changes), effects(preview), warned(preview.warnings)], { yes: t("version.rollback"), wide: true });
     if (!agreed) return;
     const answer = await api.versions.rollBack(number, last?.version ?? "0");
     noteSaved(answer);

@@ -14,6 +14,7 @@ import { emptyState } from "../parts/list.js";
 import { whenWorkers } from "../parts/live.js";
 import { note, noteError, problem } from "../parts/notes.js";
 import { address, adjust, here, withParams } from "../parts/router.js";
+import { said } from "../parts/server.js";
 import { may } from "../parts/session.js";
 import { showRunning } from "./worker-config.js";
 
@@ -31,7 +32,7 @@ function objectName({ kind, name }) {
 function problems(title, text, entries) {
   if (!entries?.length) return null;
   return h("div", { class: "aside bad" }, h("strong", {}, title), h("p", {}, text), h("ul", {}, entries.map((each) => h("li", {}, objectName(each),
-    each.reason && `: ${each.reason}`, each.reasons?.length > 0 && `: ${each.reasons.map((reason) => [reason.field, reason.reason].filter(Boolean).join(" ")).join("; ")}`,
+    each.reason && [": ", said(each.reason)], each.reasons?.length > 0 && [": ", each.reasons.map(({ field, reason }, at) => [at > 0 && "; ", field && `${field} `, said(reason)])],
     each.keepsLastForm !== undefined && h("span", { class: "soft" }, ` — ${t(each.keepsLastForm ? "worker.keeps" : "worker.leftOut")}`)))));
 }
 

@@ -4,11 +4,12 @@ import { h } from "../dom.js";
 import { date, relative, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { address, withParams } from "./router.js";
+import { said, told } from "./server.js";
 
 /** The object's name, which opens it, with its warnings. */
 export function nameCell(row, shown = row.name) {
   return h("span", { class: "name" }, h("a", { href: withParams({ edit: row.name, new: null }) }, shown),
-    row.warnings?.length > 0 && h("span", { class: "mark warn", title: row.warnings.join("\n") }, icon("warning"), h("span", { class: "unseen" }, row.warnings.join(" "))));
+    row.warnings?.length > 0 && h("span", { class: "mark warn", title: row.warnings.map(told).join("\n") }, icon("warning"), h("span", { class: "unseen" }, row.warnings.map((each) => [said(each), " "]))));
 }
 
 export function badge(text, kind = "") {
@@ -19,8 +20,8 @@ export function badge(text, kind = "") {
 export function usedBy(users, page, words, q) {
   if (!users.length) return h("span", { class: "soft" }, t("unused"));
   if (users.length === 1) return h("a", { href: address(page, { edit: users[0] }) }, users[0]);
-  const told = { class: "count", title: users.slice(0, 30).join("\n") };
-  return q ? h("a", { ...told, href: address(page, { q }) }, t(words, { n: users.length })) : h("span", told, t(words, { n: users.length }));
+  const shown = { class: "count", title: users.slice(0, 30).join("\n") };
+  return q ? h("a", { ...shown, href: address(page, { q }) }, t(words, { n: users.length })) : h("span", shown, t(words, { n: users.length }));
 }
 
 /** Facts as pairs of a word and a value; `wide` ones take a line. */

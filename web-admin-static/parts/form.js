@@ -1,7 +1,7 @@
 // A form around a draft: sends it, shows the API's errors at the fields that they name, guards what was typed.
 
 import { Unreachable } from "../api.js";
-import { fill, h } from "../dom.js";
+import { append, fill, h } from "../dom.js";
 import { t } from "./i18n.js";
 import { fieldProblems, problem } from "./notes.js";
 
@@ -28,14 +28,14 @@ export function showErrors(form, errors, rest) {
     const found = fields.filter((each) => each.dataset.path && (path === each.dataset.path || path.startsWith(`${each.dataset.path}[`) || path.startsWith(`${each.dataset.path}.`)))
       .sort((one, two) => Boolean(one.closest("[hidden]")) - Boolean(two.closest("[hidden]")) || two.dataset.path.length - one.dataset.path.length)[0];
     if (!found) {
-      left.push(path ? `${path}: ${message}` : message);
+      left.push([path && `${path}: `, message]);
       continue;
     }
     found.classList.add("wrong");
     found.querySelector("input, select, textarea")?.setAttribute("aria-invalid", "true");
     const rest = path.slice(found.dataset.path.length).replace(/^\./, "");
     const places = found.querySelectorAll(".error");
-    places[places.length - 1].append(`${rest ? `${rest}: ` : ""}${message} `);
+    append(places[places.length - 1], [rest && `${rest}: `, message, " "]);
     for (let each = found.parentElement; each && each !== form; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
     first ??= found;
   }

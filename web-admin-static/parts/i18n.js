@@ -1,5 +1,7 @@
 // Words in the language of the person. Both languages have every word; `scripts/check` sees to that.
 
+import { loadServerWords } from "./server.js";
+
 const KEY = "causeway.language";
 const words = { en: {}, zh: {} };
 export const languages = { en: "English", zh: "中文" };
@@ -26,7 +28,7 @@ async function load(name) {
 
 /** The words of the chosen language; the other's are loaded when it is chosen. */
 export async function loadWords() {
-  await load(language);
+  await Promise.all([load(language), loadServerWords(language)]);
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
 }
 

@@ -10,6 +10,7 @@ import { icon } from "./icons.js";
 import { t } from "./i18n.js";
 import { effects } from "./preview.js";
 import { noteError, noteSaved, problem } from "./notes.js";
+import { said } from "./server.js";
 import { may } from "./session.js";
 import { adjust, go, here, withParams } from "./router.js";
 
@@ -175,7 +176,7 @@ export function listPage(kind) {
     try {
       noteSaved(await kind.resource.remove(idOf(row)));
     } catch (error) {
-      if (error.code === "in_use") blocked(row, error.fields.map(([, message]) => message));
+      if (error.code === "in_use") blocked(row, error.fields.map(([, message]) => said(message)));
       else noteError(error);
     }
     await refresh();

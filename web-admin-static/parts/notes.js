@@ -1,15 +1,16 @@
 // Short notes at the edge of the page: what was done, or what went wrong. They lie above open dialogs.
 
-import { Unreachable } from "../api.js";
+import { ApiError, Unreachable } from "../api.js";
 import { h } from "../dom.js";
 import { icon } from "./icons.js";
 import { has, language, t } from "./i18n.js";
 import { lookAgain } from "./live.js";
+import { said } from "./server.js";
 
 const SHOWN_FOR = 6000;
 const MOST = 4;
-/** Codes whose fields all say the same. */
-const SAME = new Set(["duplicate", "stale_version", "last_administrator"]);
+/** Codes whose message is what is said of the fields, in a row. */
+const OF_FIELDS = new Set(["invalid_fields", "invalid_query", "invalid_backup"]);
 const place = document.getElementById("notes");
 
 export function clearNotes() {
@@ -42,27 +43,25 @@ export function noteSaved({ content, live }) {
   const outcome = ["true", "no-worker", "rejected", "timeout"].includes(live) ? `live.${live}` : "saved";
   lookAgain();
   note(t(outcome), live === "rejected" || live === "timeout" ? "bad" : live === "no-worker" ? "warn" : "good");
-  for (const warning of content?.warnings || []) note(warning, "warn");
+  for (const warning of content?.warnings || []) note(said(warning), "warn");
 }
 
 export function noteError(error) {
   note(problem(error), "bad");
 }
 
-/** What an error says of single fields; a code that means the same for each is told in words, too. */
+/** What an error says of single fields; what the form itself found has words of the page. */
 export function fieldProblems(error) {
   const found = error.fields ?? [];
-  if (language === "en" || !SAME.has(error.code)) return found;
-  return found.map(([field, detail]) => [field, t("problem.detail", { words: t(`problem.${error.code}`), detail })]);
+  return error instanceof ApiError ? found.map(([field, message]) => [field, said(message)]) : found;
 }
 
-/**
- * What to tell about an error. The API speaks English: in another language its stable code is told in words, and what it says stands behind
- * them.
- */
+/** What to tell about an error, to be put into an element. Where the server's text has no words in this language, those of its code stand before it. */
 export function problem(error) {
   if (error instanceof Unreachable) return t("away.call");
+  if (!(error instanceof ApiError)) return error.message || String(error);
+  if (language !== "en" && OF_FIELDS.has(error.code) && error.fields.length) return error.fields.map(([field, message], at) => [at > 0 && " ", field && `${field}：`, said(message)]);
+  const words = said(error.message);
   const key = `problem.${error.code}`;
-  if (!error.code || !has(key) || (language === "en" && error.message)) return error.message || String(error);
-  return t("problem.detail", { words: t(key), detail: error.message });
+  return words instanceof Node && has(key) ? [t(key), " ", words] : words;
 }

@@ -5,6 +5,7 @@ import { change } from "./changes.js";
 import { dialog } from "./dialog.js";
 import { diff } from "./diff.js";
 import { dateTime, t } from "./i18n.js";
+import { told, warned } from "./server.js";
 
 /** The forms whose words name the fields of each kind. */
 export const WORDS = { route: "route", domain: "domain", "tls-certificate": "certificate", "service-source": "source", "proxy-server": "proxy", consumer: "consumer", listener: "listener", account: "user", token: "token" };
@@ -26,7 +27,7 @@ export function changesList(changes) {
 }
 
 /** What a route gains or loses in words that people know; hashes of settings say nothing to them. */
-const told = (list) => (list ?? []).filter((each) => !/settings [0-9a-f]{8}$/.test(each)).join(", ");
+const facets = (list) => (list ?? []).filter((each) => !/settings [0-9a-f]{8}$/.test(each)).map(told).join(", ");
 
 /** What comes of it beyond the objects themselves: other routes, and what runs. */
 export function effects({ changes, routes, moreRoutes, shadowed, streams }) {
@@ -35,7 +36,7 @@ export function effects({ changes, routes, moreRoutes, shadowed, streams }) {
   return [
     shadowed?.length > 0 && h("div", { class: "aside bad" }, h("strong", {}, t("preview.shadowed")), h("ul", {}, shadowed.slice(0, MOST).map((each) => h("li", {}, t("preview.shadowed.by", each))))),
     others.length > 0 && h("div", { class: "aside" }, h("strong", {}, t("preview.routes")), h("ul", {}, others.slice(0, MOST).map((each) => h("li", {}, h("strong", {}, each.route),
-      told(each.gains) && ` + ${told(each.gains)}`, told(each.loses) && ` − ${told(each.loses)}`))), (others.length > MOST || moreRoutes > 0) && h("p", {}, t("more", { n: Math.max(0, others.length - MOST) + (moreRoutes ?? 0) }))),
+      facets(each.gains) && ` + ${facets(each.gains)}`, facets(each.loses) && ` − ${facets(each.loses)}`))), (others.length > MOST || moreRoutes > 0) && h("p", {}, t("more", { n: Math.max(0, others.length - MOST) + (moreRoutes ?? 0) }))),
     streams?.ended > 0 && h("p", { class: "aside bad" }, t("preview.ended", { n: streams.ended })),
     streams?.touched > streams?.ended && h("p", { class: "aside" }, t("preview.streams", { n: streams.touched - streams.ended })),
   ];
@@ -44,6 +45,6 @@ export function effects({ changes, routes, moreRoutes, shadowed, streams }) {
 /** The preview of a form, above it. */
 export function previewed(preview) {
   dialog(t("preview.title"), (close) => h("div", { class: "content" },
-    h("p", { class: "hint" }, t("preview.text")), changesList(preview.changes), effects(preview), (preview.warnings ?? []).map((each) => h("p", { class: "aside warn" }, each)),
+    h("p", { class: "hint" }, t("preview.text")), changesList(preview.changes), effects(preview), warned(preview.warnings),
     h("div", { class: "buttons" }, h("button", { type: "button", class: "primary", autofocus: true, onclick: close }, t("conflict.back")))), { kind: "box wide" });
 }
