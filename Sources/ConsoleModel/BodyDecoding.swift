@@ -11,7 +11,7 @@ package struct DecodedBody<Value: Sendable>: Sendable {
 /// Reads and writes the JSON of the console's models.
 package enum ConsoleJSON {
     /// Members that answers carry and clients may send back unchanged.
-    private static let answerOnly: Set<String> = ["warnings"]
+    private static let answerOnly: Set<String> = ["warnings", "usedBy", "usedByTotal"]
 
     package static func decode<Value: Codable & Sendable>(
         _ type: Value.Type, from bytes: [UInt8]

@@ -16,8 +16,6 @@ extension Console {
         /// Read-only, `yyyy/MM/dd HH:mm:ssZ` in UTC.
         @JSONField package var validityStart: String? = nil
         @JSONField package var validityEnd: String? = nil
-        /// Read-only: domains and service sources, as in `domain shop.test`.
-        @JSONField package var usedBy: [String]? = nil
         /// Read-only: SHA-256 of the leaf, in hexadecimal.
         @JSONField package var fingerprint: String? = nil
         /// Read-only, as in `RSA 2048`.

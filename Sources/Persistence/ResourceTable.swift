@@ -3,6 +3,7 @@
 
 import ConsoleModel
 import HashTreeCollections
+import Synchronization
 
 /// What a resource may refer to, by the name that it refers by.
 package enum ResourceReference: Hashable, Sendable {
@@ -22,6 +23,8 @@ package enum ResourceReference: Hashable, Sendable {
 package struct ResourceTable<Value: Resource>: Sendable {
     private var entries = TreeDictionary<String, Stored<Value>>()
     private var users = TreeDictionary<ResourceReference, TreeSet<String>>()
+    /// Of the names as they are; copies have it in common.
+    private var order = NameOrder()
 
     package init() {}
 
@@ -29,6 +32,8 @@ package struct ResourceTable<Value: Resource>: Sendable {
     package var isEmpty: Bool { entries.isEmpty }
     /// In no order.
     package var names: [String] { Array(entries.keys) }
+    /// Who asks first after one has come or gone has them sorted.
+    package var sortedNames: [String] { order.names(of: entries.keys) }
     /// In no order.
     package var values: [Stored<Value>] { Array(entries.values) }
 
@@ -36,6 +41,7 @@ package struct ResourceTable<Value: Resource>: Sendable {
         get { entries[name] }
         set {
             let old = newValue.map { entries.updateValue($0, forKey: name) } ?? entries.removeValue(forKey: name)
+            if (old == nil) != (newValue == nil) { order = NameOrder() }
             let (before, after) = (Set(old?.value.references ?? []), Set(newValue?.value.references ?? []))
             for reference in before.subtracting(after) {
                 users[reference]?.remove(name)
@@ -54,6 +60,34 @@ package struct ResourceTable<Value: Resource>: Sendable {
 
     /// The names of those that refer to it, in no order.
     package func users(of reference: ResourceReference) -> [String] { users[reference].map { Array($0) } ?? [] }
+
+    package func userCount(of reference: ResourceReference) -> Int { users[reference]?.count ?? 0 }
+
+    /// The first by name of those that refer to it. All are looked at, and few are kept: there may be 100,000.
+    package func users(of reference: ResourceReference, first limit: Int) -> [String] {
+        var first: [String] = []
+        for name in users[reference] ?? [] {
+            if first.count == limit {
+                guard let last = first.last, name < last else { continue }
+                first.removeLast()
+            }
+            first.insert(name, at: first.firstIndex { name < $0 } ?? first.endIndex)
+        }
+        return first
+    }
+}
+
+/// Names in their order, sorted once.
+private final class NameOrder: Sendable {
+    private let sorted = Mutex<[String]?>(nil)
+
+    func names(of names: some Sequence<String>) -> [String] {
+        sorted.withLock { sorted in
+            let names = sorted ?? names.sorted()
+            sorted = names
+            return names
+        }
+    }
 }
 
 extension ResourceTable: Equatable {

@@ -345,7 +345,7 @@ class Run:
 
 
 def without_remarks(answer):
-    return {key: value for key, value in answer.items() if key not in ("warnings", "authConfig", "usedBy")}
+    return {key: value for key, value in answer.items() if key not in ("warnings", "authConfig", "usedBy", "usedByTotal")}
 
 
 def references(write):

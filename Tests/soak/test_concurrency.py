@@ -56,6 +56,14 @@ def test_lists_of_many_routes(new_gateway):
         paged.append(time.perf_counter() - begun)
         seen |= set(re.findall(rb'"name":"(many-\d+)"', answer))
     assert len(seen) == ROUTES, "pages that are read one after the other have each route"
+    for query in ("q=many-7", "sort=-path", "sort=-requests", "q=many&sort=-path"):
+        asked = []
+        for _ in range(60):
+            begun = time.perf_counter()
+            found = api.expect(200, "GET", f"/v1/routes?{query}&pageSize=20").json()
+            asked.append(time.perf_counter() - begun)
+        assert found["total"] >= ROUTES / 10
+        print(f"{query}: {milliseconds(asked)} ms")
     for _ in range(30):
         begun = time.perf_counter()
         answer = api.expect(200, "GET", "/v1/routes").content

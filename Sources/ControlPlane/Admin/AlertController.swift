@@ -35,7 +35,14 @@ struct AlertController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        try .json(Page(of: await watch.alerts(), PageRequest(request)) { Shown($0) })
+        let query = try ListQuery(request, Self.shape)
+        return try .json(await query.page(of: await watch.alerts()) { Shown($0) })
+    }
+
+    private static let shape = ListShape<FiringAlert>([
+        "name": .text(\.alert.key.name), "severity": .text(\.alert.severity.rawValue), "since": .number(\.since),
+    ]) { firing in
+        [firing.alert.key.text, firing.alert.severity.rawValue, firing.alert.description]
     }
 
     private func showWebhook(_ request: Request, context: AdminContext) async throws -> Response {

@@ -21,9 +21,10 @@ extension Response {
     static var missing: Response { Response(status: .notFound) }
 }
 
-/// An object with the warnings about it; none are written when there are none.
+/// An object with who uses it, where that is told, and the warnings about it; none are written when there are none.
 struct Remarked<Value: Encodable>: Encodable {
     var value: Value
+    var usage: Usage?
     var warnings: [String] = []
 
     private enum Key: CodingKey {
@@ -32,6 +33,7 @@ struct Remarked<Value: Encodable>: Encodable {
 
     func encode(to encoder: any Encoder) throws {
         try value.encode(to: encoder)
+        try usage?.encode(to: encoder)
         if !warnings.isEmpty {
             var container = encoder.container(keyedBy: Key.self)
             try container.encode(warnings, forKey: .warnings)
@@ -76,13 +78,6 @@ struct Page<Value: Encodable>: Encodable {
     /// Cuts the page out of the whole list; what lies past the end is empty.
     init<Item>(of all: [Item], _ request: PageRequest, _ transform: (Item) throws -> Value) rethrows {
         items = try all[request.range(of: all.count)].map(transform)
-        total = all.count
-        self.request = request
-    }
-
-    /// A page of resources in the order of their names. Only those on the page are touched: there may be 100,000.
-    init<Item>(of all: ResourceTable<Item>, _ request: PageRequest, _ transform: (Item) -> Value) {
-        items = all.names.sorted()[request.range(of: all.count)].compactMap { all[$0].map { transform($0.value) } }
         total = all.count
         self.request = request
     }

@@ -28,9 +28,9 @@ struct CertificateController: Sendable {
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
         let configuration = store.configuration
-        let page = try PageRequest(request)
+        let query = try ListQuery(request, Self.shape(in: configuration))
         guard let text = request.text("expiringWithin") else {
-            return try .json(Page(of: configuration.certificates, page) { Self.answer($0, in: configuration) })
+            return try .json(await query.page(of: configuration.certificates) { Self.answer($0, in: configuration) })
         }
         guard let seconds = Self.seconds(text) else {
             throw Problem.invalidQuery("expiringWithin", "Must be a time as in 30d or 12h.")
@@ -38,8 +38,25 @@ struct CertificateController: Sendable {
         // With the chain: clients refuse a leaf whose issuer has expired.
         let end = WallClock.milliseconds() / 1_000 + seconds
         let soon = configuration.certificates.values.map { ($0.value, $0.value.facts.wholeExpiry) }
-            .filter { $0.1 <= end }.sorted { ($0.1, $0.0.name) < ($1.1, $1.0.name) }
-        return try .json(Page(of: soon, page) { Self.answer($0.0, in: configuration) })
+            .filter { $0.1 <= end }.sorted { ($0.1, $0.0.name) < ($1.1, $1.0.name) }.map(\.0)
+        return try .json(await query.page(of: soon) { Self.answer($0, in: configuration) })
+    }
+
+    private static func shape(in configuration: StoredConfiguration) -> ListShape<StoredCertificate> {
+        ListShape([
+            "name": .text(\.name), "domains": .texts(\.facts.names), "keyType": .text(\.facts.keyDescription),
+            "expires": .number(\.facts.wholeExpiry),
+            "usedBy": .number { certificate in
+                let reference = ResourceReference.certificate(certificate.name)
+                return Int64(
+                    configuration.domains.userCount(of: reference)
+                        + configuration.serviceSources.userCount(of: reference))
+            },
+        ]) { certificate in
+            let facts = certificate.facts
+            return [certificate.name, facts.keyDescription, Console.Certificate.text(ofTime: facts.notAfter)]
+                + facts.names
+        }
     }
 
     /// Of days or hours, up to a hundred years.
@@ -186,10 +203,11 @@ struct CertificateController: Sendable {
         shown.domains = certificate.facts.names
         shown.validityStart = Console.Certificate.text(ofTime: certificate.facts.notBefore)
         shown.validityEnd = Console.Certificate.text(ofTime: certificate.facts.notAfter)
-        shown.usedBy = configuration.users(ofCertificate: certificate.name).map { "\($0.noun) \($0.name)" }
         shown.fingerprint = certificate.facts.fingerprint
         shown.keyType = certificate.facts.keyDescription
-        return Remarked(value: shown, warnings: warnings + remarks(certificate))
+        return Remarked(
+            value: shown, usage: configuration.usage(ofCertificate: certificate.name),
+            warnings: warnings + remarks(certificate))
     }
 
     private static func words(for weakness: CertificateWarning) -> String {

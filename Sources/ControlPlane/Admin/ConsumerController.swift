@@ -21,7 +21,13 @@ struct ConsumerController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        try .json(Page(of: store.configuration.consumers, PageRequest(request)) { Self.answer($0) })
+        let configuration = store.configuration
+        let shape = ListShape<Console.Consumer>([
+            "name": .text(\.name), "credentials": .texts(\.places),
+            "usedBy": .number { Int64(configuration.routes.userCount(of: .consumer($0.name))) },
+        ]) { [$0.name] + $0.places }
+        let query = try ListQuery(request, shape)
+        return try .json(await query.page(of: configuration.consumers) { Self.answer($0, in: configuration) })
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
@@ -34,13 +40,14 @@ struct ConsumerController: Sendable {
             }
             return draft.put(consumer)
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, warnings + held), status: .created)
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held), status: .created)
         }
     }
 
     private func show(_ request: Request, context: AdminContext) async throws -> Response {
-        guard let consumer = store.configuration.consumers[try context.name()]?.value else { return .missing }
-        return try .json(Envelope(Self.answer(consumer)))
+        let configuration = store.configuration
+        guard let consumer = configuration.consumers[try context.name()]?.value else { return .missing }
+        return try .json(Envelope(Self.answer(consumer, in: configuration)))
     }
 
     private func replace(_ request: Request, context: AdminContext) async throws -> Response {
@@ -58,7 +65,7 @@ struct ConsumerController: Sendable {
             try checkVersion("consumer", name, given: consumer.version, current: current.version)
             return draft.put(whole)
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, warnings + held))
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held))
         }
     }
 
@@ -75,8 +82,15 @@ struct ConsumerController: Sendable {
     }
 
     private static func answer(
-        _ consumer: Console.Consumer, _ warnings: [String] = []
+        _ consumer: Console.Consumer, in configuration: StoredConfiguration, _ warnings: [String] = []
     ) -> Remarked<Console.Consumer> {
-        Remarked(value: consumer.shown, warnings: warnings)
+        Remarked(value: consumer.shown, usage: configuration.usage(ofConsumer: consumer.name), warnings: warnings)
+    }
+}
+
+extension Console.Consumer {
+    /// Where each credential is looked for, and whose it is.
+    fileprivate var places: [String] {
+        credentials.map { [$0.source ?? $0.type, $0.key, $0.username].compactMap(\.self).joined(separator: " ") }
     }
 }

@@ -10,6 +10,7 @@ struct DomainController: Sendable {
     let store: Store
     let editor: Editor
     let bodyLimit: Int
+    let routes: RouteController
 
     func addRoutes(to group: RouterGroup<AdminContext>) {
         group
@@ -18,13 +19,21 @@ struct DomainController: Sendable {
             .get("{name}", use: show)
             .put("{name}", use: replace)
             .delete("{name}", use: remove)
-            .get("{name}/routes", use: routes)
+            .get("{name}/routes", use: listRoutes)
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
         let configuration = store.configuration
-        return try .json(
-            try Page(of: configuration.domains, PageRequest(request)) { Self.answer($0, in: configuration) })
+        let query = try ListQuery(request, Self.shape(in: configuration))
+        return try .json(await query.page(of: configuration.domains) { Self.answer($0, in: configuration) })
+    }
+
+    private static func shape(in configuration: StoredConfiguration) -> ListShape<Console.Domain> {
+        ListShape([
+            "name": .text(\.name), "enableHttps": .text { $0.https.rawValue },
+            "certIdentifier": .text { $0.certIdentifier ?? "" },
+            "usedBy": .number { Int64(configuration.routes.userCount(of: .domain($0.name))) },
+        ]) { [$0.name, $0.certIdentifier ?? ""] }
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
@@ -79,16 +88,16 @@ struct DomainController: Sendable {
         }
     }
 
-    private func routes(_ request: Request, context: AdminContext) async throws -> Response {
-        let configuration = store.configuration
-        let all = configuration.routes(ofDomain: try context.name())
-        return try .json(try Page(of: all, PageRequest(request)) { RouteController.answer($0, in: configuration) })
+    private func listRoutes(_ request: Request, context: AdminContext) async throws -> Response {
+        try .json(await routes.page(request, ofDomain: try context.name()))
     }
 
     private static func answer(
         _ domain: Console.Domain, in configuration: StoredConfiguration, _ warnings: [String] = []
     ) -> Remarked<Console.Domain> {
-        Remarked(value: domain, warnings: warnings + configuration.remarks(on: domain))
+        Remarked(
+            value: domain, usage: configuration.usage(ofDomain: domain.name),
+            warnings: warnings + configuration.remarks(on: domain))
     }
 }
 

@@ -24,15 +24,29 @@ struct ListenerController: Sendable {
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
         let configuration = store.configuration
-        let page = try PageRequest(request)
+        let query = try ListQuery(request, Self.shape(broken: await broken()))
         guard let text = request.text("protocol") else {
-            return try .json(Page(of: configuration.listeners, page) { Self.answer($0, in: configuration) })
+            return try .json(await query.page(of: configuration.listeners) { Self.answer($0, in: configuration) })
         }
         guard let kind = Console.Listener.Kind(rawValue: text) else {
             throw Problem.invalidQuery("protocol", "Must be http or https.")
         }
         let chosen = configuration.listeners.values.map(\.value).filter { $0.kind == kind }.sorted { $0.name < $1.name }
-        return try .json(Page(of: chosen, page) { Self.answer($0, in: configuration) })
+        return try .json(await query.page(of: chosen) { Self.answer($0, in: configuration) })
+    }
+
+    private static func shape(broken: Set<String>) -> ListShape<Console.Listener> {
+        ListShape([
+            "name": .text(\.name), "address": .text(\.place), "port": .number { Int64($0.portNumber) },
+            "protocol": .text(\.`protocol`), "features": .texts(\.features),
+            "state": .number { broken.contains($0.name) ? 0 : 1 },
+        ]) { [$0.name, $0.place, $0.`protocol`] + $0.features }
+    }
+
+    /// Those that a worker that serves could not open.
+    private func broken() async -> Set<String> {
+        let degraded = await editor.publisher.report().filter { $0.state == "serving" }.flatMap(\.degraded)
+        return Set(degraded.filter { $0.kind == "listener" }.compactMap(\.name))
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
@@ -99,6 +113,16 @@ struct ListenerController: Sendable {
         _ listener: Console.Listener, in configuration: StoredConfiguration, _ warnings: [String] = []
     ) -> Remarked<Console.Listener> {
         Remarked(value: listener, warnings: warnings + configuration.remarks(on: listener))
+    }
+}
+
+extension Console.Listener {
+    /// What it does beyond accepting, by the names of fields.
+    fileprivate var features: [String] {
+        [
+            proxyProtocol == nil ? nil : "proxyProtocol", forwardedHeaders == nil ? nil : "forwardedHeaders",
+            limits == nil ? nil : "limits",
+        ].compactMap(\.self)
     }
 }
 

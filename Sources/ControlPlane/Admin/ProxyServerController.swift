@@ -21,8 +21,14 @@ struct ProxyServerController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        try .json(
-            Page(of: store.configuration.proxyServers, PageRequest(request)) { Remarked(value: $0, warnings: []) })
+        let configuration = store.configuration
+        let shape = ListShape<Console.ProxyServer>([
+            "name": .text(\.name), "serverAddress": .text(\.place),
+            "connectTimeout": .number { Int64($0.connectTimeout ?? 0) },
+            "usedBy": .number { Int64(configuration.serviceSources.userCount(of: .proxyServer($0.name))) },
+        ]) { [$0.name, $0.place] }
+        let query = try ListQuery(request, shape)
+        return try .json(await query.page(of: configuration.proxyServers) { Self.answer($0, in: configuration) })
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
@@ -35,13 +41,14 @@ struct ProxyServerController: Sendable {
             }
             return draft.put(server)
         } respond: { edited, held in
-            try .json(Remarked(value: edited.answer, warnings: warnings + held), status: .created)
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held), status: .created)
         }
     }
 
     private func show(_ request: Request, context: AdminContext) async throws -> Response {
-        guard let server = store.configuration.proxyServers[try context.name()]?.value else { return .missing }
-        return try .json(Envelope(Remarked(value: server, warnings: [])))
+        let configuration = store.configuration
+        guard let server = configuration.proxyServers[try context.name()]?.value else { return .missing }
+        return try .json(Envelope(Self.answer(server, in: configuration)))
     }
 
     private func replace(_ request: Request, context: AdminContext) async throws -> Response {
@@ -60,7 +67,7 @@ struct ProxyServerController: Sendable {
             try checkVersion("proxy server", name, given: server.version, current: current.version)
             return draft.put(server)
         } respond: { edited, held in
-            try .json(Remarked(value: edited.answer, warnings: warnings + held))
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held))
         }
     }
 
@@ -74,5 +81,18 @@ struct ProxyServerController: Sendable {
         } respond: { _, _ in
             Response(status: .noContent)
         }
+    }
+
+    private static func answer(
+        _ server: Console.ProxyServer, in configuration: StoredConfiguration, _ warnings: [String] = []
+    ) -> Remarked<Console.ProxyServer> {
+        Remarked(value: server, usage: configuration.usage(ofProxyServer: server.name), warnings: warnings)
+    }
+}
+
+extension Console.ProxyServer {
+    /// `address:port`, for people.
+    fileprivate var place: String {
+        (serverAddress.contains(":") ? "[\(serverAddress)]" : serverAddress) + ":\(serverPort ?? 0)"
     }
 }

@@ -68,7 +68,9 @@ extension StoredConfiguration {
     }
 
     func users(ofDomain name: String) -> [(noun: String, name: String)] {
-        routes(ofDomain: name).filter { !$0.domains.isEmpty }.map { ("route", $0.name) }
+        // Routes of any host need no domain for it.
+        if name == Console.Domain.anyHost { return [] }
+        return namesOfRoutes(ofDomain: name).map { ("route", $0) }
     }
 
     func users(ofConsumer name: String) -> [(noun: String, name: String)] {
@@ -84,11 +86,8 @@ extension StoredConfiguration {
         return routes.users(of: .service(source.serviceName)).sorted().map { ("route", $0) }
     }
 
-    /// By name. Routes without a domain belong to the domain of any host.
-    func routes(ofDomain name: String) -> [Console.Route] {
-        routes.users(of: .domain(name)).sorted().compactMap { routes[$0]?.value }
-            .filter { name != Console.Domain.anyHost || $0.domains.isEmpty }
-    }
+    /// In their order. Routes without a domain belong to the domain of any host.
+    func namesOfRoutes(ofDomain name: String) -> [String] { routes.users(of: .domain(name)).sorted() }
 
     // MARK: what works otherwise than it looks
 

@@ -11,6 +11,7 @@ struct RouteController: Sendable {
     let store: Store
     let editor: Editor
     let bodyLimit: Int
+    let sampler: TrafficSampler
 
     func addRoutes(to group: RouterGroup<AdminContext>) {
         group
@@ -22,7 +23,6 @@ struct RouteController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        let configuration = store.configuration
         let query = request.uri.queryParameters
         let domain = query["domainName"].flatMap { $0.isEmpty ? nil : String($0) }
         // Every route here is the console's own, so `all` adds nothing; Higress refuses the combination.
@@ -32,12 +32,17 @@ struct RouteController: Sendable {
         if domain != nil, query["all"] == "true" {
             throw Problem.invalidQuery("all", "Cannot be combined with domainName.")
         }
-        let page = try PageRequest(request)
-        guard let domain else {
-            return try .json(Page(of: configuration.routes, page) { Self.answer($0, in: configuration) })
-        }
-        return try .json(
-            Page(of: configuration.routes(ofDomain: domain), page) { Self.answer($0, in: configuration) })
+        return try .json(await page(request, ofDomain: domain))
+    }
+
+    /// A page of the routes of a domain, or of all.
+    func page(_ request: Request, ofDomain domain: String?) async throws -> Page<Remarked<Console.Route>> {
+        let configuration = store.configuration
+        let sortsByRequests = ["requests", "-requests"].contains(request.text("sort"))
+        let requests = sortsByRequests ? await sampler.requestsOfLastMinute() : [:]
+        let query = try ListQuery(request, Console.Route.shape(requests: requests))
+        let names = domain.map { configuration.namesOfRoutes(ofDomain: $0) }
+        return await query.page(of: configuration.routes, named: names) { Self.answer($0, in: configuration) }
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {

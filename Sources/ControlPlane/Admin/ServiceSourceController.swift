@@ -23,13 +23,31 @@ struct ServiceSourceController: Sendable {
     }
 
     private func services(_ request: Request, context: AdminContext) async throws -> Response {
-        let all = store.configuration.serviceSources.values.compactMap { Console.Service(of: $0.value) }
+        let configuration = store.configuration
+        let shape = ListShape<Console.Service>([
+            "name": .text(\.name), "endpoints": .texts(\.endpoints), "protocol": .text { $0.`protocol` ?? "http" },
+            "usedBy": .number { Int64(configuration.routes.userCount(of: .service($0.name))) },
+        ]) { [$0.name, $0.`protocol` ?? "http"] + $0.endpoints }
+        let query = try ListQuery(request, shape)
+        let all = configuration.serviceSources.values.compactMap { Console.Service(of: $0.value) }
             .sorted { ($0.name, $0.port ?? 0) < ($1.name, $1.port ?? 0) }
-        return try .json(try Page(of: all, PageRequest(request)) { $0 })
+        return try .json(
+            await query.page(of: all) { Remarked(value: $0, usage: configuration.usage(ofService: $0.name)) })
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        try .json(try Page(of: store.configuration.serviceSources, PageRequest(request)) { Self.answer($0) })
+        let configuration = store.configuration
+        let shape = ListShape<Console.ServiceSource>([
+            "name": .text(\.name), "type": .text(\.type), "domain": .text(\.domain),
+            "protocol": .text { $0.`protocol` ?? "http" }, "features": .texts(\.features),
+            "usedBy": .number { Int64(configuration.routes.userCount(of: .service($0.serviceName))) },
+        ]) { source in
+            let port = source.kind == .static ? nil : source.port.map { String($0) }
+            return [source.name, source.type, source.domain, source.`protocol` ?? "http"]
+                + [port, source.proxyName, source.tlsClientCertificate].compactMap(\.self) + source.features
+        }
+        let query = try ListQuery(request, shape)
+        return try .json(await query.page(of: configuration.serviceSources) { Self.answer($0, in: configuration) })
     }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
@@ -44,13 +62,14 @@ struct ServiceSourceController: Sendable {
             try draft.configuration.checkReferences(of: source).throwIfRefused()
             return draft.put(source)
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, warnings + held), status: .created)
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held), status: .created)
         }
     }
 
     private func show(_ request: Request, context: AdminContext) async throws -> Response {
-        guard let source = store.configuration.serviceSources[try context.name()]?.value else { return .missing }
-        return try .json(Envelope(Self.answer(source)))
+        let configuration = store.configuration
+        guard let source = configuration.serviceSources[try context.name()]?.value else { return .missing }
+        return try .json(Envelope(Self.answer(source, in: configuration)))
     }
 
     private func replace(_ request: Request, context: AdminContext) async throws -> Response {
@@ -75,7 +94,7 @@ struct ServiceSourceController: Sendable {
             }
             return draft.put(source.keepingCredentials(of: current))
         } respond: { edited, held in
-            try .json(Self.answer(edited.answer, warnings + held))
+            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held))
         }
     }
 
@@ -105,15 +124,27 @@ struct ServiceSourceController: Sendable {
 
     /// Credentials go in and never come out.
     private static func answer(
-        _ source: Console.ServiceSource, _ warnings: [String] = []
+        _ source: Console.ServiceSource, in configuration: StoredConfiguration, _ warnings: [String] = []
     ) -> Remarked<Console.ServiceSource> {
         var shown = source
         shown.authN?.properties = nil
-        return Remarked(value: shown, warnings: warnings + source.check().warnings)
+        return Remarked(
+            value: shown, usage: configuration.usage(ofService: source.serviceName),
+            warnings: warnings + source.check().warnings)
     }
 }
 
 extension Console.ServiceSource {
+    /// What it does beyond naming addresses, by the names of fields.
+    fileprivate var features: [String] {
+        let texts: [String?] = [
+            healthCheck.map { "healthCheck:\($0.type)" }, loadBalancing.map { "loadBalancing:\($0.policy)" },
+            proxyName.map { "proxy:\($0)" }, (endpoints ?? []).contains { $0.drain == true } ? "drain" : nil,
+            tlsVerify == false ? "unverified" : nil, ejection?.enabled == false ? "noEjection" : nil,
+        ]
+        return texts.compactMap(\.self)
+    }
+
     /// Absent or empty credentials on an update mean the stored ones.
     fileprivate func keepingCredentials(of stored: Console.ServiceSource) -> Console.ServiceSource {
         guard authN != nil, authN?.properties?.value.isEmpty ?? true else { return self }

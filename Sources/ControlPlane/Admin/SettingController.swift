@@ -40,8 +40,9 @@ struct SettingController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
+        let query = try ListQuery(request, ListShape<Setting>(["name": .text(\.name)]) { [$0.name, $0.meaning] })
         let stored = try await store.settings()
-        return try .json(try Page(of: Settings.all, PageRequest(request)) { Shown($0, value: stored[$0.name]) })
+        return try .json(await query.page(of: Settings.all) { Shown($0, value: stored[$0.name]) })
     }
 
     private func replace(_ request: Request, context: AdminContext) async throws -> Response {

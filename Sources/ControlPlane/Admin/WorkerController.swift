@@ -24,9 +24,16 @@ struct WorkerController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        let reports = await publisher.report()
-        return try .json(try Page(of: reports, PageRequest(request)) { WorkerItem(report: $0) })
+        let query = try ListQuery(request, Self.shape)
+        return try .json(await query.page(of: await publisher.report()) { WorkerItem(report: $0) })
     }
+
+    private static let shape = ListShape<WorkerReport>([
+        "id": .text(\.id), "state": .text(\.state), "version": .number { Int64(clamping: $0.servedVersion ?? 0) },
+        "connectedSince": .number(\.connectedSince),
+        "activeConnections": .number { Int64(clamping: $0.activeConnections) },
+        "activeStreams": .number { Int64(clamping: $0.activeStreams) },
+    ]) { [$0.id, $0.state, $0.softwareVersion] }
 
     private func show(_ request: Request, context: AdminContext) async throws -> Response {
         let id = try context.name("id")

@@ -68,6 +68,6 @@ extension Console.ConfigurationDocument {
     }
 
     private static func sorted<R: Resource>(_ table: ResourceTable<R>) -> [R] {
-        table.names.sorted().compactMap { table[$0]?.value }
+        table.sortedNames.compactMap { table[$0]?.value }
     }
 }

@@ -52,6 +52,11 @@ package actor TrafficSampler: Service {
     /// Unix milliseconds when the steady clock was at 0: another one after the wall clock was set.
     private static var wallOffset: Int64 { WallClock.milliseconds() - SteadyClock.milliseconds() }
 
+    /// By route, as far as they are kept.
+    func requestsOfLastMinute() -> [String: UInt64] {
+        TrafficReport.LastMinute(history.recent)?.routes.mapValues(\.requests) ?? [:]
+    }
+
     /// What `GET /v1/stats` tells, of everything or of one route.
     func report(route: String?) -> TrafficReport {
         let offset = Self.wallOffset

@@ -23,8 +23,14 @@ struct AccountController: Sendable {
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
-        try .json(try Page(of: try await store.accounts(), PageRequest(request)) { $0.shown })
+        let query = try ListQuery(request, Self.shape)
+        return try .json(await query.page(of: try await store.accounts()) { $0.shown })
     }
+
+    private static let shape = ListShape<Account>([
+        "name": .text(\.name), "displayName": .text(\.displayName), "role": .text(\.role.rawValue),
+        "createdAt": .number(\.createdAt), "passwordChangedAt": .number(\.passwordChangedAt),
+    ]) { [$0.name, $0.displayName, $0.role.rawValue] }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
         let (account, unknown) = try await request.model(Console.Account.self, limit: bodyLimit)

@@ -42,9 +42,15 @@ struct OpenSessionController: Sendable {
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
         let identity = try context.signedIn()
         let owner = try identity.owner(all: try request.flag("all"))
+        let query = try ListQuery(request, Self.shape)
         let sessions = try await store.sessions(ofAccount: owner, now: authenticator.clock())
-        return try .json(try Page(of: sessions, PageRequest(request)) { Session($0, asking: identity) })
+        return try .json(await query.page(of: sessions) { Session($0, asking: identity) })
     }
+
+    private static let shape = ListShape<SessionRecord>([
+        "agent": .text(\.agent), "user": .text(\.account), "address": .text(\.address),
+        "createdAt": .number(\.createdAt), "lastUsedAt": .number(\.lastUsedAt), "expiresAt": .number(\.expiresAt),
+    ]) { [$0.agent, $0.account, $0.address] }
 
     private func revoke(_ request: Request, context: AdminContext) async throws -> Response {
         let id = try context.name("id")

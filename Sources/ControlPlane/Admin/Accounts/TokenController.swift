@@ -20,10 +20,17 @@ struct TokenController: Sendable {
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {
         let owner = try context.signedIn().owner(all: try request.flag("all"))
+        let query = try ListQuery(request, Self.shape)
         let now = authenticator.clock()
-        return try .json(
-            try Page(of: try await store.tokens(ofAccount: owner), PageRequest(request)) { $0.shown(at: now) })
+        return try .json(await query.page(of: try await store.tokens(ofAccount: owner)) { $0.shown(at: now) })
     }
+
+    /// One that never expires comes after all that do, one that was never used before all that were.
+    private static let shape = ListShape<TokenRecord>([
+        "name": .text(\.name), "user": .text(\.account), "role": .text(\.role.rawValue),
+        "kinds": .texts { $0.kinds ?? [] }, "createdAt": .number(\.createdAt),
+        "expiresAt": .number { $0.expiresAt ?? .max }, "lastUsedAt": .number { $0.lastUsedAt ?? .min },
+    ]) { [$0.name, $0.account, $0.role.rawValue] + ($0.kinds ?? []) }
 
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
         let (asked, unknown) = try await request.model(Console.Token.self, limit: bodyLimit)
