@@ -107,11 +107,22 @@ export async function find(path) {
 
 const part = encodeURIComponent;
 
+/** {rows, total}: a page of a list; the query is of q, sort, pageNum, pageSize and what else the list can be asked for. */
+async function page(path, query) {
+  const asked = new URLSearchParams(Object.entries({ pageNum: 1, ...query }).filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false));
+  const { content } = await call("GET", `${path}?${asked}`);
+  return { rows: content.data, total: content.total };
+}
+
+/** How many there are of a kind. */
+export const count = async (kind) => (await kind.page({ pageSize: 1 })).total;
+
 /** One kind of object under a path, with its list and its life. Writes of the configuration wait until the workers serve them. */
 export function resource(path, wait = "?wait=live") {
   return {
     path,
     list: () => get(path),
+    page: (query) => page(path, query),
     read: (name) => find(`${path}/${part(name)}`),
     create: (object) => call("POST", `${path}${wait}`, object),
     replace: (name, object) => call("PUT", `${path}/${part(name)}${wait}`, object),
@@ -131,7 +142,7 @@ export const routes = resource("/v1/routes");
 export const consumers = resource("/v1/consumers");
 export const listeners = resource("/v1/listeners");
 export const proxies = resource("/v1/proxy-servers");
-export const services = { list: () => get("/v1/services") };
+export const services = { page: (query) => page("/v1/services", query), read: (name) => find(`/v1/services/${part(name)}`) };
 export const workers = {
   list: () => get("/v1/workers"),
   /** The configuration as it runs there; the query is of `kind`, `name` and `after`. */
@@ -147,9 +158,10 @@ export const versions = {
 };
 
 export const users = { ...resource("/v1/users", ""), resetPassword: (name, newPassword) => call("POST", `/v1/users/${part(name)}/password`, { newPassword }) };
-export const tokens = { ...resource("/v1/tokens", ""), list: (all) => get(`/v1/tokens${all ? "?all=true" : ""}`) };
-export const sessions = { ...resource("/v1/sessions", ""), list: (all) => get(`/v1/sessions${all ? "?all=true" : ""}`) };
+export const tokens = resource("/v1/tokens", "");
+export const sessions = resource("/v1/sessions", "");
 export const settings = resource("/v1/settings", "");
+export const alerts = { page: (query) => page("/v1/alerts", query), webhook: () => get("/v1/alerts/webhook"), test: () => call("POST", "/v1/alerts/webhook/test", {}) };
 export const streams = {
   all: async ({ route, limit }) => (await call("GET", `/v1/streams?${new URLSearchParams({ limit, ...(route ? { route } : {}) })}`)).content,
   remove: (id) => call("DELETE", `/v1/streams/${part(id)}`),

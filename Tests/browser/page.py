@@ -153,6 +153,7 @@ class Page:
 
     def _click(self, find, what):
         def tried():
+            element = None
             try:
                 element = find()
                 if not element:
@@ -162,7 +163,11 @@ class Page:
             except StaleElementReferenceException:
                 return False
             except WebDriverException as error:
-                if "intercepted" in str(error) or "not interactable" in str(error):
+                if "intercepted" in str(error):
+                    # As a person does with what lies below the bar at the top.
+                    self.script("arguments[0].scrollIntoView({block: 'center'})", element)
+                    return False
+                if "not interactable" in str(error):
                     return False
                 raise
 

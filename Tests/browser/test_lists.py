@@ -14,24 +14,167 @@ def many(api, count):
         api.create_route(f"r{number:02}", [], "one.static", path=f"/p{count - number:02}", live=False)
 
 
+def first(page, name):
+    wait_until(lambda: page.rows()[:1] == [name], 10, f"{name} comes first; it is {page.rows()[:3]}")
+
+
 def test_search_sort_and_pages_are_in_the_address(admin, api):
     many(api, 60)
     admin.open("#/routes").see("60 in all", "Page 1 of 3")
     assert admin.rows()[:2] == ["r00", "r01"]
     admin.click("Route name", kinds="th button")
-    assert admin.rows()[0] == "r59"
+    first(admin, "r59")
     admin.click("Next", kinds="nav.pages button").see("Page 2 of 3")
     assert admin.address == "#/routes?sort=-name&page=2"
     admin.reload()
     admin.see("Page 2 of 3")
     assert admin.rows()[0] == "r34"
     admin.click("Path", kinds="th button")
-    assert admin.rows()[0] == "r59"
+    first(admin, "r59")
     admin.one("input[type=search]").send_keys("p1 one")
-    admin.see("10 of 60")
+    admin.see("10 found")
     assert admin.address == "#/routes?sort=path&q=p1+one"
     admin.one("input[type=search]").send_keys("nothing")
     admin.see("Nothing matches").click("Show all").see("60 in all")
+    # A page that there is none of leads to the last; the number of rows stays in the address.
+    admin.open("#/routes?page=9&size=50").see("Page 2 of 2")
+    assert admin.address == "#/routes?page=2&size=50" and admin.rows()[0] == "r50"
+    admin.click("Back", kinds="nav.pages button").see("Page 1 of 2")
+    # What is searched for has fewer pages.
+    admin.open("#/routes?page=2&q=r5").see("10 found")
+    assert len(admin.rows()) == 10
+    # What is nonsense there is left alone.
+    admin.open("#/routes?page=-1&size=7&sort=version").see("Page 1 of 3")
+
+
+ASKED = """
+const real = window.fetch;
+window.asked = [];
+window.fetch = async (path, options) => {
+  if (!String(path).startsWith('/v1/routes?')) return real(path, options);
+  window.asked.push(path);
+  // The first answer comes after the second.
+  const answer = await real(path, options);
+  if (window.asked.length === 1) await new Promise((done) => { window.release = done; });
+  return answer;
+};
+"""
+
+
+def test_the_newest_answer_counts_and_rows_stay_until_it_comes(admin, api):
+    many(api, 60)
+    admin.open("#/routes").see("60 in all")
+    admin.script(ASKED)
+    admin.script("document.querySelector('[data-column=name]').focus()")
+    admin.click("Route name", kinds="th button")
+    wait_until(lambda: admin.script("return window.release !== undefined"), 10, "the first answer is held back")
+    assert admin.rows()[0] == "r00" and admin.all("[aria-busy=true]")
+    admin.click("Path", kinds="th button")
+    first(admin, "r59")
+    admin.script("window.release()")
+    admin.see("60 in all")
+    assert admin.rows()[0] == "r59" and not admin.all("[aria-busy=true]")
+    assert admin.script("return document.activeElement.dataset.column") == "path"
+    # Letters in quick succession are one question, for one page.
+    admin.script("window.asked = [null]")
+    admin.one("input[type=search]").send_keys("r5")
+    admin.see("10 found")
+    assert admin.script("return window.asked.slice(1)") == ["/v1/routes?pageNum=1&q=r5&sort=path&pageSize=25"]
+    # From page to page by keyboard: the focus stays among the pages, also where there is no way on.
+    admin.open("#/routes").see("60 in all")
+    admin.script("[...document.querySelectorAll('nav.pages button')].at(-1).focus()")
+    admin.press("\ue007").see("Page 2 of 3").press("\ue007").see("Page 3 of 3")
+    assert admin.script("return document.activeElement.textContent") == "Back"
+
+
+def test_columns_that_count_begin_with_the_most(admin, api):
+    api.create_static("busy", 9)
+    api.create_static("lazy", 10)
+    api.create_static("idle", 11)
+    for number in range(3):
+        api.create_route(f"r{number}", [], "busy.static", path=f"/{number}", live=False)
+    api.create_route("last", [], "lazy.static", path="/last")
+    admin.open("#/sources").row("busy")
+    admin.click("Used by", kinds="th button")
+    wait_until(lambda: admin.rows() == ["busy", "lazy", "idle"], 10)
+    assert admin.address == "#/sources?sort=-usedBy" and "3 routes" in admin.row("busy") and "not used" in admin.row("idle")
+    admin.click("3 routes", kinds="td a").wait_address("q=busy.static")
+    admin.see("3 found")
+
+
+def test_no_list_is_loaded_whole(admin, api, authority):
+    many(api, 60)
+    identity = authority.issue("shop.test")
+    api.create_certificate("shop", identity.chain, identity.key)
+    api.create_domain("shop.test", https="on", certificate="shop")
+    admin.reload()
+    admin.see("Overview", "60")
+    for name in ("routes?new=1", "domains?edit=shop.test", "certificates", "services", "sources?edit=one", "proxies", "consumers", "try", "access-log", "transfer"):
+        admin.open("#/workers").one("article")
+        admin.open(f"#/{name}").one("main h1")
+    admin.see("Import and export").take_logs()
+    lists = [url for url in admin.requests if any(f"/v1/{kind}" in url.split("?")[0] for kind in ("routes", "domains", "tls-certificates", "services", "service-sources", "proxy-servers", "consumers")) and url.split("?")[0].count("/") == 4]
+    assert len(lists) > 10 and [url for url in lists if "pageSize=" not in url] == []
+
+
+def fill_up(api, authority):
+    """More of everything that a form chooses among than it shows at once."""
+    identity = authority.issue("site.test")
+    for number in range(25):
+        api.create_domain(f"d{number:02}.test")
+        api.create_static(f"s{number:02}", f"10.0.0.{number + 1}:80")
+        api.post("/v1/consumers", {"name": f"c{number:02}", "credentials": [{"type": "basic-auth", "username": f"u{number}", "password": "p"}]})
+        api.create_certificate(f"t{number:02}", identity.chain, identity.key)
+        api.post("/v1/proxy-servers", {"name": f"p{number:02}", "type": "HTTP", "serverAddress": "proxy.test", "serverPort": 3128})
+
+
+def offered(page):
+    return page.script("return [...document.querySelectorAll('dialog[open] [role=listbox]:not([hidden]) [role=option]')].map((each) => each.firstChild.textContent)")
+
+
+def test_choices_among_many_are_found_by_typing(admin, api, authority):
+    fill_up(api, authority)
+    admin.open("#/routes?new=1").fill("name", "wide")
+    several = admin.field("domains")
+    several.click()
+    wait_until(lambda: offered(admin) == [f"d{number:02}.test" for number in range(20)], 10, f"the first twenty; there are {offered(admin)}")
+    admin.see("5 more: type to find them.")
+    assert admin.axe() == []
+    several.send_keys("d2")
+    wait_until(lambda: offered(admin) == ["d20.test", "d21.test", "d22.test", "d23.test", "d24.test"], 10)
+    # Escape closes the list, not the form; arrows and Enter choose.
+    several.send_keys("\ue00c")
+    wait_until(lambda: offered(admin) == [], 10)
+    assert admin.value("name") == "wide"
+    several.send_keys("\ue015")
+    wait_until(lambda: len(offered(admin)) == 5, 10)
+    several.send_keys("\ue015", "\ue015", "\ue013", "\ue013", "\ue007")
+    admin.see("d24.test")
+    several.send_keys("d01.test", "\ue007")
+    several.send_keys("d02.test", "\ue007")
+    admin.click("Take out d01.test", kinds="dialog button")
+    admin.fill("services[0].name", "s17")
+    wait_until(lambda: offered(admin) == ["s17.static"], 10)
+    admin.script("document.querySelector('[role=listbox]:not([hidden]) [role=option]').dispatchEvent(new PointerEvent('pointerdown', {bubbles: true, cancelable: true}))")
+    assert admin.value("services[0].name") == "s17.static"
+    admin.unfold("Who may use it").fill("authConfig.enabled", True)
+    admin.field("authConfig.allowedConsumers").send_keys("c19", "\ue007")
+    admin.unfold("Mirror").fill("mirror.enabled", True).fill("mirror.service", "s03.static")
+    admin.click("Create", exact=True).no_dialog()
+    route = api.get("/v1/routes/wide")
+    assert route["domains"] == ["d02.test", "d24.test"] or route["domains"] == ["d24.test", "d02.test"]
+    assert (route["services"][0]["name"], route["authConfig"]["allowedConsumers"], route["mirror"]["service"]) == ("s17.static", ["c19"], "s03.static")
+    # What there is none of is refused by the server, at its field; what is stored is there again.
+    admin.expected.add("400")
+    admin.open("#/routes?edit=wide").fill("services[0].name", "nobody.static").click("Save", exact=True)
+    assert "There is no service named nobody.static." in admin.error("services[0].name")
+    assert "d24.test" in admin.dialog_text
+    admin.fill("services[0].name", "s05.static").click("Save", exact=True).no_dialog()
+    assert api.get("/v1/routes/wide")["services"][0]["name"] == "s05.static"
+    admin.open("#/domains?edit=d00.test").card("on").fill("certIdentifier", "t24").click("Save", exact=True).no_dialog()
+    assert api.get("/v1/domains/d00.test")["certIdentifier"] == "t24"
+    admin.open("#/sources?edit=s00").unfold("Rarely needed").fill("proxyName", "p23").click("Save", exact=True).no_dialog()
+    assert api.get("/v1/service-sources/s00")["proxyName"] == "p23"
 
 
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])

@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
 import { badge, facts } from "../parts/cells.js";
+import { suggest } from "../parts/choice.js";
 import { dialog } from "../parts/dialog.js";
 import { flagWords, grpcWords, isFailure } from "../parts/flags.js";
 import { clock, duration, number, t } from "../parts/i18n.js";
@@ -160,15 +161,7 @@ export default () => {
       : h("input", { type: "search", ...common(name), placeholder: t(`accessLog.filter.${name}`), autocomplete: "off", spellcheck: "false", list: { route: routes.id, status: "log-statuses" }[name], oninput: take }));
   }
 
-  async function offerRoutes() {
-    try {
-      fill(routes, (await api.routes.list()).map((each) => h("option", { value: each.name })));
-    } catch {
-      // What is typed needs no proposal.
-    }
-  }
-
-  offerRoutes();
+  suggest(inputs.get("route"), routes, api.routes);
   start();
   mark();
   return {

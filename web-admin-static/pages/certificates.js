@@ -9,17 +9,9 @@ import { icon } from "../parts/icons.js";
 import { bytes, date, dateTime, relative, t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
 import { blocks, isPKCS12, sorted } from "../parts/pem.js";
-import { address } from "../parts/router.js";
 import { said } from "../parts/server.js";
 
 const LARGEST = 512 * 1024;
-
-async function load() {
-  const [rows, domains] = await Promise.all([api.certificates.list(), api.domains.list()]);
-  const domainsOf = new Map();
-  for (const domain of domains) if (domain.certIdentifier) domainsOf.set(domain.certIdentifier, [...(domainsOf.get(domain.certIdentifier) ?? []), domain.name]);
-  return { rows, domainsOf };
-}
 
 /** What was read of the two texts, line by line: [kind, words]. */
 function reading(cert, key) {
@@ -158,15 +150,14 @@ function fields(draft, more, isNew) {
 }
 
 export default () => listPage({
-  name: "certificates", words: "certificate", resource: api.certificates, load, fields,
+  name: "certificates", words: "certificate", resource: api.certificates, fields,
   blank: (params) => ({ name: params.get("name") ?? "", cert: "", key: "", pkcs12: "", passphrase: "" }),
   prepare: ({ name, version, cert, key, pkcs12, passphrase }) => (pkcs12 ? { name, version, pkcs12, passphrase } : { name, version, cert, key, passphrase }),
-  usedBy: (row, { domainsOf }) => (domainsOf.get(row.name) ?? []).map((name) => ({ name, href: address("domains", { edit: name }) })),
-  columns: (more) => [
+  columns: () => [
     { key: "name", label: t("certificate.name"), cell: (row) => nameCell(row) },
-    { key: "domains", label: t("certificate.domains"), text: (row) => (row.domains ?? []).join(" "), cell: (row) => lines(row.domains ?? []) },
-    { key: "keyType", label: t("certificate.keyType"), text: (row) => row.keyType ?? "", cell: (row) => (row.keyType ? badge(row.keyType) : "–") },
-    { key: "end", label: t("certificate.end"), sort: (row) => Number(moment(row.validityEnd) ?? 0), text: (row) => row.validityEnd ?? "", cell: (row) => h("span", { class: "stack" }, expiry(row), row.validityEnd && h("span", { class: "soft small" }, dateTime(moment(row.validityEnd)))) },
-    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().domainsOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().domainsOf.get(row.name) ?? [], "domains", "count.domains", row.name) },
+    { key: "domains", label: t("certificate.domains"), cell: (row) => lines(row.domains ?? []) },
+    { key: "keyType", label: t("certificate.keyType"), cell: (row) => (row.keyType ? badge(row.keyType) : "–") },
+    { key: "expires", label: t("certificate.end"), cell: (row) => h("span", { class: "stack" }, expiry(row), row.validityEnd && h("span", { class: "soft small" }, dateTime(moment(row.validityEnd)))) },
+    { key: "usedBy", label: t("usedBy"), descends: true, cell: (row) => usedBy(row, "domains", "count.uses", row.name) },
   ],
 });

@@ -6,19 +6,11 @@ import { badge, nameCell, usedBy } from "../parts/cells.js";
 import { linesField, per, rowsField, selectField, textField, when } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
-import { address } from "../parts/router.js";
 
 /** 32 random bytes, in letters that need no quoting anywhere. */
 export function randomKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-async function load() {
-  const [rows, routes] = await Promise.all([api.consumers.list(), api.routes.list()]);
-  const routesOf = new Map();
-  for (const route of routes) for (const name of route.authConfig?.allowedConsumers ?? []) routesOf.set(name, [...(routesOf.get(name) ?? []), route.name]);
-  return { rows, routesOf };
 }
 
 function credential(draft, at, redraw) {
@@ -45,17 +37,16 @@ function credential(draft, at, redraw) {
 const kinds = (row) => (row.credentials ?? []).map((each) => (each.type === "basic-auth" ? `${t("credential.basic-auth")} · ${each.username ?? ""}` : `${t(`credential.${each.source ?? "BEARER"}`)}${each.key ? ` · ${each.key}` : ""}`));
 
 export default () => listPage({
-  name: "consumers", words: "consumer", resource: api.consumers, load,
+  name: "consumers", words: "consumer", resource: api.consumers,
   fields: (draft, _, isNew) => [
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "alice" }),
     rowsField(draft, "credentials", { add: t("credential.add"), make: () => ({ type: "key-auth", source: "BEARER", values: [] }), row: (at, redraw) => credential(draft, at, redraw) }),
   ],
   blank: () => ({ name: "", credentials: [{ type: "key-auth", source: "BEARER", values: [] }] }),
   prepare: (value) => ({ ...value, credentials: (value.credentials ?? []).map((each) => (each.type === "basic-auth" ? { type: each.type, username: each.username, password: each.password } : { type: each.type, source: each.source, key: each.source === "BEARER" ? null : each.key, values: each.values })) }),
-  usedBy: (row, { routesOf }) => (routesOf.get(row.name) ?? []).map((name) => ({ name, href: address("routes", { edit: name }) })),
-  columns: (more) => [
+  columns: () => [
     { key: "name", label: t("consumer.name"), cell: (row) => nameCell(row) },
-    { key: "credentials", label: t("consumer.credentials"), text: (row) => kinds(row).join(" "), cell: (row) => kinds(row).map((each) => badge(each)) },
-    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().routesOf.get(row.name) ?? [], "routes", "count.routes") },
+    { key: "credentials", label: t("consumer.credentials"), cell: (row) => kinds(row).map((each) => badge(each)) },
+    { key: "usedBy", label: t("usedBy"), descends: true, cell: (row) => usedBy(row, "routes", "count.routes") },
   ],
 });

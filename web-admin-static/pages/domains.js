@@ -3,20 +3,22 @@
 import * as api from "../api.js";
 import { h } from "../dom.js";
 import { badge, expiry, nameCell, usedBy } from "../parts/cells.js";
+import { chooseField, offer } from "../parts/choice.js";
 import { areaField, cards, linesField, numberField, section, selectField, textField, when } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
 import { address } from "../parts/router.js";
 
+/** A certificate is told of when it has this long to go; of those as many, the first to end. */
+const SOON = "30d";
+const MOST_SOON = 200;
+
 export const nameOfDomain = (name) => (name === api.ANY_HOST ? t("domain.any") : name);
 
-async function load() {
-  const [rows, certificates, routes] = await Promise.all([api.domains.list(), api.certificates.list(), api.routes.list()]);
-  const routesOf = new Map();
-  for (const route of routes) {
-    for (const name of route.domains?.length ? route.domains : [api.ANY_HOST]) routesOf.set(name, [...(routesOf.get(name) ?? []), route.name]);
-  }
-  return { rows, certificates: new Map(certificates.map((each) => [each.name, each])), routesOf };
+/** A page of domains, and which certificates near their end. */
+async function load(query) {
+  const [{ rows, total }, soon] = await Promise.all([api.domains.page(query), api.certificates.page({ expiringWithin: SOON, pageSize: MOST_SOON })]);
+  return { rows, total, soon: new Map(soon.rows.map((each) => [each.name, each])) };
 }
 
 function clientAuth(draft) {
@@ -38,7 +40,6 @@ function tlsParameters(draft) {
 }
 
 function fields(draft, { certificates }, isNew) {
-  const choices = [["", t("domain.certificate.choose")], ...[...certificates.values()].map((each) => [each.name, `${each.name} (${(each.domains ?? []).join(", ")})`])];
   return [
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "demo.example.com" }),
     cards(draft, {
@@ -46,8 +47,8 @@ function fields(draft, { certificates }, isNew) {
       choices: ["off", "on", "force"].map((mode) => ({ value: mode, title: t(`https.${mode}`), text: t(`https.${mode}.text`) })),
     }),
     when(draft, () => (draft.get("enableHttps") ?? "off") !== "off",
-      selectField(draft, "certIdentifier", choices, {
-        required: true, hint: certificates.size ? t("domain.certIdentifier.hint") : h("span", {}, t("domain.certificate.none"), " ", h("a", { href: address("certificates", { new: "1" }) }, t("certificate.new"))),
+      chooseField(draft, "certIdentifier", certificates, {
+        describe: (each) => (each.domains ?? []).join(", "), empty: t("domain.certificate.choose"), required: true, hint: certificates.rows.length ? t("domain.certIdentifier.hint") : h("span", {}, t("domain.certificate.none"), " ", h("a", { href: address("certificates", { new: "1" }) }, t("certificate.new"))),
       }),
       clientAuth(draft), tlsParameters(draft)),
   ];
@@ -55,13 +56,15 @@ function fields(draft, { certificates }, isNew) {
 
 export default () => listPage({
   name: "domains", words: "domain", resource: api.domains, load, fields, copies: true,
+  offers: async () => ({ certificates: await offer(api.certificates) }),
   blank: (params) => ({ name: params.get("name") ?? "", enableHttps: "on", certIdentifier: params.get("certificate") ?? "" }),
   prepare: (value) => ({ ...value, clientAuth: value.clientAuth?.mode ? value.clientAuth : null }),
-  usedBy: (row, { routesOf }) => (routesOf.get(row.name) ?? []).map((name) => ({ name, href: address("routes", { edit: name }) })),
+  // Routes of any host need no domain for it.
+  inUse: (row) => row.usedByTotal > 0 && row.name !== api.ANY_HOST,
   columns: (more) => [
     { key: "name", label: t("domain.name"), cell: (row) => nameCell(row, nameOfDomain(row.name)) },
-    { key: "https", label: t("domain.enableHttps"), sort: (row) => row.enableHttps ?? "off", text: (row) => t(`https.${row.enableHttps ?? "off"}`), cell: (row) => [badge(t(`https.${row.enableHttps ?? "off"}`), (row.enableHttps ?? "off") === "off" ? "" : "good"), row.clientAuth && badge(t(`domain.clientAuth.badge`))] },
-    { key: "certificate", label: t("domain.certIdentifier"), sort: (row) => row.certIdentifier ?? "", text: (row) => row.certIdentifier ?? "", cell: (row) => (row.certIdentifier ? h("span", { class: "stack" }, h("a", { href: address("certificates", { edit: row.certIdentifier }) }, row.certIdentifier), " ", expiry(more().certificates.get(row.certIdentifier))) : "–") },
-    { key: "routes", label: t("routes"), sort: (row) => (more().routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(more().routesOf.get(row.name) ?? [], "routes", "count.routes", nameOfDomain(row.name)) },
+    { key: "enableHttps", label: t("domain.enableHttps"), cell: (row) => [badge(t(`https.${row.enableHttps ?? "off"}`), (row.enableHttps ?? "off") === "off" ? "" : "good"), row.clientAuth && badge(t(`domain.clientAuth.badge`))] },
+    { key: "certIdentifier", label: t("domain.certIdentifier"), cell: (row) => (row.certIdentifier ? h("span", { class: "stack" }, h("a", { href: address("certificates", { edit: row.certIdentifier }) }, row.certIdentifier), more().soon.has(row.certIdentifier) && [" ", expiry(more().soon.get(row.certIdentifier))]) : "–") },
+    { key: "usedBy", label: t("routes"), descends: true, cell: (row) => usedBy(row, "routes", "count.routes", row.name === api.ANY_HOST ? null : row.name) },
   ],
 });

@@ -72,9 +72,9 @@ function state(row, workers) {
 
 const features = (row) => [row.proxyProtocol && "proxyProtocol", row.forwardedHeaders && "forwardedHeaders", row.limits && Object.values(row.limits).some((each) => each !== null) && "limits"].filter(Boolean);
 
-async function load() {
-  const [rows, workers] = await Promise.all([api.listeners.list(), api.workers.list()]);
-  return { rows, workers };
+async function load(query) {
+  const [{ rows, total }, workers] = await Promise.all([api.listeners.page(query), api.workers.list()]);
+  return { rows, total, workers };
 }
 
 export default () => listPage({
@@ -84,9 +84,9 @@ export default () => listPage({
   tools: (row) => may("editor") && tool("try", t("listener.try"), () => go("try", { listener: row.name }), { of: row.name }),
   columns: (more) => [
     { key: "name", label: t("listener.name"), cell: (row) => nameCell(row) },
-    { key: "place", label: t("listener.place"), text: placeOf, cell: (row) => h("code", {}, placeOf(row)) },
-    { key: "protocol", label: t("listener.protocol"), text: (row) => row.protocol, cell: (row) => badge(row.protocol.toUpperCase(), row.protocol === "https" ? "good" : "") },
-    { key: "features", label: t("features"), text: (row) => features(row).map((each) => t(`listener.badge.${each}`)).join(" "), cell: (row) => (features(row).length ? features(row).map((each) => badge(t(`listener.badge.${each}`))) : h("span", { class: "soft" }, "–")) },
-    { key: "state", label: t("listener.state"), text: (row) => state(row, more().workers ?? []).textContent, cell: (row) => state(row, more().workers ?? []) },
+    { key: "address", label: t("listener.place"), cell: (row) => h("code", {}, placeOf(row)) },
+    { key: "protocol", label: t("listener.protocol"), cell: (row) => badge(row.protocol.toUpperCase(), row.protocol === "https" ? "good" : "") },
+    { key: "features", label: t("features"), cell: (row) => (features(row).length ? features(row).map((each) => badge(t(`listener.badge.${each}`))) : h("span", { class: "soft" }, "–")) },
+    { key: "state", label: t("listener.state"), cell: (row) => state(row, more().workers ?? []) },
   ],
 });

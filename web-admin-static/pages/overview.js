@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
-import { badge, copyable } from "../parts/cells.js";
+import { badge, copyable, userOf } from "../parts/cells.js";
 import { change } from "../parts/changes.js";
 import { whenChanged } from "../parts/events.js";
 import { dateTime, number, relative, t } from "../parts/i18n.js";
@@ -21,15 +21,19 @@ const STATS_EVERY = 5000;
 const LISTS_EVERY = 30_000;
 /** Problems told below the first. */
 const ALSO = 4;
+/** Objects that are looked at where one of a kind is looked for. */
+const LOOKED_AT = 20;
+/** Certificates that end this soon are told of. */
+const SOON = "30d";
 
 function tile(page, count, words) {
   return h("a", { class: "tile", href: address(page) }, icon(page), h("span", { class: "figure" }, number(count)), h("span", { class: "soft" }, words));
 }
 
 /** The steps from nothing to the first call, each with the page that does it. */
-function guide({ certificates, domains, sources, routes }) {
+function guide({ counts, hasDomain }) {
   const steps = [
-    ["certificates", certificates.length], ["domains", domains.some((each) => each.name !== api.ANY_HOST)], ["sources", sources.length], ["routes", routes.length],
+    ["certificates", counts.certificates], ["domains", hasDomain], ["sources", counts.sources], ["routes", counts.routes],
   ].map(([page, done]) => ({ page, done: Boolean(done) }));
   if (steps.every((each) => each.done) || !may("editor")) return null;
   const next = steps.find((each) => !each.done);
@@ -39,13 +43,23 @@ function guide({ certificates, domains, sources, routes }) {
       !each.done && h("a", { class: `button ${each === next ? "primary" : ""}`, href: address(each.page, { new: "1" }) }, t(`guide.${each.page}.button`))))));
 }
 
+const isGRPC = ({ protocol }) => (protocol ?? "").toUpperCase().startsWith("GRPC");
+
+/** A route to try with its domain, one of gRPC where there is one; null: none at all. */
+async function example() {
+  const [first, spoken, sources] = await Promise.all([api.routes.page({ pageSize: 1 }), api.routes.page({ q: "grpc", pageSize: LOOKED_AT }), api.sources.page({ q: "grpc", pageSize: LOOKED_AT })]);
+  const used = sources.rows.find((each) => isGRPC(each) && each.usedByTotal > 0);
+  const grpc = spoken.rows.find(isGRPC) ?? (used && (await api.routes.read(userOf(used.usedBy[0]).name)));
+  const route = grpc ?? first.rows[0];
+  return route ? { route, grpc: Boolean(grpc), domain: route.domains?.length ? await api.domains.read(route.domains[0]) : null } : null;
+}
+
 /** How to call what is there, once everything is. */
-function tryIt({ domains, routes, sources, listeners }) {
-  const grpc = routes.find((each) => (each.protocol ?? "").toUpperCase().startsWith("GRPC") || sources.some((source) => `${source.name}.${source.type}` === each.services?.[0]?.name && (source.protocol ?? "").startsWith("grpc")));
-  const route = grpc ?? routes[0];
-  if (!route) return null;
+function tryIt({ tried, listeners }) {
+  if (!tried) return null;
+  const { route, grpc, domain } = tried;
   const host = route.domains?.[0] ?? "localhost";
-  const secure = domains.find((each) => each.name === host && (each.enableHttps ?? "off") !== "off");
+  const secure = (domain?.enableHttps ?? "off") !== "off";
   const name = host.replace(/^\*\./, "www.");
   const listener = listeners.find((each) => each.protocol === (secure ? "https" : "http"));
   if (!listener) return null;
@@ -91,6 +105,13 @@ export default () => {
   let workers = null;
   const workersTold = h("div", {});
   let told = "";
+  /** Routes that fail, by name: null for one that is not there any more. */
+  const failing = new Map();
+
+  async function lookAtFailing() {
+    const names = (stats.lastMinute?.failing ?? []).map((each) => each.route).filter((name) => !failing.has(name)).slice(0, LOOKED_AT);
+    await Promise.all(names.map(async (name) => failing.set(name, (await api.routes.page({ q: name, pageSize: LOOKED_AT })).rows.find((each) => each.name === name) ?? null)));
+  }
 
   /** Draws what has changed only: one who reads, or has the focus on a link, is not disturbed. */
   function tell() {
@@ -101,7 +122,7 @@ export default () => {
       serving.length > 0 && ` · ${[...new Set(serving.map((each) => each.softwareVersion).filter(Boolean))].join(", ")}`);
     const list = workersPanel(workers);
     if (list.textContent !== workersTold.textContent) fill(workersTold, list);
-    const next = outcome({ ...known, stats, workers });
+    const next = outcome({ ...known, routes: [...failing.values()].filter(Boolean), stats, workers });
     if (next.textContent === told) return;
     told = next.textContent;
     fill(top, next);
@@ -112,6 +133,7 @@ export default () => {
       const route = routeShown();
       const [all, one] = await Promise.all([api.get("/v1/stats"), route ? api.get(`/v1/stats?${new URLSearchParams({ route })}`) : null]);
       stats = all;
+      await lookAtFailing();
       // Another one was chosen meanwhile: its answer follows.
       if (route === routeShown()) charts.show(one ?? all);
       tell();
@@ -122,15 +144,19 @@ export default () => {
 
   async function refresh() {
     try {
-      const [domains, listeners, certificates, sources, services, routes, versions, newWorkers, shadowed] = await Promise.all([api.domains.list(), api.listeners.list(), api.certificates.list(), api.sources.list(), api.services.list(), api.routes.list(), api.versions.list(8), api.workers.list(), api.get("/v1/route-tester/shadowed")]);
-      const before = known && JSON.stringify([known, known.services, known.versions]);
-      known = { domains, listeners, certificates, sources, routes, shadowed, services, versions };
+      const [domains, soon, certificates, sources, services, routes, tried, listeners, versions, newWorkers, shadowed] = await Promise.all([
+        api.domains.page({ pageSize: 2 }), api.certificates.page({ expiringWithin: SOON, pageSize: LOOKED_AT }), ...[api.certificates, api.sources, api.services, api.routes].map(api.count),
+        example(), api.listeners.list(), api.versions.list(8), api.workers.list(), api.get("/v1/route-tester/shadowed"),
+      ]);
+      const before = JSON.stringify(known);
+      known = { counts: { domains: domains.total, certificates, sources, services, routes }, hasDomain: domains.rows.some((each) => each.name !== api.ANY_HOST), certificates: soon.rows, tried, listeners, versions, shadowed };
       workers = newWorkers;
+      failing.clear();
+      if (stats) await lookAtFailing();
       tell();
-      if (before === JSON.stringify([known, services, versions])) return;
+      if (before === JSON.stringify(known)) return;
       const steps = guide(known);
-      charts.offer(routes);
-      fill(body, steps, h("div", { class: "tiles" }, tile("routes", routes.length, t("routes")), tile("domains", domains.length, t("domains")), tile("certificates", certificates.length, t("certificates")), tile("services", services.length, t("services"))),
+      fill(body, steps, h("div", { class: "tiles" }, ["routes", "domains", "certificates", "services"].map((page) => tile(page, known.counts[page], t(page)))),
         !steps && charts.element, h("div", { class: "columns" }, recent(versions), h("div", {}, workersTold, !steps && tryIt(known))));
     } catch (error) {
       if (!known) fill(body, h("p", { class: "error" }, problem(error)), h("button", { type: "button", onclick: refresh }, t("again")));

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { AFFINITY, CANARY, annotated, milliseconds, read, timeText } from "../parts/annotations.js";
+import { chooseField } from "../parts/choice.js";
 import { durationField, linesField, numberField, per, section, selectField, switchField, textField } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
 import { switchOf } from "./source-form.js";
@@ -79,7 +80,7 @@ export function canary(draft) {
 export function fallback(draft, services) {
   const fields = annotated(draft, "route");
   return section(draft, "route.fallback", () => [fields.get("default-backend"), fields.get("custom-http-errors")].filter(Boolean).join(", "),
-    bound(fields, "default-backend", selectField(fields, "default-backend", [["", t("none")], ...services.map((each) => [each.name, each.name])])),
+    bound(fields, "default-backend", chooseField(fields, "default-backend", services, { empty: t("none") })),
     bound(fields, "custom-http-errors", linesField(fields, "custom-http-errors", { join: ",", rows: 1, placeholder: "503" })));
 }
 

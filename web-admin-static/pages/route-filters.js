@@ -2,6 +2,7 @@
 // forgetting what was entered.
 
 import { h } from "../dom.js";
+import { chooseField, chooseSeveral } from "../parts/choice.js";
 import { areaField, boxesField, durationField, linesField, numberField, rowsField, section, selectField, switchable, switchField, textCell, textField, when } from "../parts/fields.js";
 import { t } from "../parts/i18n.js";
 
@@ -55,7 +56,7 @@ function access(draft, consumers) {
     section(draft, "route.auth", () => on() && (draft.get("authConfig.allowedConsumers")?.join(", ") || t("route.auth.all")),
       switchField(draft, "authConfig.enabled"),
       when(draft, on,
-        boxesField(draft, "authConfig.allowedConsumers", consumers.map((each) => [each.name, each.name]), { none: t("route.auth.noConsumers") }),
+        chooseSeveral(draft, "authConfig.allowedConsumers", consumers, { none: t("route.auth.noConsumers") }),
         boxesField(draft, "authConfig.allowedCredentialTypes", ["key-auth", "basic-auth"].map((each) => [each, t(`credential.${each}`)])))),
     switchable(draft, "ipAccess", "route.ipAccess", () => [...(draft.get("ipAccess.allow") ?? []), ...(draft.get("ipAccess.deny") ?? []).map((each) => `✕ ${each}`)].join(", "),
       linesField(draft, "ipAccess.allow", { placeholder: "10.0.0.0/8" }), linesField(draft, "ipAccess.deny", { placeholder: "203.0.113.7" })),
@@ -69,7 +70,7 @@ function access(draft, consumers) {
 
 function mirror(draft, services) {
   return switchable(draft, "mirror", "route.mirror", () => draft.get("mirror.service"),
-    selectField(draft, "mirror.service", [["", t("route.service.choose")], ...services.map((each) => [each.name, each.name])], { required: true }),
+    chooseField(draft, "mirror.service", services, { empty: t("route.service.choose"), required: true }),
     numberField(draft, "mirror.percentage", { empty: "100", unit: "%", decimal: true }));
 }
 

@@ -3,13 +3,13 @@
 import { h } from "../dom.js";
 import { hasField, OFFERED } from "../parts/annotations.js";
 import { balancing, tidyBalancing } from "../parts/balancing.js";
+import { chooseCell, chooseSeveral } from "../parts/choice.js";
 import { boxesField, cards, durationField, group, mapField, numberCell, rowsField, section, selectCell, selectField, switchField, textCell, textField, when } from "../parts/fields.js";
 import { duration, t } from "../parts/i18n.js";
 import { address } from "../parts/router.js";
 import { canary, fallback, serviceTimes, sessions, timesSet, wholePath } from "./route-annotations.js";
 import { filters } from "./route-filters.js";
 import { switchOf } from "./source-form.js";
-import * as api from "../api.js";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 const MATCHES = ["PRE", "EQUAL", "REGULAR"];
@@ -41,7 +41,7 @@ function traffic(draft) {
 }
 
 function services(draft, available) {
-  const label = (each) => [each.name, each.endpoints?.length ? `${each.name} — ${each.endpoints.slice(0, 2).join(", ")}${each.endpoints.length > 2 ? " …" : ""}` : each.name];
+  const describe = ({ endpoints }) => (endpoints?.length ? `${endpoints.slice(0, 2).join(", ")}${endpoints.length > 2 ? " …" : ""}` : "");
   const share = (at) => {
     const all = draft.get("services") ?? [];
     const sum = all.reduce((total, each) => total + (each.weight ?? 100), 0);
@@ -49,13 +49,13 @@ function services(draft, available) {
   };
   return rowsField(draft, "services", {
     required: true, add: t("route.services.add"), make: () => ({ name: "", weight: 100 }),
-    hint: available.length ? t("route.services.hint") : h("span", {}, t("route.services.none"), " ", h("a", { href: address("sources", { new: "1" }) }, t("source.new"))),
+    hint: available.rows.length ? t("route.services.hint") : h("span", {}, t("route.services.none"), " ", h("a", { href: address("sources", { new: "1" }) }, t("source.new"))),
     row: (at) => {
       const part = h("span", { class: "share soft" });
       draft.watch(() => { part.textContent = share(at); });
       const weight = h("div", { class: "weight" }, numberCell(draft, `${at}.weight`, t("weight"), { empty: "100" }), part);
       draft.watch(() => { weight.hidden = (draft.get("services") ?? []).length < 2; });
-      return [selectCell(draft, `${at}.name`, t("route.service"), [["", t("route.service.choose")], ...available.map(label)]), weight];
+      return [chooseCell(draft, `${at}.name`, t("route.service"), available, { describe, empty: t("route.service.choose") }), weight];
     },
   });
 }
@@ -99,7 +99,6 @@ function streamPolicy(draft) {
 }
 
 export function routeFields(draft, { domains, services: available, consumers }, isNew) {
-  const names = domains.filter((each) => each.name !== api.ANY_HOST).map((each) => [each.name, each.name]);
   const kind = selectField(draft, "path.matchType", matches());
   const value = textField(draft, "path.matchValue", { required: true, mono: true, placeholder: "/", hint: null });
   const example = h("p", { class: "hint" });
@@ -109,7 +108,7 @@ export function routeFields(draft, { domains, services: available, consumers }, 
   return [
     draft.get("readonly") && h("p", { class: "aside warn" }, t("route.readonly")),
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "greeter" }),
-    boxesField(draft, "domains", names, { none: h("span", {}, t("route.domains.none"), " ", h("a", { href: address("domains", { new: "1" }) }, t("domain.new"))) }),
+    chooseSeveral(draft, "domains", domains, { none: h("span", {}, t("route.domains.none"), " ", h("a", { href: address("domains", { new: "1" }) }, t("domain.new"))) }),
     group(draft, "path", h("div", { class: "path" }, kind, value), { class: "joined", hint: example }),
     traffic(draft), services(draft, available),
     h("h3", {}, t("route.more")),

@@ -3,8 +3,10 @@
 import * as api from "../api.js";
 import { h } from "../dom.js";
 import { badge, lines, nameCell } from "../parts/cells.js";
+import { offer } from "../parts/choice.js";
 import { number, t } from "../parts/i18n.js";
 import { listPage, tool } from "../parts/list.js";
+import { noteError } from "../parts/notes.js";
 import { repeat } from "../parts/repeat.js";
 import { address, go } from "../parts/router.js";
 import { SEVERE, share, TELL } from "../parts/verdict.js";
@@ -12,9 +14,10 @@ import { nameOfDomain } from "./domains.js";
 import { isCanary, keepsSessions } from "./route-annotations.js";
 import { routeFields, tidyRoute } from "./route-form.js";
 
-async function load() {
-  const [rows, domains, services, consumers] = await Promise.all([api.routes.list(), api.domains.list(), api.services.list(), api.consumers.list()]);
-  return { rows, domains, services, consumers };
+/** What the form chooses among. */
+async function offers() {
+  const [domains, services, consumers] = await Promise.all([offer(api.domains, (each) => each.name !== api.ANY_HOST), offer(api.services), offer(api.consumers)]);
+  return { domains, services, consumers };
 }
 
 const hosts = (row) => (row.domains?.length ? row.domains.map(nameOfDomain) : [t("domain.any")]);
@@ -43,17 +46,18 @@ function target(row) {
 }
 
 /** The tester with a request that this route is meant for. */
-function testAddress(row, domains) {
+async function testAddress(row) {
   const host = row.domains?.[0] ?? "localhost";
-  const secure = domains.some((each) => each.name === host && (each.enableHttps ?? "off") !== "off");
+  const domain = row.domains?.length ? await api.domains.read(host) : null;
+  const secure = (domain?.enableHttps ?? "off") !== "off";
   const path = row.path?.matchType === "REGULAR" ? "/" : row.path?.matchValue ?? "/";
   const grpc = isGRPC(row);
   return { url: `${secure ? "https" : "http"}://${host.replace("*", "any")}${path}`, method: row.methods?.[0] ?? (grpc ? "POST" : "GET"), headers: grpc ? "content-type: application/grpc" : null };
 }
 
 /** A request or call through the gateway that this route would take. */
-function tryAddress(row, domains) {
-  const { url, method } = testAddress(row, domains);
+async function tryAddress(row) {
+  const { url, method } = await testAddress(row);
   const [, listener, authority, path] = /^(\w+):\/\/([^/]*)(.*)$/.exec(url);
   if (isGRPC(row)) return { kind: "grpc", listener, authority, path: row.path?.matchType === "EQUAL" ? path : null };
   return { kind: "http", listener, authority, path, method };
@@ -74,32 +78,36 @@ function traffic({ requests, failed }, seconds, name) {
 
 const STATS_EVERY = 10_000;
 
+/** To a page with what a route is asked with, for which its domain is looked at. */
+async function lead(page, addressOf, row) {
+  try {
+    go(page, await addressOf(row));
+  } catch (error) {
+    noteError(error);
+  }
+}
+
 export default () => {
-  let domains = [];
   let minute = null;
   const of = (row) => minute?.routes[row.name] ?? null;
   const page = listPage({
     name: "routes", words: "route", resource: api.routes, fields: routeFields, prepare: tidyRoute, copies: true, check: (draft) => ((draft.get("services") ?? []).some((each) => each.name) ? [] : [["services", t("required")]]),
-    load: async () => {
-      const found = await load();
-      ({ domains } = found);
-      return found;
-    },
-    tools: (row) => [tool("try", t(isGRPC(row) ? "route.try.grpc" : "route.try"), () => go("try", tryAddress(row, domains)), { of: row.name }), tool("tester", t("route.test"), () => go("tester", testAddress(row, domains)), { of: row.name })],
+    offers,
+    tools: (row) => [tool("try", t(isGRPC(row) ? "route.try.grpc" : "route.try"), () => lead("try", tryAddress, row), { of: row.name }), tool("tester", t("route.test"), () => lead("tester", testAddress, row), { of: row.name })],
     blank: (params, { domains, services }) => ({
-      name: "", domains: params.get("domain") ? [params.get("domain")] : domains.length === 1 ? [domains[0].name] : [], path: { matchType: "PRE", matchValue: "/", caseSensitive: null }, methods: [], headers: [], urlParams: [],
-      services: [{ name: params.get("service") ?? (services.length === 1 ? services[0].name : ""), weight: 100 }], protocol: params.get("protocol") ?? null,
+      name: "", domains: params.get("domain") ? [params.get("domain")] : domains.rows.length === 1 ? [domains.rows[0].name] : [], path: { matchType: "PRE", matchValue: "/", caseSensitive: null }, methods: [], headers: [], urlParams: [],
+      services: [{ name: params.get("service") ?? (services.rows.length === 1 ? services.rows[0].name : ""), weight: 100 }], protocol: params.get("protocol") ?? null,
     }),
     columns: () => [
       { key: "name", label: t("route.name"), cell: (row) => nameCell(row) },
-      { key: "domains", label: t("domains"), text: (row) => hosts(row).join(" "), cell: (row) => lines(hosts(row)) },
+      { key: "domains", label: t("domains"), cell: (row) => lines(hosts(row)) },
       {
-        key: "path", label: t("route.path"), text: (row) => `${row.path?.matchValue ?? ""} ${(row.methods ?? []).join(" ")}`,
+        key: "path", label: t("route.path"),
         cell: (row) => h("span", { class: "stack" }, h("code", {}, row.path?.matchValue ?? ""), h("span", { class: "soft small" }, [t(`path.${row.path?.matchType ?? "PRE"}`), ...(row.methods ?? []), row.headers?.length && t("count.headers", { n: row.headers.length }), row.urlParams?.length && t("count.params", { n: row.urlParams.length })].filter(Boolean).join(" · "))),
       },
-      { key: "services", label: t("services"), text: (row) => (row.services ?? []).map((each) => each.name).join(" "), cell: target },
-      { key: "protocol", label: t("route.protocol"), sort: (row) => of(row)?.requests ?? 0, text: (row) => protocolOf(row) ?? "", cell: (row) => h("span", { class: "stack" }, spoken(row), of(row) && traffic(of(row), minute.seconds, row.name)) },
-      { key: "features", label: t("features"), class: "features", text: (row) => features(row).join(" "), cell: (row) => (features(row).length ? features(row).map((each) => badge(each)) : h("span", { class: "soft" }, "–")) },
+      { key: "services", label: t("services"), cell: target },
+      { key: "requests", label: t("route.protocol"), descends: true, cell: (row) => h("span", { class: "stack" }, spoken(row), of(row) && traffic(of(row), minute.seconds, row.name)) },
+      { key: "features", label: t("features"), class: "features", cell: (row) => (features(row).length ? features(row).map((each) => badge(each)) : h("span", { class: "soft" }, "–")) },
     ],
   });
   // Beside the list: figures that are missing keep nobody from it.

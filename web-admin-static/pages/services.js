@@ -2,28 +2,27 @@
 
 import * as api from "../api.js";
 import { h } from "../dom.js";
-import { badge, lines, usedBy } from "../parts/cells.js";
+import { badge, lines, place, usedBy } from "../parts/cells.js";
 import { whenBack } from "../parts/connection.js";
 import { whenChanged } from "../parts/events.js";
 import { t } from "../parts/i18n.js";
-import { emptyState, table, tool } from "../parts/list.js";
+import { emptyState, tool } from "../parts/list.js";
 import { noteError } from "../parts/notes.js";
 import { may } from "../parts/session.js";
 import { address } from "../parts/router.js";
-import { routesOfServices } from "./sources.js";
+import { table } from "../parts/table.js";
 
 /** The source that a service comes from. */
 const sourceOf = (service) => service.name.replace(/\.[^.]+$/, "");
 
 export default () => {
-  let routesOf = new Map();
   const view = table({
-    label: t("services"),
+    label: t("services"), load: api.services.page,
     columns: [
       { key: "name", label: t("service.name"), cell: (row) => h("a", { href: address("sources", { edit: sourceOf(row) }) }, row.name) },
-      { key: "endpoints", label: t("service.endpoints"), text: (row) => (row.endpoints ?? []).join(" "), cell: (row) => lines((row.endpoints ?? []).map((each) => h("code", {}, each)), 5) },
-      { key: "protocol", label: t("source.protocol"), text: (row) => row.protocol ?? "http", cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
-      { key: "usedBy", label: t("usedBy"), sort: (row) => (routesOf.get(row.name) ?? []).length, cell: (row) => usedBy(routesOf.get(row.name) ?? [], "routes", "count.routes", row.name) },
+      { key: "endpoints", label: t("service.endpoints"), cell: (row) => lines((row.endpoints ?? []).map(place), 5) },
+      { key: "protocol", label: t("source.protocol"), cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
+      { key: "usedBy", label: t("usedBy"), descends: true, cell: (row) => usedBy(row, "routes", "count.routes", row.name) },
     ],
     actions: may("editor") && ((row) => h("a", { class: "button", href: address("routes", { new: "1", service: row.name }) }, t("service.route"))),
     empty: () => emptyState("services", t("service.empty"), t("service.empty.text"), may("editor") && h("a", { class: "button primary", href: address("sources", { new: "1" }) }, t("source.new"))),
@@ -31,9 +30,7 @@ export default () => {
 
   async function refresh() {
     try {
-      const [services, routes] = await Promise.all([api.services.list(), api.routes.list()]);
-      routesOf = routesOfServices(routes);
-      view.show(services);
+      await view.refresh();
     } catch (error) {
       noteError(error);
     }

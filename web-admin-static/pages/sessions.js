@@ -6,8 +6,9 @@ import { badge } from "../parts/cells.js";
 import { whenBack } from "../parts/connection.js";
 import { everybody, everybodySwitch } from "../parts/everybody.js";
 import { dateTime, relative, t } from "../parts/i18n.js";
-import { emptyState, table, tool } from "../parts/list.js";
+import { emptyState, tool } from "../parts/list.js";
 import { noteError, noteSaved } from "../parts/notes.js";
+import { table } from "../parts/table.js";
 
 /** The browser and the system in a user agent's long line, as far as they can be told. */
 function browser(agent) {
@@ -27,13 +28,13 @@ export default () => {
   }
 
   const view = table({
-    label: t("sessions"), order: "-lastUsedAt",
+    label: t("sessions"), order: "-lastUsedAt", load: (query) => api.sessions.page({ ...query, all: everybody() }),
     columns: [
-      { key: "agent", label: t("session.agent"), text: (row) => row.agent, cell: (row) => h("span", { title: row.agent }, browser(row.agent), " ", row.current && badge(t("session.current"), "good")) },
+      { key: "agent", label: t("session.agent"), cell: (row) => h("span", { title: row.agent }, browser(row.agent), " ", row.current && badge(t("session.current"), "good")) },
       { key: "user", label: t("token.user") },
       { key: "address", label: t("session.address"), cell: (row) => h("code", {}, row.address) },
-      { key: "lastUsedAt", label: t("token.lastUsedAt"), sort: (row) => row.lastUsedAt, cell: (row) => h("span", { title: dateTime(new Date(row.lastUsedAt)) }, relative(Date.parse(row.lastUsedAt))) },
-      { key: "expiresAt", label: t("session.expiresAt"), sort: (row) => row.expiresAt, cell: (row) => h("span", { title: dateTime(new Date(row.expiresAt)) }, relative(Date.parse(row.expiresAt))) },
+      { key: "lastUsedAt", label: t("token.lastUsedAt"), descends: true, cell: (row) => h("span", { title: dateTime(new Date(row.lastUsedAt)) }, relative(Date.parse(row.lastUsedAt))) },
+      { key: "expiresAt", label: t("session.expiresAt"), cell: (row) => h("span", { title: dateTime(new Date(row.expiresAt)) }, relative(Date.parse(row.expiresAt))) },
     ],
     actions: (row) => !row.current && tool("delete", t("session.end"), () => end(row), { of: row.id, class: "danger" }),
     empty: () => emptyState("sessions", t("session.empty"), t("session.empty.text")),
@@ -41,7 +42,7 @@ export default () => {
 
   async function refresh() {
     try {
-      view.show(await api.sessions.list(everybody()));
+      await view.refresh();
     } catch (error) {
       noteError(error);
     }

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { balancing, tidyBalancing } from "../parts/balancing.js";
+import { chooseField } from "../parts/choice.js";
 import {
   areaField, cards, durationField, linesField, numberCell, numberField, per, rowsField, section, selectCell, selectField, switchField, textCell, textField, when,
 } from "../parts/fields.js";
@@ -47,7 +48,7 @@ function tlsSection(draft, certificates) {
     switchField(draft, "tlsVerify", { default: true, off: false }),
     textField(draft, "sni", { placeholder: "api.internal.example" }),
     when(draft, () => draft.get("tlsVerify") !== false, areaField(draft, "tlsCa", { rows: 5, placeholder: "-----BEGIN CERTIFICATE-----" })),
-    selectField(draft, "tlsClientCertificate", [["", t("none")], ...certificates.map((each) => [each.name, each.name])])));
+    chooseField(draft, "tlsClientCertificate", certificates, { empty: t("none") })));
 }
 
 function health(draft) {
@@ -116,8 +117,8 @@ export function sourceFields(draft, { certificates, proxies }, isNew) {
     when(draft, known, protocolFields(draft), tlsSection(draft, certificates), health(draft), ejection(draft),
       balancing(draft, { fallback: t("balancing.roundRobin.default") }), endpoints(draft)),
     section(draft, "source.rarely", () => [draft.get("proxyName") && `${t("source.proxyName")}: ${draft.get("proxyName")}`, draft.get("vport") && t("source.vport")].filter(Boolean).join(", "),
-      when(draft, () => known() || draft.get("proxyName"), selectField(draft, "proxyName", [["", t("source.proxyName.none")], ...proxies.map((each) => [each.name, `${each.name} — ${each.serverAddress}:${each.serverPort}`])], {
-        hint: proxies.length ? undefined : h("span", {}, t("source.proxyName.noProxy"), " ", h("a", { href: address("proxies", { new: "1" }) }, t("proxy.new"))),
+      when(draft, () => known() || draft.get("proxyName"), chooseField(draft, "proxyName", proxies, {
+        describe: (each) => `${each.serverAddress}:${each.serverPort}`, empty: t("source.proxyName.none"), hint: proxies.rows.length ? undefined : h("span", {}, t("source.proxyName.noProxy"), " ", h("a", { href: address("proxies", { new: "1" }) }, t("proxy.new"))),
       })), numberField(draft, "vport.defaultValue"),
       rowsField(draft, "vport.servicesVport", { add: t("source.vport.add"), make: () => ({ name: "", value: null }), row: (at) => [textCell(draft, `${at}.name`, t("name")), numberCell(draft, `${at}.value`, t("source.port"))] })),
   ];

@@ -2,30 +2,17 @@
 
 import * as api from "../api.js";
 import { h } from "../dom.js";
-import { badge, lines, nameCell, usedBy } from "../parts/cells.js";
+import { badge, lines, nameCell, place, usedBy } from "../parts/cells.js";
+import { offer } from "../parts/choice.js";
 import { t } from "../parts/i18n.js";
 import { listPage } from "../parts/list.js";
-import { address } from "../parts/router.js";
 import { sourceFields, tidySource } from "./source-form.js";
-
-/** Names of routes by the service that they use, mirrors included. */
-export function routesOfServices(routes) {
-  const found = new Map();
-  for (const route of routes) {
-    const names = new Set([...(route.services ?? []).map((each) => each.name), route.mirror?.service].filter(Boolean));
-    for (const name of names) {
-      if (!found.has(name)) found.set(name, []);
-      found.get(name).push(route.name);
-    }
-  }
-  return found;
-}
 
 const serviceOf = (source) => `${source.name}.${source.type}`;
 
-async function load() {
-  const [rows, certificates, proxies, routes] = await Promise.all([api.sources.list(), api.certificates.list(), api.proxies.list(), api.routes.list()]);
-  return { rows, certificates, proxies, routesOf: routesOfServices(routes) };
+async function offers() {
+  const [certificates, proxies] = await Promise.all([offer(api.certificates), offer(api.proxies)]);
+  return { certificates, proxies };
 }
 
 function features(row) {
@@ -40,15 +27,14 @@ function features(row) {
 }
 
 export default () => listPage({
-  name: "sources", words: "source", resource: api.sources, load, fields: sourceFields, prepare: tidySource, copies: true,
+  name: "sources", words: "source", resource: api.sources, offers, fields: sourceFields, prepare: tidySource, copies: true,
   blank: (params) => ({ name: params.get("name") ?? "", type: "static", domain: "", port: 80, protocol: params.get("protocol") ?? null }),
-  usedBy: (row, { routesOf }) => (routesOf.get(serviceOf(row)) ?? []).map((name) => ({ name, href: address("routes", { edit: name }) })),
-  columns: (more) => [
+  columns: () => [
     { key: "name", label: t("source.name"), cell: (row) => nameCell(row) },
     { key: "type", label: t("source.type"), text: (row) => t(`source.type.${row.type}`) },
-    { key: "addresses", label: t("source.domain"), text: (row) => row.domain ?? "", cell: (row) => lines((row.domain ?? "").split(",").map((each) => h("code", {}, row.type === "dns" && row.port ? `${each}:${row.port}` : each))) },
-    { key: "protocol", label: t("source.protocol"), text: (row) => row.protocol ?? "http", cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
-    { key: "features", label: t("features"), text: (row) => features(row).map((each) => each.textContent).join(" "), cell: (row) => { const found = features(row); return found.length ? found : h("span", { class: "soft" }, "–"); } },
-    { key: "usedBy", label: t("usedBy"), sort: (row) => (more().routesOf.get(serviceOf(row)) ?? []).length, cell: (row) => usedBy(more().routesOf.get(serviceOf(row)) ?? [], "routes", "count.routes", serviceOf(row)) },
+    { key: "domain", label: t("source.domain"), cell: (row) => lines((row.domain ?? "").split(",").map((each) => place(row.type === "dns" && row.port ? `${each}:${row.port}` : each))) },
+    { key: "protocol", label: t("source.protocol"), cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
+    { key: "features", label: t("features"), cell: (row) => { const found = features(row); return found.length ? found : h("span", { class: "soft" }, "–"); } },
+    { key: "usedBy", label: t("usedBy"), descends: true, cell: (row) => usedBy(row, "routes", "count.routes", serviceOf(row)) },
   ],
 });

@@ -29,7 +29,7 @@ function validity(row) {
 
 export default () => listPage({
   name: "tokens", words: "token", resource: api.tokens, needs: "viewer", only: "list", removes: "revoke", idOf: (row) => row.id, saved: once, bar: everybodySwitch,
-  load: async () => ({ rows: await api.tokens.list(everybody()) }),
+  load: (query) => api.tokens.page({ ...query, all: everybody() }),
   fields: (draft) => [
     textField(draft, "name", { required: true, placeholder: "deploy" }), roleCards(draft, ROLES.filter(may)),
     boxesField(draft, "kinds", KINDS.map((each) => [each, each])),
@@ -40,9 +40,9 @@ export default () => listPage({
   columns: () => [
     { key: "name", label: t("token.name"), cell: (row) => h("span", { class: "name" }, row.name) },
     { key: "user", label: t("token.user"), text: (row) => row.user ?? user.name },
-    { key: "role", label: t("role"), text: (row) => t(`role.${row.role ?? "viewer"}`), cell: (row) => badge(t(`role.${row.role ?? "viewer"}`), row.role === "admin" ? "warn" : "") },
-    { key: "kinds", label: t("token.kinds"), text: (row) => (row.kinds ?? []).join(" "), cell: (row) => (row.kinds?.length ? row.kinds.map((each) => badge(each)) : h("span", { class: "soft" }, t("token.all"))) },
-    { key: "expiresAt", label: t("token.expiresAt"), sort: (row) => row.expiresAt ?? "9", cell: validity },
-    { key: "lastUsedAt", label: t("token.lastUsedAt"), sort: (row) => row.lastUsedAt ?? "", cell: (row) => (row.lastUsedAt ? h("span", { title: row.lastAddress }, relative(Date.parse(row.lastUsedAt))) : h("span", { class: "soft" }, t("token.unused"))) },
+    { key: "role", label: t("role"), cell: (row) => badge(t(`role.${row.role ?? "viewer"}`), row.role === "admin" ? "warn" : "") },
+    { key: "kinds", label: t("token.kinds"), cell: (row) => (row.kinds?.length ? row.kinds.map((each) => badge(each)) : h("span", { class: "soft" }, t("token.all"))) },
+    { key: "expiresAt", label: t("token.expiresAt"), cell: validity },
+    { key: "lastUsedAt", label: t("token.lastUsedAt"), descends: true, cell: (row) => (row.lastUsedAt ? h("span", { title: row.lastAddress }, relative(Date.parse(row.lastUsedAt))) : h("span", { class: "soft" }, t("token.unused"))) },
   ],
 });

@@ -22,7 +22,7 @@ const KINDS = [
 
 const send = (path, file, passphrase) => api.call("POST", path, file, { "Content-Type": "application/vnd.sqlite3", ...(passphrase ? { "Causeway-Passphrase": encodeURIComponent(passphrase) } : {}) });
 
-const present = () => Promise.all(KINDS.map(async ([, , list]) => (await list.list()).length));
+const present = () => Promise.all(KINDS.map(([, , kind]) => api.count(kind)));
 
 /** What is here now beside what would be. */
 function compared({ counts }, now) {

@@ -5,6 +5,7 @@ import * as api from "../api.js";
 import { fill, h } from "../dom.js";
 import { FORMS, shownAs, sizeOf } from "../parts/binary.js";
 import { badge } from "../parts/cells.js";
+import { suggest } from "../parts/choice.js";
 import { Draft } from "../parts/draft.js";
 import { areaField, selectField, textField } from "../parts/fields.js";
 import { form, Wrong } from "../parts/form.js";
@@ -223,8 +224,10 @@ export default () => {
       h("button", { type: "button", "aria-pressed": String(each === draft.get("kind")), onclick: () => choose(each) }, t(`try.kind.${each}`)))));
     const path = textField(draft, "path", { mono: true, required: true });
     if (is("grpc")) grpc.draw();
+    const authority = textField(draft, "authority", { required: true, mono: true, placeholder: "shop.example.com", list: domains.id });
+    suggest(authority.querySelector("input"), domains, api.domains, { keep: ({ name }) => name !== api.ANY_HOST && !name.startsWith("*") });
     fill(place, form([
-      h("div", { class: "request" }, listenerField(), textField(draft, "authority", { required: true, mono: true, placeholder: "shop.example.com", list: domains.id })),
+      listenerField(), authority,
       is("grpc") && grpc.element, is("websocket") && path, is("http") && h("div", { class: "request" }, selectField(draft, "method", METHODS.map((each) => [each, each])), path),
       areaField(draft, "headers", { rows: 2, placeholder: "x-user: alice" }),
       is("http") && areaField(draft, "body", { rows: 3 }),
@@ -239,15 +242,6 @@ export default () => {
         return [!draft.get("authority") && ["authority", t("required")], problem && ["headers", problem]].filter(Boolean);
       },
     }));
-  }
-
-  async function offerDomains() {
-    try {
-      const list = await api.domains.list();
-      fill(domains, list.filter((each) => each.name !== api.ANY_HOST && !each.name.startsWith("*")).map((each) => h("option", { value: each.name })));
-    } catch {
-      // What is typed needs no proposal.
-    }
   }
 
   /** The listeners that there are; what the address asks for may be the protocol of one. */
@@ -268,7 +262,6 @@ export default () => {
     draft.set("listener", (listeners.find((each) => each.protocol === wanted) ?? listeners[0]).name);
   }
 
-  offerDomains();
   offerListeners();
   draw();
   const element = h("section", { class: "try" }, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("try"))), h("p", { class: "lead" }, t("try.lead")), choice, domains,

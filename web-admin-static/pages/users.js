@@ -38,7 +38,7 @@ function resetPassword(row) {
 }
 
 export default () => listPage({
-  name: "users", words: "user", resource: api.users, needs: "admin", load: async () => ({ rows: await api.users.list() }),
+  name: "users", words: "user", resource: api.users, needs: "admin",
   fields: (draft, _, isNew) => [
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "erin" }), textField(draft, "displayName", { keep: true }),
     isNew && textField(draft, "password", { type: "password", autocomplete: "new-password", required: true, keep: true }), roleCards(draft),
@@ -50,8 +50,8 @@ export default () => listPage({
   columns: () => [
     { key: "name", label: t("user.name"), cell: (row) => [nameCell(row), " ", row.name === user.name && badge(t("user.you"))] },
     { key: "displayName", label: t("user.displayName") },
-    { key: "role", label: t("role"), text: (row) => t(`role.${row.role ?? "viewer"}`), cell: (row) => badge(t(`role.${row.role ?? "viewer"}`), row.role === "admin" ? "warn" : "") },
-    { key: "createdAt", label: t("user.createdAt"), sort: (row) => row.createdAt ?? "", cell: (row) => (row.createdAt ? date(new Date(row.createdAt)) : "–") },
-    { key: "passwordChangedAt", label: t("user.passwordChangedAt"), sort: (row) => row.passwordChangedAt ?? "", cell: (row) => (row.passwordChangedAt ? date(new Date(row.passwordChangedAt)) : "–") },
+    { key: "role", label: t("role"), cell: (row) => badge(t(`role.${row.role ?? "viewer"}`), row.role === "admin" ? "warn" : "") },
+    { key: "createdAt", label: t("user.createdAt"), cell: (row) => (row.createdAt ? date(new Date(row.createdAt)) : "–") },
+    { key: "passwordChangedAt", label: t("user.passwordChangedAt"), cell: (row) => (row.passwordChangedAt ? date(new Date(row.passwordChangedAt)) : "–") },
   ],
 });

@@ -8,11 +8,12 @@ import { whenBack } from "../parts/connection.js";
 import { whenChanged } from "../parts/events.js";
 import { dialog, question } from "../parts/dialog.js";
 import { dateTime, relative, t } from "../parts/i18n.js";
-import { emptyState, table, tool } from "../parts/list.js";
+import { emptyState, tool } from "../parts/list.js";
 import { note, noteError, noteSaved } from "../parts/notes.js";
 import { changesList, effects } from "../parts/preview.js";
 import { adjust, go, here, withParams } from "../parts/router.js";
 import { warned } from "../parts/server.js";
+import { among, table } from "../parts/table.js";
 import { may } from "../parts/session.js";
 
 const SHOWN = 500;
@@ -52,21 +53,21 @@ export default () => {
   let open = null;
   let rows = [];
   const told = (row) => (row.changes ?? []).map((each) => `${t(`action.${each.action}`)} ${kindWord(each.kind)} ${each.name}`).join(" ") || row.summary;
+  const columns = [
+    { key: "version", label: t("version.number"), sort: (row) => Number(row.version), text: (row) => row.version, cell: (row) => h("a", { href: withParams({ show: row.version }) }, row.version) },
+    { key: "changes", label: t("version.changes"), text: told, cell: (row) => h("ul", { class: "lines" }, (row.changes ?? []).slice(0, 3).map((each) => h("li", {}, change(each))), (row.changes ?? []).length > 3 && h("li", { class: "soft" }, t("more", { n: row.changes.length - 3 })), !row.changes?.length && h("li", {}, row.summary)) },
+    { key: "author", label: t("version.author") },
+    { key: "createdAt", label: t("version.createdAt"), sort: (row) => Date.parse(row.createdAt), text: (row) => dateTime(new Date(row.createdAt)), cell: (row) => h("span", { title: dateTime(new Date(row.createdAt)) }, relative(Date.parse(row.createdAt))) },
+  ];
   const view = table({
-    label: t("versions"), order: "-version",
-    columns: [
-      { key: "version", label: t("version.number"), sort: (row) => Number(row.version), text: (row) => row.version, cell: (row) => h("a", { href: withParams({ show: row.version }) }, row.version) },
-      { key: "changes", label: t("version.changes"), text: told, cell: (row) => h("ul", { class: "lines" }, (row.changes ?? []).slice(0, 3).map((each) => h("li", {}, change(each))), (row.changes ?? []).length > 3 && h("li", { class: "soft" }, t("more", { n: row.changes.length - 3 })), !row.changes?.length && h("li", {}, row.summary)) },
-      { key: "author", label: t("version.author") },
-      { key: "createdAt", label: t("version.createdAt"), sort: (row) => Date.parse(row.createdAt), text: (row) => dateTime(new Date(row.createdAt)), cell: (row) => h("span", { title: dateTime(new Date(row.createdAt)) }, relative(Date.parse(row.createdAt))) },
-    ],
+    label: t("versions"), order: "-version", columns, load: among(columns, () => rows),
     empty: () => emptyState("versions", t("version.empty"), t("version.empty.text")),
   });
 
   async function refresh() {
     try {
       rows = await api.versions.list(SHOWN);
-      view.show(rows);
+      await view.refresh();
     } catch (error) {
       noteError(error);
     }

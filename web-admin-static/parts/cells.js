@@ -12,16 +12,38 @@ export function nameCell(row, shown = row.name) {
     row.warnings?.length > 0 && h("span", { class: "mark warn", title: row.warnings.map(told).join("\n") }, icon("warning"), h("span", { class: "unseen" }, row.warnings.map((each) => [said(each), " "]))));
 }
 
+/** host:port, which breaks before the port where it is too long for its place. */
+export function place(text) {
+  const at = text.lastIndexOf(":");
+  return h("code", {}, at > 0 ? [text.slice(0, at), h("wbr"), text.slice(at)] : text);
+}
+
 export function badge(text, kind = "") {
   return h("span", { class: `badge ${kind}` }, text);
 }
 
-/** A single user by its name, several by their number and a search for `q`; none is told in grey. */
-export function usedBy(users, page, words, q) {
-  if (!users.length) return h("span", { class: "soft" }, t("unused"));
-  if (users.length === 1) return h("a", { href: address(page, { edit: users[0] }) }, users[0]);
-  const shown = { class: "count", title: users.slice(0, 30).join("\n") };
-  return q ? h("a", { ...shown, href: address(page, { q }) }, t(words, { n: users.length })) : h("span", shown, t(words, { n: users.length }));
+/** The API's nouns for who uses something, and their pages. */
+const USERS = [["route", "routes"], ["domain", "domains"], ["service source", "sources"], ["certificate", "certificates"], ["listener", "listeners"], ["consumer", "consumers"], ["proxy server", "proxies"]];
+
+/** {page, name} of "route greet"; without a page where the noun is a new one. */
+export function userOf(text) {
+  const [noun, page] = USERS.find(([each]) => text.startsWith(`${each} `)) ?? [];
+  return page ? { page, name: text.slice(noun.length + 1) } : { page: null, name: text };
+}
+
+/** "route greet" in words, as a link to it. */
+export function uses(text) {
+  const { page, name } = userOf(text);
+  return page ? [`${t(`kind.${page}`)} `, h("a", { href: address(page, { edit: name }) }, name)] : said(text);
+}
+
+/** Who uses an object: a single one by its name, several by their number and a search for `q` at a page; none is told in grey. */
+export function usedBy({ usedBy: users, usedByTotal: total }, page, words, q) {
+  if (!total) return h("span", { class: "soft" }, t("unused"));
+  if (total === 1 && userOf(users[0]).page) return h("a", { href: address(userOf(users[0]).page, { edit: userOf(users[0]).name }) }, userOf(users[0]).name);
+  const shown = { class: "count", title: users.map(told).join("\n") };
+  const count = t(words, { n: total });
+  return q ? h("a", { ...shown, href: address(page, { q }) }, count) : h("span", shown, count);
 }
 
 /** Facts as pairs of a word and a value; `wide` ones take a line. */

@@ -93,7 +93,9 @@ export function differences(one, other, path = "") {
     .flatMap((key) => differences(one?.[key] ?? null, other?.[key] ?? null, path ? `${path}.${key}` : key));
 }
 
-const UNSEEN = new Set(["version", "warnings"]);
+/** What answers alone say, and nobody writes. */
+export const ANSWERED = ["warnings", "usedBy", "usedByTotal"];
+const UNSEEN = new Set(["version", ...ANSWERED]);
 
 /**
  * Two people started from `base`. {merged, both, theirs}: `merged` is theirs with what I alone changed; `both` are the paths

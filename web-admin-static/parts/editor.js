@@ -4,7 +4,7 @@ import { ApiError } from "../api.js";
 import { fill, h } from "../dom.js";
 import { resolve } from "./conflict.js";
 import { dialog, question } from "./dialog.js";
-import { Draft, same, tidy } from "./draft.js";
+import { ANSWERED, Draft, same, tidy } from "./draft.js";
 import { form } from "./form.js";
 import { previewed } from "./preview.js";
 import { t } from "./i18n.js";
@@ -28,7 +28,7 @@ export function edit(kind, object, blank, more, { saved, closed, readOnly = fals
   let close;
   const place = h("div", { class: "drawer-body" });
 
-  const prepared = () => (kind.prepare ?? ((value) => value))(tidy(draft.value));
+  const prepared = () => Object.fromEntries(Object.entries((kind.prepare ?? ((value) => value))(tidy(draft.value))).filter(([key]) => !ANSWERED.includes(key)));
 
   async function send() {
     const value = prepared();
@@ -50,8 +50,8 @@ export function edit(kind, object, blank, more, { saved, closed, readOnly = fals
     const theirs = await kind.resource.read(object.name);
     if (theirs === null) return false;
     const mine = structuredClone(draft.value);
-    const { version, warnings, ...content } = theirs;
-    if (same(content, Object.fromEntries(Object.entries(mine).filter(([key]) => key !== "version" && key !== "warnings")))) {
+    const content = (value) => Object.fromEntries(Object.entries(value).filter(([key]) => key !== "version" && !ANSWERED.includes(key)));
+    if (same(content(theirs), content(mine))) {
       draft.base = draft.value;
       close();
       note(t("conflict.same"));

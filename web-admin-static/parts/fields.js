@@ -27,7 +27,7 @@ export function field(draft, path, control, options = {}) {
   if (options.input) input.id ||= newId("field");
   input.setAttribute("aria-describedby", `${hint ? `${id}-hint ` : ""}${id}-error`);
   return h("div", { class: `field ${options.class ?? ""}`, "data-path": path },
-    h("label", { for: input.id }, label(draft, path, options.words), options.required && h("span", { class: "required", "aria-hidden": "true" }, " *")),
+    h("label", { for: input.id }, label(draft, path, options.words), options.required && h("span", { class: "required", "aria-hidden": "true" }, "\u00a0*")),
     control, hint && h("p", { class: "hint", id: `${id}-hint` }, hint), h("p", { class: "error", id: `${id}-error` }));
 }
 
@@ -35,11 +35,11 @@ export function field(draft, path, control, options = {}) {
 export function group(draft, path, content, options = {}) {
   const hint = hintOf(draft, path, options);
   return h("fieldset", { class: `field ${options.class ?? ""}`, "data-path": path },
-    h("legend", {}, label(draft, path, options.words), options.required && h("span", { class: "required", "aria-hidden": "true" }, " *")),
+    h("legend", {}, label(draft, path, options.words), options.required && h("span", { class: "required", "aria-hidden": "true" }, "\u00a0*")),
     hint && h("p", { class: "hint" }, hint), content, h("p", { class: "error" }));
 }
 
-const plain = { autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
+export const plain = { autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
 
 export function textField(draft, path, options = {}) {
   const input = h("input", {
@@ -240,10 +240,10 @@ export function mapField(draft, path, { add, except = () => false, offered = [],
 }
 
 /** A control inside a row: no label of its own to see, but one to hear. */
-export function cell(draft, path, control, name) {
+export function cell(draft, path, control, name, input = control) {
   const id = (control.id ||= newId("field"));
-  control.setAttribute("aria-label", name);
-  control.setAttribute("aria-describedby", `${id}-error`);
+  input.setAttribute("aria-label", name);
+  input.setAttribute("aria-describedby", `${id}-error`);
   return h("div", { class: "field cell", "data-path": path }, control, h("p", { class: "error", id: `${id}-error` }));
 }
 

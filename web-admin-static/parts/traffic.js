@@ -1,14 +1,14 @@
 // The charts of the overview, over the last five minutes or the last hour, of everything or of one route. Which stands in the address.
 
-import { fill, h } from "../dom.js";
+import { routes } from "../api.js";
+import { h } from "../dom.js";
 import { chart } from "./chart.js";
+import { suggest } from "./choice.js";
 import { flagWords, grpcWords } from "./flags.js";
 import { duration, number, t } from "./i18n.js";
 import { adjust, here } from "./router.js";
 
 const MOST = 5;
-/** Names on offer while one types: more make the browser slow. */
-const NAMES = 500;
 const REASONS = ["bad", "warn", "four", "five", "six"];
 const CLASSES = [["2xx", "good"], ["3xx", "two"], ["4xx", "warn"], ["5xx", "bad"], ["0xx", "soft"]];
 
@@ -49,15 +49,16 @@ export function trafficCharts(changed) {
 
   const names = h("datalist", { id: "traffic-routes" });
   const field = h("input", { type: "search", class: "search short", list: names.id, placeholder: t("chart.route"), "aria-label": t("chart.route"), autocomplete: "off", spellcheck: "false", value: routeShown() ?? "" });
-  let known = new Set();
 
-  field.addEventListener("input", () => {
-    // Whole names only: what is being typed asks for nothing.
-    const wanted = known.has(field.value.trim()) ? field.value.trim() : null;
-    if ((field.value && !wanted) || wanted === routeShown()) return;
-    adjust({ route: wanted });
+  function want(name) {
+    if (name === routeShown()) return;
+    adjust({ route: name });
     changed();
-  });
+  }
+
+  // Whole names only: what is being typed asks for nothing.
+  suggest(field, names, routes, { found: (list) => list.includes(field.value.trim()) && want(field.value.trim()) });
+  field.addEventListener("input", () => field.value.trim() || want(null));
 
   function draw() {
     for (const each of [errors, open]) each.element.hidden = Boolean(stats?.route);
@@ -84,11 +85,6 @@ export function trafficCharts(changed) {
       if (field.value !== (routeShown() ?? "")) field.value = routeShown() ?? "";
       draw();
       if ((stats?.route ?? null) !== routeShown()) changed();
-    },
-    /** The routes that there are. */
-    offer(routes) {
-      known = new Set(routes.map((each) => each.name));
-      fill(names, routes.slice(0, NAMES).map((each) => h("option", { value: each.name })));
     },
     show(newStats) {
       stats = newStats;
