@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
+import { alertsPanel } from "../parts/alerts.js";
 import { badge } from "../parts/cells.js";
 import { whenBack } from "../parts/connection.js";
 import { dialog } from "../parts/dialog.js";
@@ -55,7 +56,7 @@ export default () => {
     }
   }
 
-  const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("settings"))), h("p", { class: "lead" }, t("setting.lead")), body);
+  const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("settings"))), h("p", { class: "lead" }, t("setting.lead")), body, alertsPanel());
   whenBack(element, refresh);
   refresh();
   return { element };
