@@ -136,6 +136,6 @@ export function listPage(kind) {
     open = null;
     before?.close();
   };
-  /** Draws the rows anew, when what they tell besides has changed. */
+  // `draw`: when what the rows tell besides has changed.
   return { element: page, follow, refresh, draw: view.draw, leave };
 }
