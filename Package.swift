@@ -141,7 +141,7 @@ if let fuzzer {
     let targets: [(String, [Target.Dependency])] = [
         ("Connection", ["DataPlane", "ConfigModel", "Seal"]), ("ConfigFrames", ["ConfigChannel", "ConfigModel"]),
         ("GRPCWeb", ["DataPlane"]), ("Messages", ["ProtobufMessages"]), ("PEM", ["TLSMaterial", "Seal"]),
-        ("ProxyPeers", ["DataPlane"]), ("WebSocketFrames", ["DataPlane"]),
+        ("ProxyPeers", ["DataPlane"]), ("Tokens", ["DataPlane"]), ("WebSocketFrames", ["DataPlane"]),
     ]
     package.targets.append(.target(name: "FuzzDriver", path: "Tests/fuzz/driver", swiftSettings: settings))
     package.targets += targets.map { name, dependencies in

@@ -123,6 +123,7 @@ package struct RouteAuthentication: Hashable, Sendable {
 package enum CredentialKind: UInt8, Hashable, Sendable, CaseIterable {
     case key = 1
     case basic = 2
+    case token = 3
 }
 
 /// A token bucket of the worker's (over all its loops).
@@ -211,10 +212,12 @@ package struct Mirror: Hashable, Sendable {
 package struct Consumer: Hashable, Sendable {
     package var name: String
     package var credentials: [Credential]
+    package var tokens: [TokenCredential]
 
-    package init(name: String, credentials: [Credential]) {
+    package init(name: String, credentials: [Credential], tokens: [TokenCredential] = []) {
         self.name = name
         self.credentials = credentials
+        self.tokens = tokens
     }
 }
 

@@ -74,6 +74,7 @@ package enum ConsoleJSON {
         if type is String.Type { return "text" }
         if type is Bool.Type { return "true or false" }
         if type is any BinaryInteger.Type { return "a whole number" }
+        if type is Console.KeySet.Type { return "a JWK Set" }
         let name = String(describing: type)
         if name.hasPrefix("Array") { return "a list" }
         if name.hasPrefix("Dictionary") { return "an object" }

@@ -97,7 +97,7 @@ extension Console.Route {
         guard let auth = authConfig else { return }
         for (index, type) in (auth.allowedCredentialTypes ?? []).enumerated()
         where Console.Credential.Kind(rawValue: type) == nil {
-            findings.refuse("authConfig.allowedCredentialTypes[\(index)]", "Must be key-auth or basic-auth.")
+            findings.refuse("authConfig.allowedCredentialTypes[\(index)]", "Must be key-auth, basic-auth or jwt.")
         }
         for (index, name) in (auth.allowedConsumers ?? []).enumerated() {
             if let problem = Syntax.problem(withName: name) {

@@ -59,6 +59,21 @@ import Testing
         #expect(accepted == [name + host + order + path])
     }
 
+    /// A worker from before there were tokens knows such a route, and what it wrote down is read as what it means now.
+    @Test func aRouteForAllCredentialsIsWhatItWas() throws {
+        func bytes(_ kinds: [CredentialKind]) -> [UInt8] {
+            var route = Route(
+                name: "r", virtualHosts: [], order: 1, path: PathPredicate(kind: .prefix, value: "/"), destinations: [])
+            route.filters.authentication = RouteAuthentication(kinds: kinds)
+            return ConfigObject.route(route).canonicalBytes()
+        }
+        let (all, both, key) = (bytes([.key, .basic, .token]), bytes([.key, .basic]), bytes([.key]))
+        #expect(all.count == both.count - 2 && key.count == all.count - 2)
+        let consumer = ConfigObject.consumer(
+            Consumer(name: "c", credentials: [Credential(source: .bearer, hash: SHA256.hash("x"))]))
+        #expect(consumer.canonicalBytes().count == 3 + 2 + 2 + 34, "name, and one credential")
+    }
+
     @Test func randomBytesNeverTrap() {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = SeededGenerator(seed: seed)

@@ -175,9 +175,11 @@ extension SeededGenerator {
             Redirect(status: $0.number(301), location: $0.text(), rootOnly: Bool.random(using: &$0))
         }
         filters.httpsOnly = Bool.random(using: &self)
-        filters.authentication = maybe {
-            RouteAuthentication(
-                kinds: [[], [.key], [.basic], [.key, .basic]].randomElement(using: &$0) ?? [], consumers: $0.texts())
+        filters.authentication = maybe { random in
+            let chosen = UInt8.random(in: 0..<8, using: &random)
+            return RouteAuthentication(
+                kinds: CredentialKind.allCases.filter { chosen & 1 << ($0.rawValue - 1) != 0 },
+                consumers: random.texts())
         }
         filters.rateLimit = maybe {
             RateLimit(
@@ -211,6 +213,17 @@ extension SeededGenerator {
     mutating func consumer() -> Consumer {
         Consumer(
             name: text(),
-            credentials: some { Credential(source: $0.pick(), key: $0.text(), hash: SHA256.hash($0.bytes())) })
+            credentials: some { Credential(source: $0.pick(), key: $0.text(), hash: SHA256.hash($0.bytes())) },
+            tokens: some { $0.token() })
+    }
+
+    private mutating func token() -> TokenCredential {
+        TokenCredential(
+            source: pick(), key: text(), issuer: text(), subject: text(), audiences: texts(),
+            keys: some {
+                TokenKey(
+                    id: $0.text(), type: $0.pick(), algorithm: $0.maybe { $0.pick() }, material: Secret($0.bytes()))
+            }, clockSkew: number(60), claims: some { ClaimHeader(claim: $0.text(), header: $0.text()) },
+            keepsToken: Bool.random(using: &self))
     }
 }

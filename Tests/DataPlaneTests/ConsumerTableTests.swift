@@ -72,4 +72,21 @@ import Testing
             }
         }
     }
+
+    @Test func aKeyThatIsNoneIsTold() throws {
+        func table(_ material: [UInt8], _ type: TokenKeyType) throws -> ConsumerTable {
+            let keys = [
+                TokenKey(type: .octets, material: Secret("s")), TokenKey(type: type, material: Secret(material)),
+            ]
+            let one = try snapshot([
+                Consumer(
+                    name: "a", credentials: [], tokens: [TokenCredential(source: .bearer, issuer: "i", keys: keys)])
+            ])
+            return ConsumerTable().following(SnapshotDiff(from: nil, to: one))
+        }
+        #expect(try table([1], .octets).problems.isEmpty)
+        #expect(
+            try table([0x30, 0x00], .p256).problems.map(\.description)
+                == ["consumer a: tokens[0].jwks.keys[1]: is not a point of the curve P-256"])
+    }
 }

@@ -1,5 +1,7 @@
 """Objects that have every field of the API, for forms to show and to leave as they are."""
 
+from peers.tokens import Key
+
 
 def domain(authority):
     return {
@@ -91,6 +93,18 @@ def consumer():
         "credentials": [
             {"type": "key-auth", "source": "HEADER", "key": "x-api-key", "values": ["first", "second"]},
             {"type": "basic-auth", "username": "full", "password": "secret"},
+            {
+                "type": "jwt",
+                "source": "HEADER",
+                "key": "x-token",
+                "issuer": "https://issuer.test",
+                "subject": "full",
+                "audiences": ["shop", "https://shop.test/api"],
+                "jwks": {"keys": [Key("ES256", "one").jwk, Key("HS256", "two").jwk]},
+                "clockSkewSeconds": 30,
+                "claimsToHeaders": [{"claim": "sub", "header": "x-user"}, {"claim": "level", "header": "x-level"}],
+                "keepToken": False,
+            },
         ],
     }
 
@@ -146,7 +160,7 @@ def route():
 
 def fields(value, path=""):
     """Paths of all members that have a value, down to lists of texts: `headers[0].key`, `cors.allowOrigins`."""
-    if isinstance(value, dict) and path not in ("customConfigs", "customLabels"):
+    if isinstance(value, dict) and path.rpartition(".")[2] not in ("customConfigs", "customLabels", "jwks"):
         for key, each in value.items():
             yield from fields(each, f"{path}.{key}" if path else key)
     elif isinstance(value, list) and value and isinstance(value[0], dict):

@@ -31,7 +31,14 @@ LEFT_OUT = {
 OTHER_CHOICE = {
     "ServiceSource": {"healthCheck.service", "properties", "authN.enabled", "authN.properties"},
     "TlsCertificate": {"passphrase"},
-    "Consumer": {"credentials[0].username", "credentials[0].password"},
+    "Consumer": {
+        f"credentials[0].{each}"
+        for each in [
+            *("username", "password", "issuer", "subject", "audiences", "clockSkewSeconds", "keepToken"),
+            *("claimsToHeaders[0].claim", "claimsToHeaders[0].header"),
+            *(f"jwks.keys[0].{member}" for member in ("kty", "kid", "use", "key_ops", "alg", "crv", "x", "y", "n", "e", "k")),
+        ]
+    },
 }
 KINDS = {
     "Route": ("routes", "/v1/routes"),

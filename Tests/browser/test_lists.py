@@ -1,11 +1,13 @@
 """Lists: search, sort and pages in the address; what uses what; deleting with what depends on it; two people at once."""
 
+import json
 import pathlib
 
 import pytest
 
 from browser.example import furnish
 from integration.waiting import wait_until
+from peers.tokens import Key
 
 
 def many(api, count):
@@ -334,6 +336,29 @@ def test_consumer_with_a_generated_key(admin, api):
     admin.open("#/consumers?edit=robot").fill("credentials[0].source", "HEADER").fill("credentials[0].key", "x-api-key")
     admin.click("Save", exact=True)
     assert "At least one value" in admin.error("credentials[0].values")
+
+
+def test_consumer_with_tokens(admin, api):
+    keys = [Key("ES256", "one").jwk, Key("HS256", "two").jwk]
+    admin.open("#/consumers?new=1").fill("name", "issuer").fill("credentials[0].type", "jwt")
+    admin.fill("credentials[0].issuer", "https://issuer.test").fill("credentials[0].audiences", "shop\nhttps://shop.test/a b")
+    admin.fill("credentials[0].jwks", "{").click("Create", exact=True)
+    assert "not JSON" in admin.error("credentials[0].jwks")
+    admin.expected.add("400")
+    admin.fill("credentials[0].jwks", json.dumps({"keys": [{**keys[0], "y": "AA"}, keys[1]]})).click("Create", exact=True)
+    assert "32" in admin.error("credentials[0].jwks")
+    admin.fill("credentials[0].jwks", json.dumps({"keys": keys})).click("Add a claim")
+    admin.fill("credentials[0].claimsToHeaders[0].claim", "sub").fill("credentials[0].claimsToHeaders[0].header", "x-user")
+    admin.fill("credentials[0].keepToken", False).click("Create", exact=True).no_dialog()
+    made = api.get("/v1/consumers/issuer")["credentials"][0]
+    assert (made["type"], made["source"], made["keepToken"]) == ("jwt", "BEARER", False)
+    assert made["audiences"] == ["shop", "https://shop.test/a b"] and made["claimsToHeaders"] == [{"claim": "sub", "header": "x-user"}]
+    assert [each["kid"] for each in made["jwks"]["keys"]] == ["one", "two"]
+    # The secret of the second key is not shown, and stays.
+    admin.open("#/consumers?edit=issuer")
+    assert keys[1]["k"] not in admin.value("credentials[0].jwks")
+    admin.fill("credentials[0].clockSkewSeconds", "5").click("Save", exact=True).no_dialog()
+    assert api.get("/v1/consumers/issuer")["credentials"][0]["clockSkewSeconds"] == 5
 
 
 def test_versions_tell_who_changed_what(admin, api):

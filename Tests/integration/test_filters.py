@@ -203,7 +203,7 @@ def test_rules_of_consumers(gateway, site, plain, consumers):
 
     token = {"type": "key-auth", "source": "BEARER", "values": ["x"]}
     assert errors(400, "POST", "/v1/consumers", {"name": "d", "credentials": []}) == ["credentials"]
-    assert errors(400, "POST", "/v1/consumers", {"name": "d", "credentials": [{"type": "jwt"}]}) == ["credentials[0].type"]
+    assert errors(400, "POST", "/v1/consumers", {"name": "d", "credentials": [{"type": "oauth2"}]}) == ["credentials[0].type"]
     assert errors(
         400, "POST", "/v1/consumers", {"name": "d", "credentials": [{**token, "source": "COOKIE"}]}
     ) == ["credentials[0].source"]

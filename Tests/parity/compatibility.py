@@ -90,7 +90,7 @@ def _endpoints():
         ("GET", "/grafana/d/x"),
     ]:
         yield Endpoint(method, path, missing=dashboard)
-    plugins = "no WebAssembly: fields of routes and consumers do what key-auth, basic-auth, ip-restriction, cors and custom-response do"
+    plugins = "no WebAssembly: fields of routes and consumers do what key-auth, basic-auth, jwt-auth, ip-restriction, cors and custom-response do"
     for method, path in [
         ("GET", "/v1/wasm-plugins"),
         ("POST", "/v1/wasm-plugins"),
@@ -189,7 +189,7 @@ def _fields():
         yield Field(route, f"headerControl.{stage}.set", [{"key": "x-a", "value": "1"}])
         yield Field(route, f"headerControl.{stage}.remove", ["x-a"])
     yield Field(route, "authConfig.enabled", True, why="saved with the route or not at all")
-    yield Field(route, "authConfig.allowedCredentialTypes", ["key-auth"], why="basic-auth, too; others are 400, not 500")
+    yield Field(route, "authConfig.allowedCredentialTypes", ["key-auth"], why="basic-auth and jwt, too; others are 400, not 500")
     yield Field(route, "authConfig.allowedConsumers", ["row"], why="must exist")
     yield Field(route, "customConfigs", {"higress.io/timeout": "5"}, why="what has no effect is named in warnings")
     yield Field(route, "customLabels", {"team": "row"})
@@ -230,7 +230,7 @@ def _fields():
 
     consumer = "Consumer"
     yield Field(consumer, "name", "row-4")
-    yield Field(consumer, "credentials[].type", "key-auth", why="basic-auth, too; others are 400, not dropped")
+    yield Field(consumer, "credentials[].type", "key-auth", why="basic-auth and jwt, too; others are 400, not dropped")
     for kind in ("BEARER", "HEADER", "QUERY"):
         yield Field(consumer, f"credentials[].source ({kind})", kind)
     yield Field(consumer, "credentials[].key", "x-row")

@@ -16,6 +16,7 @@ from integration.certificates import openssl, pack
 from integration.site import Site
 from integration.waiting import wait_until
 from peers.http1 import EchoServer, RawServer
+from peers.tokens import Key, bearer, credential
 from peers.wire import Wire
 
 # Each is long and unlike anything else, so that finding it is no accident.
@@ -102,6 +103,10 @@ def fill(gateway, authority):
             {"type": "key-auth", "source": "QUERY", "key": "key", "values": [KEYS["query"]]},
             {"type": "basic-auth", "username": "someone", "password": KEYS["basic"]},
         ]
+        secret = Key("HS256", "s", octets=bytes(range(40, 80)))
+        tokens = [credential(secret), credential(secret, source="QUERY", key="tok")]
+        credentials += tokens
+        token = secret.sign(jti="token-of-no-other-7be0")
         api.post("/v1/consumers", {"name": "someone", "credentials": credentials})
         auth = {"enabled": True, "allowedConsumers": ["someone"]}
         api.create_route("plain", ["secrets.test"], "plain.static", authConfig=auth)
@@ -113,12 +118,18 @@ def fill(gateway, authority):
             ("/", [("x-key", KEYS["header"])]),
             (f"/?key={KEYS['query']}", []),
             ("/", [("Authorization", f"Basic {basic}")]),
+            ("/", [bearer(token)]),
         ]:
             assert site.get(target, *fields, tls=True).status == 200
             assert site.get(target + "x", *((name, value + "x") for name, value in fields), tls=True).status == 401
-        gateway.wait_log(authority="secrets.test", status=401)
-    api.put("/v1/consumers/someone", {"credentials": [{**each, "values": None, "password": None} for each in credentials]})
-    found = {"basic credentials": basic, "PKCS#12 file": file[1_000:1_100]}
+        assert site.get(f"/?tok={token}", tls=True).status == 200
+        assert site.get(f"/?tok={token}x", tls=True).status == 401
+        gateway.wait_log(authority="secrets.test", status=401, path="/?tok=***")
+    open_halves = api.get("/v1/consumers/someone")["credentials"][-len(tokens) :]
+    kept = [{**each, "values": None, "password": None} for each in credentials[: -len(tokens)]] + open_halves
+    api.put("/v1/consumers/someone", {"credentials": kept})
+    found = {"basic credentials": basic, "PKCS#12 file": file[1_000:1_100], "secret of an issuer": secret.jwk["k"]}
+    found |= {"octets of an issuer": secret.private, "token": token, "signature of a token": token.rpartition(".")[2]}
     for name, pem in {"server": server.key, "client": client.key, "packed": packed.key}.items():
         found |= {f"private key of {name}, {form}": value for form, value in private_bytes(pem).items()}
     return found

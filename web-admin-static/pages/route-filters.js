@@ -57,7 +57,7 @@ function access(draft, consumers) {
       switchField(draft, "authConfig.enabled"),
       when(draft, on,
         chooseSeveral(draft, "authConfig.allowedConsumers", consumers, { none: t("route.auth.noConsumers") }),
-        boxesField(draft, "authConfig.allowedCredentialTypes", ["key-auth", "basic-auth"].map((each) => [each, t(`credential.${each}`)])))),
+        boxesField(draft, "authConfig.allowedCredentialTypes", ["key-auth", "basic-auth", "jwt"].map((each) => [each, t(`credential.${each}`)])))),
     switchable(draft, "ipAccess", "route.ipAccess", () => [...(draft.get("ipAccess.allow") ?? []), ...(draft.get("ipAccess.deny") ?? []).map((each) => `✕ ${each}`)].join(", "),
       linesField(draft, "ipAccess.allow", { placeholder: "10.0.0.0/8" }), linesField(draft, "ipAccess.deny", { placeholder: "203.0.113.7" })),
     switchable(draft, "rateLimit", "route.rateLimit", () => draft.get("rateLimit.qps") && t("count.perSecond", { n: draft.get("rateLimit.qps") }),

@@ -109,13 +109,17 @@ extension RouteAuthentication: CanonicalCodable {
         writer.bool(1, kinds.contains(.key))
         writer.bool(2, kinds.contains(.basic))
         writer.strings(3, consumers)
+        // Both others mean all, as they did before there were tokens: such a route is the same to a worker of any age.
+        writer.bool(4, kinds.contains(.token), default: kinds.contains(.key) && kinds.contains(.basic))
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
         var kinds: [CredentialKind] = []
         if try reader.bool(1) { kinds.append(.key) }
         if try reader.bool(2) { kinds.append(.basic) }
-        self.init(kinds: kinds, consumers: try reader.strings(3))
+        let consumers = try reader.strings(3)
+        if try reader.bool(4, default: kinds.count == 2) { kinds.append(.token) }
+        self.init(kinds: kinds, consumers: consumers)
     }
 }
 
@@ -184,10 +188,11 @@ extension Consumer: CanonicalCodable {
     func write(to writer: inout CanonicalWriter) {
         writer.string(1, name)
         writer.list(2, credentials)
+        writer.list(3, tokens)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
-        self.init(name: try reader.string(1), credentials: try reader.list(2))
+        self.init(name: try reader.string(1), credentials: try reader.list(2), tokens: try reader.list(3))
     }
 }
 

@@ -74,7 +74,7 @@ extension RouteFilters {
 
 extension HeaderEdits {
     /// Fields that belong to the connection or to the message's framing; those the gateway alone writes.
-    private static let untouchable: Set<String> = [
+    static let untouchable: Set<String> = [
         "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
         "upgrade", "sec-websocket-key", "sec-websocket-accept", "sec-websocket-version", "grpc-status", "grpc-timeout",
     ]
@@ -134,5 +134,9 @@ extension Consumer {
                 if !credential.key.isEmpty { findings.report(field, "has no meaning for this source") }
             }
         }
+        if tokens.count > Bounds.listEntries {
+            findings.report("tokens", "must not have more than \(Bounds.listEntries) entries")
+        }
+        for (index, token) in tokens.enumerated() { token.check("tokens[\(index)]", &findings) }
     }
 }

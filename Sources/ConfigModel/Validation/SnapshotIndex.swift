@@ -9,6 +9,7 @@ package struct SnapshotIndex: Sendable {
     private var addresses = Claims<ListenerAddress>()
     private var orders = Claims<UInt64>()
     private var credentials = Claims<Credential>()
+    private var tokens = Claims<TokenClaim>()
     private var referrers = Referrers()
     private var found = TreeDictionary<ObjectKey, [ObjectProblem]>()
 
@@ -72,7 +73,9 @@ package struct SnapshotIndex: Sendable {
         case .listener(let value): return value.port == 0 ? [] : addresses.add(Self.address(value), key)
         case .virtualHost(let value): return value.hosts.flatMap { hosts.add($0, key) }
         case .route(let value): return orders.add(value.order, key)
-        case .consumer(let value): return value.credentials.flatMap { credentials.add($0, key) }
+        case .consumer(let value):
+            return value.credentials.flatMap { credentials.add($0, key) }
+                + value.tokens.flatMap { tokens.add($0.claim, key) }
         case .tlsIdentity, .cluster: return []
         }
     }
@@ -85,7 +88,9 @@ package struct SnapshotIndex: Sendable {
         case .listener(let value): return value.port == 0 ? [] : addresses.remove(Self.address(value), key)
         case .virtualHost(let value): return value.hosts.flatMap { hosts.remove($0, key) }
         case .route(let value): return orders.remove(value.order, key)
-        case .consumer(let value): return value.credentials.flatMap { credentials.remove($0, key) }
+        case .consumer(let value):
+            return value.credentials.flatMap { credentials.remove($0, key) }
+                + value.tokens.flatMap { tokens.remove($0.claim, key) }
         case .tlsIdentity, .cluster: return []
         }
     }
@@ -153,6 +158,17 @@ package struct SnapshotIndex: Sendable {
                 findings.report("credentials[\(index)]", "is twice in the list")
             } else if let other = credentials.owner(of: credential, before: findings.key) {
                 findings.report("credentials[\(index)]", "is that of consumer \(other.name), too")
+            }
+        }
+        var claimed: Set<TokenClaim> = []
+        for (index, token) in consumer.tokens.enumerated() {
+            if !claimed.insert(token.claim).inserted {
+                findings.report(
+                    "tokens[\(index)].issuer", "is twice in the list, at the same place and with the same subject")
+            } else if let other = tokens.owner(of: token.claim, before: findings.key) {
+                findings.report(
+                    "tokens[\(index)].issuer",
+                    "is that of consumer \(other.name), too: a token could be of either; name the subject of each")
             }
         }
     }

@@ -33,13 +33,15 @@ struct ConsumerController: Sendable {
     private func create(_ request: Request, context: AdminContext) async throws -> Response {
         var (consumer, warnings) = try await request.model(Console.Consumer.self, limit: bodyLimit)
         consumer.normalize()
-        try consumer.check().throwIfRefused()
+        let findings = consumer.checkWithKeys()
+        try findings.throwIfRefused()
+        warnings += findings.warnings
         return try await editor.edit(request, context) { [consumer] draft in
             if draft.configuration.consumers[consumer.name] != nil {
                 throw Problem.duplicate("consumer", consumer.name)
             }
             return draft.put(consumer)
-        } respond: { edited, held in
+        } respond: { [warnings] edited, held in
             try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held), status: .created)
         }
     }
@@ -61,11 +63,12 @@ struct ConsumerController: Sendable {
                 throw Problem.unknown("consumer", name)
             }
             let whole = consumer.keepingSecrets(of: current)
-            try whole.check().throwIfRefused()
+            try whole.checkWithKeys().throwIfRefused()
             try checkVersion("consumer", name, given: consumer.version, current: current.version)
             return draft.put(whole)
-        } respond: { edited, held in
-            try .json(Self.answer(edited.answer, in: edited.configuration, warnings + held))
+        } respond: { [warnings] edited, held in
+            try .json(
+                Self.answer(edited.answer, in: edited.configuration, warnings + edited.answer.check().warnings + held))
         }
     }
 
@@ -91,6 +94,10 @@ struct ConsumerController: Sendable {
 extension Console.Consumer {
     /// Where each credential is looked for, and whose it is.
     fileprivate var places: [String] {
-        credentials.map { [$0.source ?? $0.type, $0.key, $0.username].compactMap(\.self).joined(separator: " ") }
+        credentials.map { each in
+            let type = each.kind == .token ? each.type : nil
+            return [type, each.source ?? each.type, each.key, each.username, each.issuer].compactMap(\.self)
+                .joined(separator: " ")
+        }
     }
 }

@@ -136,7 +136,7 @@ struct DocumentApply: Sendable {
             if let stored = draft.original.consumers[consumer.name]?.value {
                 consumer = consumer.keepingSecrets(of: stored)
             }
-            let checked = consumer.check()
+            let checked = consumer.checkWithKeys()
             findings.add(checked, at: "consumers[\(index)]")
             if checked.errors.isEmpty { draft.put(consumer) }
         }

@@ -18,7 +18,10 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         case .tlsIdentity: (kind, field) = (.certificate, problem.field == "privateKey" ? "key" : "cert")
         case .virtualHost: (kind, field) = (.domain, Self.domainField(problem.field))
         case .route: (kind, field) = (.route, Self.routeField(problem.field))
-        case .consumer: (kind, field) = (.consumer, problem.field)
+        case .consumer:
+            (kind, field) = (
+                .consumer, Self.consumerField(problem.field, configuration.consumers[problem.key.name]?.value)
+            )
         case .cluster:
             (kind, field) = (.serviceSource, Self.sourceField(problem.field))
             name = Self.source(ofCluster: problem.key.name, in: configuration) ?? problem.key.name
@@ -43,6 +46,16 @@ package struct ResourceProblem: Hashable, Sendable, Error {
     private static func source(ofCluster name: String, in configuration: StoredConfiguration) -> String? {
         guard let slash = name.lastIndex(of: "/") else { return nil }
         return configuration.serviceSource(offering: String(name[..<slash]))?.name
+    }
+
+    /// Snapshots keep tokens apart from other credentials.
+    private static func consumerField(_ field: String, _ consumer: Console.Consumer?) -> String {
+        let parts = field.split(separator: "]", maxSplits: 1, omittingEmptySubsequences: false)
+        let tokens = (consumer?.credentials ?? []).indices.filter { consumer?.credentials[$0].kind == .token }
+        guard parts.count == 2, parts[0].hasPrefix("tokens["), let number = Int(parts[0].dropFirst("tokens[".count)),
+            tokens.indices.contains(number)
+        else { return field }
+        return "credentials[\(tokens[number])]\(parts[1])"
     }
 
     private static func domainField(_ field: String) -> String {

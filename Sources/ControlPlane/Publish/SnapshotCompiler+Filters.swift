@@ -15,9 +15,8 @@ extension SnapshotCompiler {
         filters.httpsOnly = route.annotatedHTTPSOnly
         if let auth = route.authConfig, auth.enabled == true {
             let types = auth.allowedCredentialTypes ?? []
-            let all: [CredentialKind] = [.key, .basic]
             filters.authentication = RouteAuthentication(
-                kinds: all.filter { types.isEmpty || types.contains($0 == .key ? "key-auth" : "basic-auth") },
+                kinds: CredentialKind.allCases.filter { types.isEmpty || types.contains($0.console.rawValue) },
                 consumers: (auth.allowedConsumers ?? []).sorted())
         }
         filters.rateLimit = rateLimit(route)
@@ -102,9 +101,11 @@ extension SnapshotCompiler {
         return edits == HeaderEdits() ? nil : edits
     }
 
-    /// Secrets become hashes here: the worker compares, and cannot tell them to anybody.
+    /// Keys and passwords become hashes here: the worker compares, and cannot tell them to anybody. Of tokens it gets the keys that
+    /// they are checked with, and those are secrets only where their issuer signs with a secret (HMAC).
     func consumer(_ consumer: Console.Consumer) -> ConfigObject {
         var credentials: [Credential] = []
+        var tokens: [TokenCredential] = []
         for credential in consumer.credentials {
             switch credential.kind {
             case .basic:
@@ -122,9 +123,36 @@ extension SnapshotCompiler {
                     case nil: break
                     }
                 }
+            case .token: tokens.append(token(credential))
             case nil: break
             }
         }
-        return .consumer(Consumer(name: consumer.name, credentials: credentials))
+        return .consumer(Consumer(name: consumer.name, credentials: credentials, tokens: tokens))
+    }
+
+    private func token(_ credential: Console.Credential) -> TokenCredential {
+        let source: CredentialSource =
+            switch credential.source.flatMap(Console.Credential.Source.init(rawValue:)) {
+            case .header: .header
+            case .query: .query
+            case .bearer, nil: .bearer
+            }
+        return TokenCredential(
+            source: source, key: source == .bearer ? "" : credential.key ?? "", issuer: credential.issuer ?? "",
+            subject: credential.subject ?? "", audiences: credential.audiences ?? [],
+            keys: (credential.jwks?.signing ?? []).compactMap { $0.key.compiled },
+            clockSkew: UInt32(clamping: credential.clockSkewSeconds ?? Console.Credential.defaultClockSkew),
+            claims: (credential.claimsToHeaders ?? []).map { ClaimHeader(claim: $0.claim, header: $0.header) },
+            keepsToken: credential.keepToken ?? true)
+    }
+}
+
+extension CredentialKind {
+    fileprivate var console: Console.Credential.Kind {
+        switch self {
+        case .key: .key
+        case .basic: .basic
+        case .token: .token
+        }
     }
 }

@@ -52,17 +52,19 @@ struct Warmup {
         var problems = update.table.problems
         var material = active?.material ?? SnapshotMaterial()
         let retouched = material.follow(diff, to: snapshot, update, wasServed: wasServed, &problems)
+        let changes = changes(diff, update, retouched)
+        let known = active?.consumers ?? ConsumerTable()
+        let consumers = changes.consumers ? known.following(diff) : known
+        if changes.consumers { problems += consumers.problems }
         guard problems.isEmpty else { return .refused(problems) }
 
-        let changes = changes(diff, update, retouched)
         let listeners = snapshot.objects.of(.listener).inOrderOfKeys().compactMap {
             if case .listener(let listener) = $0.object { listener } else { nil }
         }
         let degraded = openSockets(listeners)
-        let consumers = active?.consumers ?? ConsumerTable()
         let next = ActiveSnapshot(
             snapshot: snapshot, table: update.table, material: material, listeners: listeners,
-            consumers: changes.consumers ? consumers.following(diff) : consumers, registry: registry)
+            consumers: consumers, registry: registry)
         active = next
         // Metrics show every cluster from the beginning on, and a route from its first request.
         for object in diff.added {

@@ -64,11 +64,49 @@ extension ExchangePointer {
         replyHTTP(row.http, extra: challenge(error), text: row.reason, on: connection)
     }
 
-    /// What a 401 must say (RFC 9110 §11.6.1).
+    /// What a 401 must say (RFC 9110 §11.6.1), of tokens by RFC 6750 §3.
     private func challenge(_ error: ProxyError) -> nghttp2_nv? {
         switch error {
         case .unauthenticated: constant("www-authenticate", "Bearer realm=\"gateway\"")
         case .unauthenticatedBasic: constant("www-authenticate", "Basic realm=\"gateway\", charset=\"UTF-8\"")
+        case .tokenMalformed:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token is malformed, or has no iss or exp\""
+            )
+        case .tokenAlgorithm:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token's algorithm or extension is not accepted\""
+            )
+        case .tokenIssuerUnknown:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token's issuer and subject are of no consumer\""
+            )
+        case .tokenKeyUnknown:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token's key is none of its issuer's\""
+            )
+        case .tokenSignature:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token's signature is wrong\""
+            )
+        case .tokenExpired:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token has expired\"")
+        case .tokenNotYetValid:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token is not valid yet\"")
+        case .tokenAudience:
+            constant(
+                "www-authenticate",
+                "Bearer realm=\"gateway\", error=\"invalid_token\", error_description=\"the token is for another audience\""
+            )
         default: nil
         }
     }

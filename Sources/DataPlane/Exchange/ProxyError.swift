@@ -18,6 +18,14 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case addressDenied
     case unauthenticated
     case unauthenticatedBasic
+    case tokenMalformed
+    case tokenAlgorithm
+    case tokenIssuerUnknown
+    case tokenKeyUnknown
+    case tokenSignature
+    case tokenExpired
+    case tokenNotYetValid
+    case tokenAudience
     case consumerForbidden
     case rateLimited
     case concurrencyLimited
@@ -78,6 +86,16 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .addressDenied: Row(.downstream, 403, 7, 1008, "AD", "this address may not use the route")
         case .unauthenticated, .unauthenticatedBasic:
             Row(.downstream, 401, 16, 1008, "UA", "a credential of a known consumer is required")
+        case .tokenMalformed: Row(.downstream, 401, 16, 1008, "UA", "the token is malformed, or has no iss or exp")
+        case .tokenAlgorithm:
+            Row(.downstream, 401, 16, 1008, "UA", "the token's algorithm or extension is not accepted")
+        case .tokenIssuerUnknown:
+            Row(.downstream, 401, 16, 1008, "UA", "the token's issuer and subject are of no consumer")
+        case .tokenKeyUnknown: Row(.downstream, 401, 16, 1008, "UA", "the token's key is none of its issuer's")
+        case .tokenSignature: Row(.downstream, 401, 16, 1008, "UA", "the token's signature is wrong")
+        case .tokenExpired: Row(.downstream, 401, 16, 1008, "UA", "the token has expired")
+        case .tokenNotYetValid: Row(.downstream, 401, 16, 1008, "UA", "the token is not valid yet")
+        case .tokenAudience: Row(.downstream, 401, 16, 1008, "UA", "the token is for another audience")
         case .consumerForbidden: Row(.downstream, 403, 7, 1008, "AD", "this consumer may not use the route")
         case .rateLimited: Row(.downstream, 429, 8, 1013, "RL", "the route's rate limit is reached")
         case .concurrencyLimited:

@@ -1,5 +1,6 @@
 // Who may take a route: somebody who shows a credential of a consumer. Credentials are looked for where consumers have them
-// (bearer token, header, query parameter, basic authentication); the first that belongs to anybody decides.
+// (bearer token, header, query parameter, basic authentication); the first that belongs to anybody decides. Tokens (JWT) are looked
+// at behind keys: one that does not count is told why it does not, unless another credential does.
 
 internal import CNghttp2
 internal import COpenSSL
@@ -11,32 +12,81 @@ struct AuthenticationFilter {
     private let table: Unmanaged<ConsumerTable>
     private let takesKeys: Bool
     let takesBasic: Bool
+    private let takesTokens: Bool
     private let allowsAll: Bool
     /// Numbers of consumers, in order.
     private let allowed: UnsafeMutableBufferPointer<Int>
 
+    /// A token that counts, and where the request has it.
+    struct Token {
+        let form: TokenFormPointer
+        let text: UnsafeRawBufferPointer
+    }
+
     enum Verdict {
-        case allowed(consumer: Int)
+        case allowed(consumer: Int, Token?)
         case forbidden
-        case unknown
+        case refused(ProxyError)
     }
 
     init(_ authentication: RouteAuthentication, _ consumers: ConsumerTable) {
         table = .passRetained(consumers)
         takesKeys = authentication.kinds.contains(.key)
         takesBasic = authentication.kinds.contains(.basic)
+        takesTokens = authentication.kinds.contains(.token)
         allowsAll = authentication.consumers.isEmpty
         allowed = .copy(authentication.consumers.compactMap { consumers.number(of: $0) }.sorted())
     }
 
-    func judge(_ head: RequestHead) -> Verdict {
+    func judge(_ head: RequestHead, _ loop: LoopPointer) -> Verdict {
         table._withUnsafeGuaranteedRef { table in
             // Places are looked at where they are: a copy of one would count references that all loops share.
             for index in table.places.indices where takes(table.places[index].source) {
                 guard let owner = owner(at: index, head, table) else { continue }
-                return allows(owner) ? .allowed(consumer: owner) : .forbidden
+                return allows(owner) ? .allowed(consumer: owner, nil) : .forbidden
             }
-            return .unknown
+            var refusal: ProxyError?
+            if takesTokens, !table.tokenPlaces.isEmpty {
+                let now = Double(Clock.wallMilliseconds()) / 1_000
+                for index in table.tokenPlaces.indices {
+                    switch token(at: index, head, table) {
+                    case .none: continue
+                    case .several: refusal = refusal ?? .tokenMalformed
+                    case .one(let text):
+                        switch loop.tokens.judge(text, at: index, table, now: now) {
+                        case .valid(let form):
+                            let consumer = form.pointee.consumer
+                            return allows(consumer)
+                                ? .allowed(consumer: consumer, Token(form: form, text: text)) : .forbidden
+                        case .refused(let error): refusal = refusal ?? error
+                        }
+                    }
+                }
+            }
+            return .refused(refusal ?? (takesBasic ? .unauthenticatedBasic : .unauthenticated))
+        }
+    }
+
+    /// What a request has in a place.
+    private enum Shown {
+        case none
+        case one(UnsafeRawBufferPointer)
+        /// A service could take another of them for the one that was judged.
+        case several
+    }
+
+    private func token(at index: Int, _ head: RequestHead, _ table: ConsumerTable) -> Shown {
+        switch table.tokenPlaces[index].source {
+        case .bearer:
+            guard let text = credentials(head, scheme: "bearer"), !text.isEmpty else { return .none }
+            return head.count(of: "authorization") == 1 ? .one(text) : .several
+        case .header:
+            guard let text = head.field(named: table.tokenPlaces[index].key), !text.isEmpty else { return .none }
+            return head.count(of: table.tokenPlaces[index].key) == 1 ? .one(text) : .several
+        case .query:
+            let (text, count) = head.queryParameter(table.tokenPlaces[index].key)
+            return text.isEmpty ? .none : count == 1 ? .one(text) : .several
+        case .basic: return .none
         }
     }
 

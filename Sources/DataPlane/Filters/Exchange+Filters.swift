@@ -14,10 +14,12 @@ extension ExchangePointer {
         if filters.pointee.httpsOnly, !pointee.clientIsSecure { return redirectToHTTPS(head) }
         if let redirect = filters.pointee.redirect, !redirect.rootOnly || isRoot(head) { return answer(redirect) }
         if let authentication = filters.pointee.authentication {
-            switch authentication.judge(head) {
-            case .allowed(let consumer): pointee.consumer = Int32(truncatingIfNeeded: consumer)
+            switch authentication.judge(head, loop) {
+            case .allowed(let consumer, let token):
+                pointee.consumer = Int32(truncatingIfNeeded: consumer)
+                if let token { take(token) }
             case .forbidden: return fail(with: .consumerForbidden)
-            case .unknown: return fail(with: authentication.takesBasic ? .unauthenticatedBasic : .unauthenticated)
+            case .refused(let error): return fail(with: error)
             }
         }
         if let limiter = filters.pointee.limiter {

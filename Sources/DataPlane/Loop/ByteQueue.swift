@@ -79,6 +79,11 @@ package struct ByteQueue {
         empty()
     }
 
+    /// Drops what is behind the first `count` bytes.
+    package mutating func shorten(to count: Int) {
+        if count < self.count { tail = head &+ count }
+    }
+
     /// Empties it; memory over a bound is given back, whatever `keptWhenEmpty` says.
     package mutating func trim(to bound: Int) {
         if capacity > bound { release() } else { removeAll() }

@@ -68,6 +68,7 @@ struct Loop {
     var forwarded = ByteQueue()
     /// A request's target without what consumers are known by.
     var shownTarget = ByteQueue()
+    var tokenVerifier: TokenVerifier?
     let addressBuffer: UnsafeMutablePointer<UInt8>
     let pathBuffer: UnsafeMutablePointer<UInt8>
     let contentTypeBuffer: UnsafeMutablePointer<UInt8>

@@ -140,11 +140,13 @@ extension ClusterPointer {
 struct FixedText {
     let bytes: UnsafeRawBufferPointer
 
-    init(_ text: String) {
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count + 1, alignment: 1)
-        copy.copyBytes(from: text.utf8)
-        copy[text.utf8.count] = 0
-        bytes = UnsafeRawBufferPointer(rebasing: copy[..<text.utf8.count])
+    init(_ text: String) { self.init(bytes: text.utf8) }
+
+    init(bytes text: some Collection<UInt8>) {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count + 1, alignment: 1)
+        copy.copyBytes(from: text)
+        copy[text.count] = 0
+        bytes = UnsafeRawBufferPointer(rebasing: copy[..<text.count])
     }
 
     var string: String { String(decoding: bytes, as: UTF8.self) }
