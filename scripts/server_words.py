@@ -29,6 +29,7 @@ SOURCES = [
     "DataPlane/Config/DiskTrouble",
     "DataPlane/Config/StoreFile",
     "DataPlane/Exchange/ProxyError",
+    "DataPlane/Inspect/EndpointPage",
     "DataPlane/Upstream/*",
     "Persistence/*",
     "ProtobufMessages/*",

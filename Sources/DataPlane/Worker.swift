@@ -131,7 +131,8 @@ private func run(
     for each in loops { each.loop.pointee.resolver = .passRetained(resolver) }
     let parts = InspectParts(
         metrics: MetricsPage(registry: registry, status: status, health: health, resolver: resolver),
-        status: status, loops: mailboxes, accessLog: options.accessLog, logThreshold: options.logThreshold,
+        status: status, health: health, loops: mailboxes, accessLog: options.accessLog,
+        logThreshold: options.logThreshold,
         logger: logger)
     var metrics: InspectServer?
     var inspect: InspectServer?

@@ -70,9 +70,10 @@ struct Page<Value: Encodable>: Encodable {
     var items: [Value]
     var total: Int
     var request: PageRequest
+    var warnings: [String] = []
 
     private enum Key: CodingKey {
-        case success, message, data, total, pageNum, pageSize
+        case success, message, data, total, pageNum, pageSize, warnings
     }
 
     /// Cuts the page out of the whole list; what lies past the end is empty.
@@ -97,6 +98,7 @@ struct Page<Value: Encodable>: Encodable {
         try container.encode(total, forKey: .total)
         try container.encode(request.number, forKey: .pageNum)
         try container.encode(request.size, forKey: .pageSize)
+        if !warnings.isEmpty { try container.encode(warnings, forKey: .warnings) }
     }
 }
 

@@ -1,4 +1,4 @@
-// /v1/service-sources and /v1/services: where requests can go.
+// /v1/service-sources: where services are found.
 
 import ConsoleModel
 import HTTPTypes
@@ -6,7 +6,7 @@ import Hummingbird
 import Persistence
 import TLSMaterial
 
-/// Service sources, and the services that they offer.
+/// Service sources.
 struct ServiceSourceController: Sendable {
     let store: Store
     let editor: Editor
@@ -14,25 +14,11 @@ struct ServiceSourceController: Sendable {
 
     func addRoutes(to group: RouterGroup<AdminContext>) {
         group
-            .get("services", use: services)
-            .get("service-sources", use: list)
-            .post("service-sources", use: create)
-            .get("service-sources/{name}", use: show)
-            .put("service-sources/{name}", use: replace)
-            .delete("service-sources/{name}", use: remove)
-    }
-
-    private func services(_ request: Request, context: AdminContext) async throws -> Response {
-        let configuration = store.configuration
-        let shape = ListShape<Console.Service>([
-            "name": .text(\.name), "endpoints": .texts(\.endpoints), "protocol": .text { $0.`protocol` ?? "http" },
-            "usedBy": .number { Int64(configuration.routes.userCount(of: .service($0.name))) },
-        ]) { [$0.name, $0.`protocol` ?? "http"] + $0.endpoints }
-        let query = try ListQuery(request, shape)
-        let all = configuration.serviceSources.values.compactMap { Console.Service(of: $0.value) }
-            .sorted { ($0.name, $0.port ?? 0) < ($1.name, $1.port ?? 0) }
-        return try .json(
-            await query.page(of: all) { Remarked(value: $0, usage: configuration.usage(ofService: $0.name)) })
+            .get(use: list)
+            .post(use: create)
+            .get("{name}", use: show)
+            .put("{name}", use: replace)
+            .delete("{name}", use: remove)
     }
 
     private func list(_ request: Request, context: AdminContext) async throws -> Response {

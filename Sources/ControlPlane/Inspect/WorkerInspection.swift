@@ -73,17 +73,18 @@ package struct WorkerInspection: Sendable {
     }
 
     /// `nil`: nobody listens there, or not the process that is meant.
-    private static func ask(_ method: String, _ target: String, at path: String, process: Int32? = nil) throws
-        -> Answer?
-    {
-        guard let client = try UnixSocketClient.connect(to: path, timeout: 5) else {
+    static func ask(
+        _ method: String, _ target: String, at path: String, process: Int32? = nil, timeout: Int = 5,
+        before deadline: ContinuousClock.Instant? = nil
+    ) throws -> Answer? {
+        guard let client = try UnixSocketClient.connect(to: path, timeout: timeout) else {
             if process != nil { return nil }
             throw StartError("No worker listens at \(path).")
         }
         let peer = client.peerProcess
         if let process, process != peer { return nil }
         try client.send(Array("\(method) \(target) HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n".utf8))
-        return try parse(try client.receive(limit: longestAnswer), process: peer, at: path)
+        return try parse(try client.receive(limit: longestAnswer, before: deadline), process: peer, at: path)
     }
 
     private static func parse(_ bytes: [UInt8], process: Int32, at path: String) throws -> Answer {

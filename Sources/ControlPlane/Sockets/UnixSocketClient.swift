@@ -63,8 +63,11 @@ struct UnixSocketClient: ~Copyable {
         }
     }
 
-    /// Until the other end closes, or `isComplete` says so; more than `limit` bytes are not read.
-    func receive(limit: Int, until isComplete: ([UInt8]) -> Bool = { _ in false }) throws(StartError) -> [UInt8] {
+    /// Until the other end closes, or `isComplete` says so; more than `limit` bytes are not read, and nothing after `deadline`.
+    func receive(
+        limit: Int, before deadline: ContinuousClock.Instant? = nil,
+        until isComplete: ([UInt8]) -> Bool = { _ in false }
+    ) throws(StartError) -> [UInt8] {
         var answer: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while answer.count <= limit {
@@ -73,6 +76,7 @@ struct UnixSocketClient: ~Copyable {
             if count == 0 { return answer }
             answer += chunk[..<count]
             if isComplete(answer) { return answer }
+            if let deadline, .now > deadline { throw StartError("The answer at \(path) takes too long.") }
         }
         throw StartError("The answer at \(path) is longer than \(limit) bytes.")
     }

@@ -27,6 +27,8 @@ extension LoopPointer {
             pointee.clusters[name]?.healthChanged(of: endpoint, isHealthy: isHealthy)
         case .walk(let walk):
             beginWalk(walk)
+        case .lookAtEndpoints(let walk):
+            pointee.endpointWalks.waiting.append(walk)
         case .accept(let done):
             acceptNow()
             done.countDown()

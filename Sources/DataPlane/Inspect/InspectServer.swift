@@ -1,5 +1,5 @@
 // The worker's own small HTTP endpoint, on loopback and on a Unix socket: `/metrics`, `/ready`, `/listeners`, and for
-// those who may `/streams`, `/config`, `/access-log` and `/log-level`. Each has a thread of its own, so that it answers while loops
+// those who may `/streams`, `/config`, `/endpoints`, `/access-log` and `/log-level`. Each has a thread of its own, so that it answers while loops
 // are busy and while the control plane is away. One request a connection, bounded in size and time.
 
 internal import COpenSSL
@@ -12,6 +12,7 @@ internal import Telemetry
 struct InspectParts: Sendable {
     let metrics: MetricsPage
     let status: WorkerStatus
+    let health: HealthChecker
     let loops: [Mailbox]
     let accessLog: AccessLog
     let logThreshold: LogThreshold
@@ -146,7 +147,7 @@ final class InspectServer: Sendable {
             return answer(client, "400 Bad Request", "text/plain", Array("this is no request of HTTP/1.1\n".utf8))
         }
         switch request.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().first {
-        case "streams", "config", "access-log", "log-level":
+        case "streams", "config", "endpoints", "access-log", "log-level":
             guard request.isTrusted(onUnixSocket: isUnixSocket) else {
                 let reason = "not for pages in browsers, and only under the names 127.0.0.1 and localhost\n"
                 return answer(client, "403 Forbidden", "text/plain", Array(reason.utf8))
@@ -186,13 +187,15 @@ final class InspectServer: Sendable {
         switch (request.method, request.path) {
         case ("GET", "/streams"): listStreams(client, request)
         case ("GET", "/config"): showConfig(client, request)
+        case ("GET", "/endpoints"): showEndpoints(client, request)
         case ("GET", "/access-log"): showAccessLog(client, request)
         case ("GET", "/log-level"): showLogLevel(client)
         case ("POST", "/log-level"): setLogLevel(client, request)
         case ("POST", let path) where path.hasPrefix("/streams/") && path.hasSuffix("/close"):
             let parts = path.split(separator: "/")
             if parts.count == 3 { endStream(client, parts[1]) } else { refusePath(client) }
-        case (_, "/streams"), (_, "/config"), (_, "/access-log"), (_, "/log-level"): refuseMethod(client)
+        case (_, "/streams"), (_, "/config"), (_, "/endpoints"), (_, "/access-log"), (_, "/log-level"):
+            refuseMethod(client)
         case (_, let path) where path.hasSuffix("/close"): refuseMethod(client, "streams are ended by POST\n")
         default: refusePath(client)
         }
@@ -204,7 +207,7 @@ final class InspectServer: Sendable {
 
     private func refusePath(_ client: Int32) {
         let paths =
-            "/metrics, /ready, /listeners, /streams, /streams/ID/close, /config, /access-log or /log-level"
+            "/metrics, /ready, /listeners, /streams, /streams/ID/close, /config, /endpoints, /access-log or /log-level"
         answer(client, "404 Not Found", "text/plain", Array("try \(paths)\n".utf8))
     }
 
@@ -291,6 +294,30 @@ final class InspectServer: Sendable {
         answer(client, "200 OK", "application/x-ndjson", lines)
     }
 
+    // MARK: - Endpoints
+
+    /// Those of the clusters that are named, between commas; clusters that are not there have none.
+    private func showEndpoints(_ client: Int32, _ request: InspectRequest) {
+        guard let clusters = request.query["cluster"]?.split(separator: ",").map({ String($0) }), !clusters.isEmpty
+        else { return refuse(client, "cluster must be names of clusters, separated by commas") }
+        let walks = parts.loops.compactMap { loop in
+            let walk = EndpointWalk(clusters)
+            if let walk { loop.post(.lookAtEndpoints(walk)) }
+            return walk
+        }
+        var page = EndpointPage(loops: parts.loops.count)
+        var isWhole = walks.count == parts.loops.count
+        for walk in walks {
+            guard let views = walk.wait(milliseconds: Self.loopPatience) else {
+                isWhole = false
+                continue
+            }
+            page.add(views)
+        }
+        answer(
+            client, "200 OK", "application/x-ndjson", page.lines(parts.health), extra: "causeway-whole: \(isWhole)\r\n")
+    }
+
     // MARK: - Logs
 
     /// `after` is `PROCESS-PLACE`, as `causeway-next` was: a worker that was started since begins anew.
@@ -335,6 +362,8 @@ final class InspectServer: Sendable {
     private static let maxStreams = 1_000
     /// Milliseconds that a loop gets.
     private static let patience: Int32 = 2_000
+    /// The same for endpoints, which people wait for.
+    private static let loopPatience: Int32 = 500
 
     private func answer(_ client: Int32, _ status: String, _ type: String, _ body: [UInt8], extra: String = "") {
         let head =

@@ -28,6 +28,7 @@ extension LoopPointer {
         readOn()
         while let timer = pointee.timers.popExpired(now: pointee.milliseconds) { fire(timer) }
         if !pointee.walks.isEmpty { walkOn() }
+        if !pointee.endpointWalks.waiting.isEmpty { lookAtEndpoints() }
         flushDirty()
         bury()
         publishHeld()
@@ -35,7 +36,7 @@ extension LoopPointer {
     }
 
     private func waitTime() -> Int32 {
-        if pointee.ready != nil || !pointee.walks.isEmpty { return 0 }
+        if pointee.ready != nil || !pointee.walks.isEmpty || !pointee.endpointWalks.waiting.isEmpty { return 0 }
         return pointee.timers.delay(now: Clock.monotonicNanoseconds() / 1_000_000) ?? -1
     }
 

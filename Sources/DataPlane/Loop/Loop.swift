@@ -115,6 +115,7 @@ struct Loop {
     let accessLog: AccessLogBuffer?
     var random: UInt64
     var walks = StreamWalks()
+    var endpointWalks = EndpointWalks()
     var pendingEnds: [PendingEnd] = []
     /// Of the exchange that began last.
     var lastSerial: UInt64 = 0

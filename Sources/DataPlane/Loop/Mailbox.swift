@@ -16,6 +16,8 @@ enum LoopMessage: Sendable {
     case health(cluster: String, endpoint: String, isHealthy: Bool)
     /// Look through what runs.
     case walk(StreamWalk)
+    /// Tell how endpoints stand.
+    case lookAtEndpoints(EndpointWalk)
     /// Begin to accept: until now another worker did.
     case accept(done: Latch)
     /// Show that the loop turns.

@@ -8,13 +8,17 @@ internal import Logging
 internal import Synchronization
 
 final class HealthChecker: Sendable {
-    /// What metrics show of one endpoint.
+    /// What is told of one endpoint.
     struct Row: Sendable {
         let cluster: String
         let endpoint: String
         var isHealthy = true
+        /// Milliseconds of `now` from which on it has been as healthy as it is.
+        var since: UInt64
         var passed: UInt64 = 0
         var failed: UInt64 = 0
+        /// Why the last check failed; nil: it did not.
+        var failure: String?
     }
 
     private let loops: [Mailbox]
@@ -90,6 +94,10 @@ final class HealthChecker: Sendable {
         table.withLock { Array($0.values) }.sorted { ($0.cluster, $0.endpoint) < ($1.cluster, $1.endpoint) }
     }
 
+    func row(cluster: String, endpoint: String) -> Row? {
+        table.withLock { $0[Key(cluster: cluster, endpoint: endpoint)] }
+    }
+
     private func signal() {
         var one: UInt64 = 1
         _ = write(wake, &one, 8)
@@ -116,7 +124,7 @@ final class HealthChecker: Sendable {
         }
     }
 
-    private static var now: UInt64 { Clock.monotonicNanoseconds() / 1_000_000 }
+    static var now: UInt64 { Clock.monotonicNanoseconds() / 1_000_000 }
 
     /// Endpoints that stay keep what is known of them.
     private func take(_ clusters: [Cluster], _ known: [String: [ResolvedAddress]], _ watched: inout [Key: Watched]) {
@@ -144,7 +152,7 @@ final class HealthChecker: Sendable {
         table.withLock { table in
             table = table.filter { next[$0.key] != nil }
             for key in next.keys where table[key] == nil {
-                table[key] = Row(cluster: key.cluster, endpoint: key.endpoint)
+                table[key] = Row(cluster: key.cluster, endpoint: key.endpoint, since: Self.now)
             }
         }
     }
@@ -199,7 +207,14 @@ final class HealthChecker: Sendable {
         let isHealthy = each.state.isHealthy
         table.withLock { table in
             let key = Key(cluster: each.target.cluster, endpoint: each.target.endpoint)
-            if verdict == .passed { table[key]?.passed += 1 } else { table[key]?.failed += 1 }
+            if case .failed(let reason) = verdict {
+                table[key]?.failed += 1
+                table[key]?.failure = reason
+            } else {
+                table[key]?.passed += 1
+                table[key]?.failure = nil
+            }
+            if change != .unchanged { table[key]?.since = Self.now }
             table[key]?.isHealthy = isHealthy
         }
         guard change != .unchanged else { return }

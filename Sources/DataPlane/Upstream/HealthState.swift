@@ -45,6 +45,9 @@ package struct EjectionState {
 
     package init() {}
 
+    /// When it was put aside for the last time.
+    package var since: UInt64 { until - lastTime }
+
     /// Counts a failure. True: it is time to eject; the caller decides whether that many may be aside, and calls `eject`.
     package mutating func failed(_ config: Ejection) -> Bool {
         guard config.failures > 0 else { return false }

@@ -99,6 +99,7 @@ package struct AccessRule: Hashable, Sendable {
         .admin("PUT", "/v1/listeners/{name}"),
         .admin("DELETE", "/v1/listeners/{name}"),
         .viewer("GET", "/v1/services"),
+        .viewer("GET", "/v1/services/{name}"),
         .viewer("GET", "/v1/service-sources"),
         .editor("POST", "/v1/service-sources"),
         .viewer("GET", "/v1/service-sources/{name}"),
