@@ -39,19 +39,35 @@ const watch = new MutationObserver(() => {
 watch.observe(document.body, {childList: true, subtree: true});
 location.hash = '#/routes';
 """
-SEARCH = """
+# What is done, and the time until a first row is there that was not before.
+CHANGE = """
+const [act, argument, done] = arguments;
 const field = document.querySelector('input[type=search]');
+const first = () => document.querySelector('tbody tr[data-name]')?.dataset.name;
+const before = first();
 const start = performance.now();
-field.value = arguments[0];
-field.dispatchEvent(new Event('input'));
-document.body.offsetHeight;
-return performance.now() - start;
+const watch = new MutationObserver(() => {
+  if (!first() || first() === before) return;
+  watch.disconnect();
+  requestAnimationFrame(() => done(performance.now() - start));
+});
+watch.observe(document.body, {childList: true, subtree: true});
+if (act === 'search') {
+  field.value = argument;
+  field.dispatchEvent(new Event('input'));
+} else if (act === 'sort') document.querySelector(`[data-column=${argument}]`).click();
+else [...document.querySelectorAll('nav.pages button')].at(-1).click();
 """
-SORT = """
+OPEN = """
+const done = arguments[0];
 const start = performance.now();
-document.querySelector('[data-column=path]').click();
-document.body.offsetHeight;
-return performance.now() - start;
+const watch = new MutationObserver(() => {
+  if (!document.querySelector('dialog[open] form')) return;
+  watch.disconnect();
+  requestAnimationFrame(() => done(performance.now() - start));
+});
+watch.observe(document.body, {childList: true, subtree: true});
+location.hash = '#/routes?new=1';
 """
 
 
@@ -97,15 +113,27 @@ def run(gateway, page, arguments):
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(make, range(arguments.routes)))
-    drawn, searched, ordered = [], [], []
+    for number in range(arguments.routes // 10):
+        gateway.api.create_domain(f"host-{number:05}.test", live=False)
+    page.open("#/overview")
+    again = statistics.median(usable(page, False)["usable"] for _ in range(arguments.rounds))
+    times = {}
+
+    def take(name, *change):
+        times.setdefault(name, []).append(page.driver.execute_async_script(*change))
+
     for number in range(arguments.rounds):
         page.open("#/workers").one("article")
-        drawn.append(page.driver.execute_async_script(DRAW))
-        searched.append(page.script(SEARCH, f"path/{number}77"))
-        page.script(SEARCH, "")
-        ordered.append(page.script(SORT))
-    for name, times in (("list asked for and drawn", drawn), ("searched", searched), ("sorted by path", ordered)):
-        print(f"| {arguments.routes:,} routes, {name} | | {statistics.median(times):.0f} ms |")
+        take("list asked for and drawn", DRAW)
+        take("searched, 200 ms of it the wait for the next letter", CHANGE, "search", f"path/{number + 1}77")
+        take("the search taken back", CHANGE, "search", "")
+        take("sorted by name, the last first", CHANGE, "sort", "name")
+        take("the next page", CHANGE, "page", "")
+        take("the form of a new route", OPEN)
+        page.click("Cancel", exact=True).no_dialog()
+    print(f"| {arguments.routes:,} routes, the overview again | | usable after {again:.0f} ms |")
+    for name, each in times.items():
+        print(f"| {arguments.routes:,} routes, {name} | | {statistics.median(each):.0f} ms |")
 
 
 if __name__ == "__main__":

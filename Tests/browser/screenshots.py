@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from browser.example import furnish  # noqa: E402
 from browser.page import DESKTOP, PHONE, Page  # noqa: E402
 from integration.api import Api  # noqa: E402
-from integration.certificates import Authority  # noqa: E402
+from integration.certificates import Authority, pack  # noqa: E402
 from integration.gateway import Gateway  # noqa: E402
 from integration.waiting import wait_until  # noqa: E402
 from peers.http1 import EchoServer  # noqa: E402
@@ -56,6 +56,30 @@ def previewed_manifests(page):
         MANIFESTS,
     )
     page.one(".report")
+
+
+# Files that are chosen, by what they are; made before the pictures.
+FILES = {}
+
+
+def chosen(panel, kind):
+    """A file in a panel or a form."""
+    return lambda page: page.one(f"{panel} input[type=file]").send_keys(str(FILES[kind]))
+
+
+def packed(page):
+    chosen("dialog[open]", "pkcs12")(page)
+    page.fill("passphrase", "open it")
+    page.one("dialog[open] .reading .good")
+
+
+def looked_into(page):
+    """A backup, with what it would replace."""
+    page.script("[...document.querySelectorAll('main .panel')].at(-1).classList.add('last')")
+    chosen(".last", "backup")(page)
+    page.script("document.querySelector('.last form').requestSubmit()")
+    page.one(".last .found")
+    page.script("document.querySelector('.last').scrollIntoView()")
 
 
 MANIFESTS = """
@@ -119,6 +143,10 @@ PAGES = [
     ("try-request", "try?listener=http&authority=pages.example&path=/&method=GET", pressed("main form button[type=submit]")),
     ("try-call", "try?kind=grpc&listener=http&authority=greeter.example", called),
     ("import-manifests", "transfer", previewed_manifests),
+    ("restore", "transfer", looked_into),
+    ("certificate-pkcs12", "certificates?new=1", packed),
+    ("routes-sorted", "routes?sort=-requests", lambda page: page.one("tbody .badge.bad")),
+    ("services-used", "services?sort=-usedBy", None),
     "domains?edit=partners.example",
     "certificates?new=1",
     "sources?edit=cart",
@@ -210,7 +238,13 @@ def take(gateway, scratch, arguments):
             api.initialize()
         running = contextlib.ExitStack()
         if state == "full":
-            furnish(api, Authority(scratch / "authority"))
+            authority = Authority(scratch / "authority")
+            furnish(api, authority)
+            identity = authority.issue("api.example", "www.api.example")
+            pack(identity, "open it")
+            FILES["pkcs12"] = identity.path.with_suffix(".p12")
+            FILES["backup"] = scratch / "causeway.sqlite3"
+            FILES["backup"].write_bytes(api.expect(200, "POST", "/v1/backup", {}).content)
             running.enter_context(traffic(gateway, api))
         with running:
             take_state(gateway, api, arguments, state, names, wanted)

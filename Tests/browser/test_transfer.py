@@ -98,7 +98,7 @@ def test_a_backup_is_put_back_after_it_was_looked_at(admin, api, tmp_path):
     wait_until(lambda: admin.script("return [...document.querySelectorAll('.form-error')].at(-1).textContent"), 10, "why it is none")
     assert not admin.all(".found")
     chooser().send_keys(file)
-    admin.see("before.sqlite3").click("Look at it", exact=True).see("What is in it", "the one of here")
+    admin.see("before.sqlite3").click("Look at it", exact=True).see("What is in it", "the same as here")
     assert admin.axe() == []
     domains = "return [...document.querySelectorAll('.found tr[data-kind=domain] td')].map((each) => Number(each.textContent))"
     now, then = admin.script(domains)

@@ -54,7 +54,7 @@ export default () => {
         h("tbody", {}, data.map((entry) => h("tr", { "data-name": entry.id },
           h("th", { scope: "row", "data-label": t("version.createdAt") }, h("button", { type: "button", class: "link", title: dateTime(new Date(entry.at)), onclick: () => dialog(t("audit.entry", { id: entry.id }), () => details(entry), { kind: "drawer" }) }, relative(Date.parse(entry.at)))),
           h("td", { "data-label": t("version.author") }, entry.actor),
-          h("td", { "data-label": t("audit.what") }, h("span", {}, badge(actionWord(entry.action), { create: "good", delete: "bad" }[entry.action] ?? ""), entry.kind && ` ${kindWord(entry.kind)} `, entry.name && h("strong", {}, entry.name), entry.detail && h("span", { class: "soft" }, ` ${entry.detail}`))),
+          h("td", { "data-label": t("audit.what") }, h("span", { class: "long" }, badge(actionWord(entry.action), { create: "good", delete: "bad" }[entry.action] ?? ""), entry.kind && ` ${kindWord(entry.kind)} `, entry.name && h("strong", {}, entry.name), entry.detail && h("span", { class: "soft" }, ` ${entry.detail}`))),
           h("td", { "data-label": t("audit.address") }, h("code", {}, entry.address))))))), pages(page, Math.ceil(total / SIZE))] : emptyState("audit", t("audit.empty"), t("audit.empty.text")));
     } catch (error) {
       fill(body, h("p", { class: "error" }, problem(error)));
@@ -78,7 +78,7 @@ export default () => {
     },
   });
   const element = h("section", {}, h("header", { class: "bar" }, h("h1", { tabindex: "-1" }, t("audit")), h("span", { class: "grow" }), link), h("p", { class: "lead" }, t("audit.lead")),
-    h("div", { class: "tools" }, FILTERS.map((name) => filter(name)), ["since", "until"].map((name) => h("label", { class: "inline small soft" }, t(`audit.filter.${name}`), filter(name, "datetime-local"))), count, h("span", { class: "grow" }), tool("refresh", t("refresh"), refresh)), body);
+    h("div", { class: "tools" }, FILTERS.map((name) => filter(name)), h("span", { class: "times" }, ["since", "until"].map((name) => h("label", { class: "inline small soft" }, t(`audit.filter.${name}`), filter(name, "datetime-local")))), count, h("span", { class: "grow" }), tool("refresh", t("refresh"), refresh)), body);
   whenBack(element, refresh);
   refresh();
   return { element, follow: refresh };

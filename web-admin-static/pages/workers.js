@@ -75,8 +75,8 @@ function card(id) {
   const body = h("div", {});
   return {
     element: h("article", { class: "panel worker", "data-name": id }, h("header", {}, h("h2", {}, id), state, h("span", { class: "grow" }),
-      h("a", { class: "button", href: withParams({ config: id, kind: null, name: null }) }, t("running")),
-      may("editor") && h("button", { type: "button", onclick: () => setLevel(id) }, t("worker.log"))), body),
+      h("span", { class: "buttons" }, h("a", { class: "button", href: withParams({ config: id, kind: null, name: null }) }, t("running")),
+        may("editor") && h("button", { type: "button", onclick: () => setLevel(id) }, t("worker.log")))), body),
     tell(worker) {
       fill(state, badge(t(`worker.state.${worker.state}`), worker.state === "serving" ? "good" : "warn"), worker.publishing ? badge(t("worker.publishing", { version: worker.publishing }), "warn") : null);
       fill(body, report(worker));
