@@ -107,11 +107,11 @@ export async function find(path) {
 
 const part = encodeURIComponent;
 
-/** {rows, total}: a page of a list; the query is of q, sort, pageNum, pageSize and what else the list can be asked for. */
+/** {rows, total, warnings}: a page of a list; the query is of q, sort, pageNum, pageSize and what else the list can be asked for. */
 async function page(path, query) {
   const asked = new URLSearchParams(Object.entries({ pageNum: 1, ...query }).filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false));
   const { content } = await call("GET", `${path}?${asked}`);
-  return { rows: content.data, total: content.total };
+  return { rows: content.data, total: content.total, warnings: content.warnings ?? [] };
 }
 
 /** How many there are of a kind. */

@@ -147,6 +147,7 @@ PAGES = [
     ("certificate-pkcs12", "certificates?new=1", packed),
     ("routes-sorted", "routes?sort=-requests", lambda page: page.one("tbody .badge.bad")),
     ("services-used", "services?sort=-usedBy", None),
+    ("service-health", "services", pressed("tr[data-name='cart.static'] td button.link")),
     "domains?edit=partners.example",
     "certificates?new=1",
     "sources?edit=cart",

@@ -13,7 +13,7 @@ const TYPING = 200;
 const LONGEST = 256;
 
 /**
- * columns: [{key, label, cell?(row), text?(row), class?, descends?}], `key` as the server calls it, `descends` where the largest is wanted first;
+ * columns: [{key, label, cell?(row), text?(row), class?, descends?, unsorted?}], `key` as the server calls it, `descends` where the largest is wanted first;
  * actions(row) gives buttons; order: the first sorting; load({q, sort, pageNum, pageSize}) resolves to {rows, total}.
  */
 export function table({ columns, actions, label, empty, order = columns[0].key, load }) {
@@ -29,7 +29,7 @@ export function table({ columns, actions, label, empty, order = columns[0].key, 
   const state = () => {
     const { params } = here();
     const size = Number(params.get("size"));
-    return { q: params.get("q") ?? "", sort: columns.some((each) => each.key === params.get("sort")?.replace(/^-/, "")) ? params.get("sort") : order, page: Math.max(1, Math.floor(Number(params.get("page"))) || 1), size: SIZES.includes(size) ? size : SIZES[0] };
+    return { q: params.get("q") ?? "", sort: columns.some((each) => !each.unsorted && each.key === params.get("sort")?.replace(/^-/, "")) ? params.get("sort") : order, page: Math.max(1, Math.floor(Number(params.get("page"))) || 1), size: SIZES.includes(size) ? size : SIZES[0] };
   };
 
   const search = h("input", { type: "search", class: "search", maxlength: LONGEST, placeholder: t("search"), "aria-label": t("search"), autocomplete: "off", spellcheck: "false", hidden: true, value: state().q });
@@ -70,6 +70,7 @@ export function table({ columns, actions, label, empty, order = columns[0].key, 
   }
 
   function head(column) {
+    if (column.unsorted) return h("th", { scope: "col", class: column.class }, h("span", { class: "plain-head" }, column.label));
     const current = shown.sort.replace(/^-/, "") === column.key;
     const descends = shown.sort.startsWith("-");
     const next = current ? (descends ? column.key : `-${column.key}`) : column.descends ? `-${column.key}` : column.key;
