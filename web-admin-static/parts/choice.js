@@ -28,6 +28,8 @@ export async function offer(resource, keep = () => true) {
  */
 export function combo({ search, describe = () => "", value = "", take, chosen = () => {}, ...attributes }) {
   const list = h("ul", { id: newId("choices"), class: "choices-list", role: "listbox", hidden: true, "aria-label": attributes["aria-label"] ?? t("choose") });
+  // The focus stays where one types, also while the list is scrolled.
+  list.addEventListener("mousedown", (event) => event.preventDefault());
   const told = h("span", { class: "unseen", role: "status" });
   const input = h("input", { type: "text", ...plain, role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id, value, ...attributes });
   const element = h("div", { class: "combo" }, input, list, told);
@@ -77,7 +79,7 @@ export function combo({ search, describe = () => "", value = "", take, chosen = 
     }
     if (mine !== turn || document.activeElement !== input) return;
     const more = found.total - found.rows.length;
-    fill(list, found.rows.map((row) => h("li", { role: "option", id: newId("choice"), "aria-selected": "false", onpointerdown: (event) => { event.preventDefault(); choose(row.name); } },
+    fill(list, found.rows.map((row) => h("li", { role: "option", id: newId("choice"), "aria-selected": "false", onclick: () => choose(row.name) },
       h("span", {}, row.name), describe(row) && h("span", { class: "soft small" }, describe(row)))),
     !found.rows.length && h("li", { class: "soft", role: "presentation" }, t("choice.none")), found.rows.length === FEW && more > 0 && h("li", { class: "soft small", role: "presentation" }, t("choice.more", { n: number(more) })));
     fill(told, t("list.found", { n: number(found.total) }));
