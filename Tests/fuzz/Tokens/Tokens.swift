@@ -3,13 +3,13 @@
 import DataPlane
 import FuzzDriver
 
-private let names = UnsafeMutablePointer<ClaimReader.Name>.allocate(capacity: ClaimReader.mostNames)
-
 /// Reads the object, its points in time, and its lists of strings; nil: refused.
 private func members(_ input: UnsafeRawBufferPointer) -> Int? {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: input.count, alignment: 1)
     defer { copy.deallocate() }
     copy.copyMemory(from: input)
+    let names = UnsafeMutablePointer<ClaimReader.Name>.allocate(capacity: ClaimReader.mostNames)
+    defer { names.deallocate() }
     var count = 0
     let isRead = ClaimReader.members(of: copy, names: names) { name, value in
         count += 1
