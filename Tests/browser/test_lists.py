@@ -49,6 +49,18 @@ def test_search_sort_and_pages_are_in_the_address(admin, api):
     admin.open("#/routes?page=-1&size=7&sort=version").see("Page 1 of 3")
 
 
+
+def test_rows_that_change_leave_alone_what_is_open_around_them(admin, api):
+    many(api, 30)
+    admin.open("#/routes").see("30 in all", "/p30")
+    admin.script("document.querySelector('nav.pages select').isTheSame = true")
+    changed = api.get("/v1/routes/r00")
+    changed["path"]["matchValue"] = "/elsewhere"
+    api.put("/v1/routes/r00", changed, live=False)
+    admin.see("/elsewhere")
+    assert admin.script("return document.querySelector('nav.pages select').isTheSame") is True
+
+
 ASKED = """
 const real = window.fetch;
 window.asked = [];

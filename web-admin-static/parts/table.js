@@ -23,6 +23,8 @@ export function table({ columns, actions, label, empty, order = columns[0].key, 
   let shown = null;
   let asked = 0;
   let typing = null;
+  /** The rows' element, and what the table around it was drawn for. */
+  let frame = null;
   const body = h("div", {});
   const count = h("span", { class: "soft", role: "status" });
 
@@ -107,6 +109,7 @@ export function table({ columns, actions, label, empty, order = columns[0].key, 
 
   function drawRows() {
     search.hidden = total === 0 && !shown.q;
+    if (!total) frame = null;
     if (search.hidden) {
       fill(count);
       return fill(body, empty());
@@ -116,11 +119,15 @@ export function table({ columns, actions, label, empty, order = columns[0].key, 
       return fill(body, h("div", { class: "empty" }, h("p", {}, t("list.none", { q: shown.q })),
         h("button", { type: "button", onclick: () => { search.value = ""; ask({ q: null, page: null }); search.focus(); } }, t("list.clear"))));
     }
+    const view = JSON.stringify([shown, total]);
+    const lines = rows.map((row) => h("tr", { "data-name": row.id ?? row.name },
+      columns.map((each, at) => h(at ? "td" : "th", { "data-label": each.label, class: each.class, scope: at ? null : "row" }, content(each, row))),
+      actions && h("td", { class: "actions" }, actions(row))));
+    // What tells more of the same rows leaves alone what is open around them.
+    if (frame?.view === view) return fill(frame.rows, lines);
+    frame = { view, rows: h("tbody", {}, lines) };
     fill(body, h("div", { class: "scroll" }, h("table", { class: "list", "aria-label": label },
-      h("thead", {}, h("tr", {}, columns.map(head), actions && h("th", { scope: "col", class: "actions" }, h("span", { class: "unseen" }, t("actions"))))),
-      h("tbody", {}, rows.map((row) => h("tr", { "data-name": row.id ?? row.name },
-        columns.map((each, at) => h(at ? "td" : "th", { "data-label": each.label, class: each.class, scope: at ? null : "row" }, content(each, row))),
-        actions && h("td", { class: "actions" }, actions(row))))))),
+      h("thead", {}, h("tr", {}, columns.map(head), actions && h("th", { scope: "col", class: "actions" }, h("span", { class: "unseen" }, t("actions"))))), frame.rows)),
       total > SIZES[0] && pages(shown));
   }
 
