@@ -11,24 +11,30 @@ import requests
 
 from integration.gateway import ROOT
 from integration.ports import free_port
-from integration.waiting import wait_until
+from integration.waiting import Timeout, wait_until
 
 
 class Run:
     def __init__(self, folder):
         self.folder = folder
         self.admin, self.http, self.https, self.metrics = (free_port() for _ in range(4))
-        self.output = open(folder / "output", "w+")
-        self.process = subprocess.Popen(
-            [ROOT / "scripts/run", "--data", folder / "data", "--admin-port", str(self.admin), "--http-port"]
-            + [str(self.http), "--https-port", str(self.https), "--metrics-port", str(self.metrics)],
-            stdout=self.output,
-            stderr=subprocess.STDOUT,
-        )
+        # Read by its name: an open file that both share has one position, so that looking would move where it writes.
+        self.output = folder / "output"
+        command = [ROOT / "scripts/run", "--data", folder / "data", "--admin-port", str(self.admin)]
+        command += ["--http-port", str(self.http), "--https-port", str(self.https), "--metrics-port", str(self.metrics)]
+        with open(self.output, "w") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
     def text(self):
-        self.output.seek(0)
-        return self.output.read()
+        return self.output.read_text()
+
+    def ready(self):
+        """Waits until it says that all is up. What it printed is shown when it does not, or ends before."""
+        try:
+            wait_until(lambda: self.process.poll() is not None or "Ctrl-C" in self.text(), 60)
+        except Timeout:
+            pass
+        assert self.process.poll() is None and "Ctrl-C" in self.text(), f"{self.process.poll()}: {self.text()}"
 
     def children(self):
         """(pid, name) of the two processes."""
@@ -50,16 +56,15 @@ def run(tmp_path):
     if one.process.poll() is None:
         one.process.terminate()
         one.process.wait(30)
-    one.output.close()
 
 
 def test_other_ports_than_last_time_are_taken_over(run, tmp_path):
-    wait_until(lambda: "Ctrl-C" in run.text(), 60, "scripts/run is ready")
+    run.ready()
     run.process.terminate()
     run.process.wait(30)
     again = Run(tmp_path)
     try:
-        wait_until(lambda: "Ctrl-C" in again.text(), 60, "scripts/run is ready")
+        again.ready()
         text = again.text()
         assert f"http://127.0.0.1:{again.http}  https://127.0.0.1:{again.https}" in text and str(run.http) not in text
         assert requests.get(f"http://127.0.0.1:{again.http}/", timeout=5).status_code == 404
@@ -68,7 +73,6 @@ def test_other_ports_than_last_time_are_taken_over(run, tmp_path):
     finally:
         again.process.terminate()
         again.process.wait(30)
-        again.output.close()
 
 
 def gone(pid):
@@ -77,7 +81,7 @@ def gone(pid):
 
 def test_a_second_start_is_ready_within_two_seconds_and_ends_on_ctrl_c(run):
     began = time.monotonic()
-    wait_until(lambda: "Ctrl-C" in run.text(), 60, "scripts/run is ready")
+    run.ready()
     assert time.monotonic() - began < 2, run.text()
     for address in (f"http://127.0.0.1:{run.admin}/", f"http://127.0.0.1:{run.metrics}/ready"):
         assert requests.get(address, timeout=5).status_code == 200
@@ -97,7 +101,7 @@ def test_a_second_start_is_ready_within_two_seconds_and_ends_on_ctrl_c(run):
 
 @pytest.mark.parametrize("victim", ["causeway-control", "causeway-worker"])
 def test_when_one_process_dies_it_says_so_and_ends_the_other(run, victim):
-    wait_until(lambda: "Ctrl-C" in run.text(), 60, "scripts/run is ready")
+    run.ready()
     children = run.children()
     os.kill(children[victim], signal.SIGKILL)
     assert run.process.wait(15) != 0
