@@ -88,6 +88,7 @@ private func run(
     if !options.allowsDumps, causeway_harden() != 0 {
         logger.warning("core dumps could not be switched off")
     }
+    causeway_keep_memory()
     if let servers = options.resolver, !Resolver.accepts(servers) {
         throw WorkerStartFailure(
             description: "--resolver \(servers): write ADDRESS or ADDRESS:PORT, several separated by commas")

@@ -198,7 +198,7 @@ def test_padding_is_given_back(front, _rule):
     with front.connect() as client:
         stream = client.request(method="POST", end=False)
         padded = frame(DATA, PADDED, stream, b"\xff" + b"x" + b"\0" * 255)
-        for _ in range(200):  # 51,400 bytes for 200 of body
+        for _ in range(400):  # 102,800 bytes for 400 of body
             client.send(padded)
 
         def credited():

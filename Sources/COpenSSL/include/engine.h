@@ -61,6 +61,8 @@ int causeway_contains(const void *bytes, size_t count, const char *text);
 
 /// Gives memory that malloc has free back to the kernel.
 void causeway_give_back_memory(void);
+/// Lets malloc keep a few MiB of each thread until the line above is called.
+void causeway_keep_memory(void);
 
 /// No core dumps, no ptrace by others: keys are in memory. 0 on success.
 int causeway_harden(void);

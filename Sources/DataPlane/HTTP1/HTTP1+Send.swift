@@ -163,6 +163,7 @@ extension LoopPointer {
                 break
             }
             markDirty(connection)
+            noteOutput(connection)
         }
         if end {
             half.pointee.endSent = true

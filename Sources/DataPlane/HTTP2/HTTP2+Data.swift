@@ -149,7 +149,7 @@ extension LoopPointer {
         guard let connection = half.pointee.connection, !half.pointee.endReceived else { return }
         let target = half.pointee.windowSize &- half.pointee.outstanding
         let increment = target &- half.pointee.receiveWindow
-        if increment >= half.pointee.windowSize / 4 {
+        if increment >= half.pointee.windowSize / 2 {
             half.pointee.receiveWindow = target
             writeWindowUpdate(connection, half.pointee.stream, increment)
         }

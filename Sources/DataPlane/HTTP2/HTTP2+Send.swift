@@ -186,6 +186,7 @@ extension LoopPointer {
             if last { half.pointee.endSent = true }
         } while offset < count
         if offset > 0 || half.pointee.endSent { markDirty(connection) }
+        noteOutput(connection)
         return offset
     }
 }

@@ -72,7 +72,7 @@ struct HTTP2State {
 
     /// Where the peer names no limit (RFC 9113 §6.5.2).
     static let unlimitedStreams: UInt32 = 1 << 20
-    static let streamWindow = 65_535
+    static let streamWindow = 128 * 1024
     /// So that what a stalled stream has pulled stays below 1 MiB, frame headers included.
     static let maxStreamWindow = 960 * 1024
     static let downstreamConnectionWindow = 1 << 20

@@ -16,6 +16,7 @@ extension LoopPointer {
         parseHeldBack(connection)
         var rounds = 0
         while rounds < 4 {
+            flushBulky()
             if connection.pointee.isReadPaused || connection.pointee.isClosed { return }
             if isFull(connection) { return }
             if connection.pointee.isTurnOver { break }

@@ -45,6 +45,8 @@ struct Connection {
 
     var isHandshaking = false
     var isDirty = false
+    /// `output` is as long as one flush should be: it does not wait for the end of the tick.
+    var isBulky = false
     var isReady = false
     var isClosed = false
     /// The kernel's buffer is full: nothing is written before the next EPOLLOUT.
@@ -125,6 +127,7 @@ struct Connection {
     var clientCertificateText = ByteQueue()
 
     var nextDirty: ConnectionPointer?
+    var nextBulky: ConnectionPointer?
     var nextReady: ConnectionPointer?
     var nextDead: ConnectionPointer?
     var next: ConnectionPointer?
@@ -143,6 +146,8 @@ struct Connection {
     /// Milliseconds without progress after which a peer that does not take the last bytes is left.
     static let endTimeout: UInt64 = 30_000
     static let outputHighWater = 256 * 1024
+    /// Body bytes that are written at once: more would only leave the processor's cache before they are.
+    static let outputBulk = 96 * 1024
     /// Heads and control frames are not bounded by `takesBody`: from here on nothing more is read that could cause them.
     static let outputLimit = 1 << 20
 }

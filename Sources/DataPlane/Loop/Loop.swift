@@ -19,6 +19,7 @@ struct Loop {
 
     // Work of the tick, as intrusive lists.
     var dirty: ConnectionPointer?
+    var bulky: ConnectionPointer?
     var ready: ConnectionPointer?
     var deadConnections: ConnectionPointer?
     var deadExchanges: ExchangePointer?
@@ -217,6 +218,15 @@ extension LoopPointer {
         connection.pointee.isDirty = true
         connection.pointee.nextDirty = pointee.dirty
         pointee.dirty = connection
+    }
+
+    /// Has it flushed before anything more is read, when it holds much: it must be dirty.
+    @inline(__always)
+    func noteOutput(_ connection: ConnectionPointer) {
+        guard connection.pointee.output.count >= Connection.outputBulk, !connection.pointee.isBulky else { return }
+        connection.pointee.isBulky = true
+        connection.pointee.nextBulky = pointee.bulky
+        pointee.bulky = connection
     }
 
     /// Reads on in the next tick without waiting for an event (the edge has passed).
