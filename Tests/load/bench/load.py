@@ -35,6 +35,8 @@ class Load:
         if line != "ready\n":
             self.__exit__()
             result = json.loads(line) if line.startswith("{") else {}
+            if result and not _failures(result):
+                raise BenchError(f"it stood still: {result['ok']} of the first {result['sent']} calls were answered")
             raise BenchError(f"the load did not get ready: {_failures(result) or line.strip() or 'no word'}")
         return self
 
