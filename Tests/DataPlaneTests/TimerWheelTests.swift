@@ -53,6 +53,20 @@ struct TimerWheelTests {
         #expect(fired == far)
     }
 
+    /// They are kept when a burst of connections is over: then the pages that the connections had must be free of them.
+    @Test func liesCloseTogetherWhateverIsAllocatedBetween() {
+        var wheel = TimerWheel(now: 0)
+        defer { wheel.deallocate() }
+        var pages: Set<UInt> = []
+        var between: [UnsafeMutableRawPointer] = []
+        for deadline in 0..<4_096 {
+            pages.insert(UInt(bitPattern: wheel.arm(UInt64(deadline), .connection, owner)) >> 12)
+            between.append(.allocate(byteCount: 8_000, alignment: 16))
+        }
+        for each in between { each.deallocate() }
+        #expect(pages.count < 4_096 / 32)
+    }
+
     /// Random timers against a sorted list; `delay` must never sleep past a deadline.
     @Test func agreesWithASortedListOnRandomInput() {
         let seed = UInt64.random(in: 0...UInt64.max)

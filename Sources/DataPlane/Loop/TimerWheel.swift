@@ -28,9 +28,14 @@ package enum TimerKind: UInt8 {
 
 package struct TimerWheel {
     private static let levels = 6
+    /// Timers are taken from malloc by so many, about a page: each alone, kept for the next one, would hold the page that its
+    /// connection's memory was freed from.
+    private static let blockSize = 84
     private var slots: UnsafeMutablePointer<TimerPointer?>
     private var occupied: UnsafeMutablePointer<UInt64>
     private var free: TimerPointer?
+    /// The first timer of each block is its link to the one before.
+    private var blocks: TimerPointer?
     private var count = 0
     /// Everything with a deadline at or before this has fired.
     private var elapsed: UInt64
@@ -46,17 +51,17 @@ package struct TimerWheel {
     package func deallocate() {
         slots.deallocate()
         occupied.deallocate()
+        var block = blocks
+        while let current = block {
+            block = current.pointee.next
+            current.deallocate()
+        }
     }
 
     /// Arms a timer; a deadline in the past fires at the next call of `popExpired`.
     package mutating func arm(_ deadline: UInt64, _ kind: TimerKind, _ owner: UnsafeMutableRawPointer) -> TimerPointer {
-        let timer: TimerPointer
-        if let reused = free {
-            free = reused.pointee.next
-            timer = reused
-        } else {
-            timer = .allocate(capacity: 1)
-        }
+        let timer = free ?? newTimers()
+        free = timer.pointee.next
         timer.initialize(to: Timer(owner: owner, kind: kind, deadline: deadline))
         insert(timer)
         count &+= 1
@@ -112,6 +117,17 @@ package struct TimerWheel {
         }
         if now > elapsed { elapsed = now }
         return nil
+    }
+
+    /// A block of timers that are free; the first of them.
+    @inline(never)
+    private mutating func newTimers() -> TimerPointer {
+        let block = TimerPointer.allocate(capacity: Self.blockSize)
+        block.initialize(repeating: Timer(owner: block, kind: .connection, deadline: 0), count: Self.blockSize)
+        block.pointee.next = blocks
+        blocks = block
+        for index in 1..<(Self.blockSize - 1) { block[index].next = block + index + 1 }
+        return block + 1
     }
 
     private mutating func insert(_ timer: TimerPointer) {
