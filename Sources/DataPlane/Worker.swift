@@ -148,7 +148,7 @@ private func run(
                 }
             if handed == nil { state.write("metrics.port", "\(server.port)\n") }
             metrics = server
-            _ = try thread("inspect") { server.run() }
+            try thread("inspect") { server.run() }.detach()
         } catch let failure as ListenFailure {
             throw WorkerStartFailure(description: "--metrics-port: \(failure.reason)")
         }
@@ -162,7 +162,7 @@ private func run(
                     try InspectServer(path: path, parts)
                 }
             inspect = server
-            _ = try thread("inspect-unix") { server.run() }
+            try thread("inspect-unix") { server.run() }.detach()
         } catch let failure as ListenFailure {
             throw WorkerStartFailure(description: "--inspect-socket: \(failure.reason)")
         }

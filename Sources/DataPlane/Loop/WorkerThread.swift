@@ -30,6 +30,11 @@ final class WorkerThread: Sendable {
         pthread_join(handle, nil)
     }
 
+    /// Nobody waits for its end: what it takes goes with it.
+    func detach() {
+        pthread_detach(handle)
+    }
+
     private final class Body: Sendable {
         let name: String
         let run: @Sendable () -> Void
