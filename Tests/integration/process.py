@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 
-from integration.waiting import wait_until
+from integration.waiting import PATIENCE, wait_until
 
 
 def _end_with_parent():
@@ -55,6 +55,7 @@ class Process:
         if self.process is None:
             return None
         if self.running:
+            seconds *= PATIENCE
             self.process.terminate()
             try:
                 self.process.wait(seconds)

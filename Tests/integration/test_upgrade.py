@@ -17,7 +17,7 @@ from integration.live import Callers
 from integration.site import Site
 from integration.test_config_live import Load, load_tools, steady_backend  # noqa: F401 (fixtures)
 from integration.upgrades import Upgrades, alive, parent
-from integration.waiting import wait_until
+from integration.waiting import PATIENCE, wait_until
 from peers.dns import DNSServer
 from peers.protos import Ask, Kinds
 from peers.wire import tls_context
@@ -151,8 +151,10 @@ BAD = {
     "understands other flags": ('exec "$WORKER" --no-such-flag',),
 }
 
+# Seconds that a new worker has: long enough for one that does come up.
+LIMIT = round(3 * PATIENCE)
 REASONS = {
-    "hangs": "it was not ready in 2 s",
+    "hangs": f"it was not ready in {LIMIT} s",
     "refuses": "it refuses",
     "does not read what is on disk": "the snapshot on disk is not the one that is served",
 }
@@ -160,7 +162,7 @@ REASONS = {
 
 @pytest.mark.parametrize("kind", [*BAD, "cannot be executed", "is not there"])
 def test_a_new_worker_that_does_not_come_up_changes_nothing(upgradable, authority, echo, kind):
-    gateway, upgrades = upgradable(worker_options=("--handover-timeout", "2"))
+    gateway, upgrades = upgradable(worker_options=("--handover-timeout", LIMIT))
     site = Site(gateway, authority, "bad.test")
     site.serve(echo.port)
     if kind in BAD:
@@ -190,7 +192,7 @@ def test_a_new_worker_that_does_not_come_up_changes_nothing(upgradable, authorit
 def test_a_new_worker_that_hangs_half_way_changes_nothing(upgradable, authority, echo):
     """It has the sockets, serves what is on disk, and waits for a name when it stands still."""
     with DNSServer() as dns:
-        options = ("--resolver", f"127.0.0.1:{dns.port}", "--handover-timeout", "3")
+        options = ("--resolver", f"127.0.0.1:{dns.port}", "--handover-timeout", LIMIT)
         gateway, upgrades = upgradable(worker_options=options)
         dns.set("back.test", ("A", "127.0.0.1"), ttl=60)
         site = Site(gateway, authority, "half.test")
@@ -206,7 +208,7 @@ def test_a_new_worker_that_hangs_half_way_changes_nothing(upgradable, authority,
             [new] = upgrades.started
             os.kill(new, signal.SIGSTOP)
             wait_until(lambda: gateway.metric("causeway_handover_failures_total") == 1, 10, "the failure is counted")
-            assert "it was not ready in 3 s" in gateway.worker.log_text()
+            assert f"it was not ready in {LIMIT} s" in gateway.worker.log_text()
             assert not alive(new) and upgrades.is_worker(gateway.worker.pid)
             callers.goes_on()
             dns.broken = None
