@@ -27,6 +27,9 @@ def reset(code):
     return lambda report: report["resets"].get(str(code), 0) > 0
 
 
+MOST_ROUNDS = 7
+
+
 @dataclasses.dataclass
 class Case:
     kind: str
@@ -75,29 +78,36 @@ def note(request, record_property):
     return keep
 
 
+def attacked(bench, case, rounds, seconds, honest_seconds, **more):
+    """What each round has shown. Latency is judged by the median, against that under as much honest load right behind each round: others
+    burden this machine, too. While it is over the bar there are more rounds."""
+    outcomes, honest = [], []
+
+    def bar():
+        return max(LEAST_BAR_MS, 2 * statistics.median(honest or [0]))
+
+    def p99():
+        return statistics.median(outcome.p99_ms for outcome in outcomes)
+
+    while len(outcomes) < rounds or (p99() > bar() and len(outcomes) < MOST_ROUNDS):
+        outcomes.append(bench.run(case.kind, case.counter or case.kind, seconds, case.tls, **more))
+        if rounds > 1 or outcomes[-1].p99_ms > LEAST_BAR_MS:
+            honest.append(bench.honest_p99_ms(outcomes[-1].cpu, honest_seconds))
+    judged = p99()
+    for outcome in outcomes:
+        outcome.bar_ms = bar()
+        outcome.good["p99_us"] = judged * 1000
+    return outcomes
+
+
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_an_attack_is_stopped_and_nobody_else_notices(limited, case, note, pytestconfig):
     seconds, rounds = pytestconfig.getoption("--abuse-seconds"), pytestconfig.getoption("--abuse-rounds")
-    outcomes, honest = [], []
-
-    def attack(with_honest=True):
-        outcomes.append(limited.run(case.kind, case.counter or case.kind, seconds, case.tls))
-        if with_honest:  # right behind it, so that others on this machine burden both
-            honest.append(limited.honest_p99_ms(outcomes[-1].cpu, seconds))
-
-    attack(with_honest=rounds > 1)
-    if rounds > 1 or outcomes[0].p99_ms > LEAST_BAR_MS:
-        for _ in range(max(3, rounds) - 1):
-            attack()
-    p99 = statistics.median(outcome.p99_ms for outcome in outcomes)
-    bar = max(LEAST_BAR_MS, 2 * statistics.median(honest or [0]))
-    for outcome in outcomes:
-        outcome.bar_ms = bar
-        outcome.good["p99_us"] = p99 * 1000
+    outcomes = attacked(limited, case, rounds, seconds, seconds)
     note(case, outcomes)
     for outcome in outcomes:
-        complaints = outcome.complaints(case.thrown_out)
-        assert not complaints, outcome.line()
+        assert not outcome.complaints(case.thrown_out), outcome.line()
 
 
 @pytest.mark.full
@@ -114,8 +124,8 @@ def test_without_its_limit_an_attack_is_not_stopped(unlimited, case, note):
 def test_100_000_handshakes_begun_and_left(unlimited_files, note):
     """At least 8,000 at once, from eight addresses, under the default limits: the gateway keeps the newest 2,048."""
     case = Case("handshake_storm", closed, "handshake_limit", tls=True)
-    outcome = unlimited_files.run(case.kind, case.counter, 90, case.tls, good_seconds=15)
-    outcome.bar_ms = max(LEAST_BAR_MS, 2 * unlimited_files.honest_p99_ms(outcome.cpu, 3))
-    note(case, [outcome])
-    assert outcome.attack["made"] == 100_000, outcome.line()
-    assert not outcome.complaints(case.thrown_out, most_growth=160 * MIB), outcome.line()
+    outcomes = attacked(unlimited_files, case, 1, 90, 3, good_seconds=15)
+    note(case, outcomes)
+    for outcome in outcomes:
+        assert outcome.attack["made"] == 100_000, outcome.line()
+        assert not outcome.complaints(case.thrown_out, most_growth=160 * MIB), outcome.line()
