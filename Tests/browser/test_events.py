@@ -98,6 +98,20 @@ def test_without_events_lists_are_asked_for(browsers, api):
     page.see("asked.test", seconds=12)
 
 
+def test_what_happened_before_the_first_connection_is_seen(browsers, api):
+    page = browsers()
+    page.expected.add("away")
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    page.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/v1/events"]})
+    page.open().login().see("Overview")
+    page.open("#/users").see("admin")
+    api.post("/v1/users", {"name": "erin", "password": "a long one: yes", "role": "viewer"})
+    page.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    for hidden in ("true", "false"):  # opens a connection at once
+        page.script(f"Object.defineProperty(document, 'hidden', {{get: () => {hidden}, configurable: true}}); document.dispatchEvent(new Event('visibilitychange'))")
+    page.see("erin", seconds=TOLD)
+
+
 def test_logout_ends_it(admin, api):
     listening(admin)
     admin.click("Account of admin").click("Log out").see("Log in")

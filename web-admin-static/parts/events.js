@@ -12,7 +12,6 @@ const listeners = new Set();
 let source = null;
 let open = false;
 let wanted = false;
-let before = false;
 let timer = null;
 
 /** Whether events come; else whoever needs to know must ask. */
@@ -58,13 +57,12 @@ function connect() {
   clearTimeout(timer);
   if (!wanted || source || document.hidden) return;
   source = new EventSource("/v1/events");
-  // A new connection is not told what happened since the last; one that the browser opens again says where it was.
-  let fresh = before;
+  // A new connection is not told what happened before it, since what is shown was asked for; one that the browser opens again says where it was.
+  let fresh = true;
   source.onopen = () => {
     open = true;
     if (fresh) happened("reset");
     fresh = false;
-    before = true;
   };
   source.onerror = () => {
     open = false;
