@@ -54,7 +54,7 @@ def test_what_stands_in_the_way_is_said(admin, api, empty):
     admin.open("#/listeners?new=1").fill("name", "taken").card("http").fill("address", "127.0.0.1").fill("port", str(empty.http_port))
     admin.click("Create", exact=True)
     assert admin.error("port")
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
         port = other.getsockname()[1]
         admin.fill("port", str(port)).click("Create", exact=True).no_dialog()
         wait_until(lambda: "not open" in admin.row("taken") and "ddress already in use" in admin.row("taken"), 20, "why it is not open")

@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from integration.gateway import BINARIES, Gateway
+from integration.ports import free_port
 from integration.test_clock import WallClock
 from integration.waiting import wait_until
 
@@ -153,7 +154,7 @@ def test_workers_that_are_away_behind_or_degraded(watched, receiver):
         watched.worker.signal(signal.SIGCONT)
     receiver.alert("WorkerBehind", "resolved")
 
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
         watched.api.expect(201, "POST", "/v1/listeners", {"name": "taken", "protocol": "http", "address": "127.0.0.1", "port": port})
         degraded = receiver.alert("WorkerDegraded")

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import datetime
 import http.client
+import itertools
 import json
 import queue
 import socket
@@ -33,6 +34,8 @@ def connect(api, **fields):
 
 class Listener:
     """Reads a stream in a thread, as a page does; `next` gives the events of a name."""
+
+    marks = itertools.count()
 
     def __init__(self, api, last=None, cookie=None):
         fields = {**({"Last-Event-ID": last} if last else {}), **({"Cookie": f"_hi_sess={cookie}"} if cookie else {})}
@@ -72,6 +75,14 @@ class Listener:
                     del self.kept[position]
                     return data
             self.kept.append(self.events.get(timeout=max(end - time.monotonic(), 0.001)))
+
+    def catch_up(self, api):
+        """The audit is told behind the answers: reads up to a change that is made now, so that what comes is of later ones."""
+        name = f"mark-{next(self.marks)}.test"
+        api.create_domain(name)
+        while self.next("audit")["name"] != name:
+            pass
+        return self
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -114,7 +125,7 @@ def test_a_saved_version_and_the_worker_that_takes_it_are_told(gateway, listen):
 
 def test_the_audit_is_for_admins_alone(gateway, listen):
     low = viewer(gateway, "events-viewer")
-    mine, theirs = listen(), listen(low)
+    mine, theirs = listen().catch_up(gateway.api), listen(low)
     gateway.api.create_domain("audited.test")
     entry = mine.next("audit")
     assert entry["action"] == "create" and entry["name"] == "audited.test" and entry["actor"] == "admin"
@@ -166,7 +177,7 @@ def apply_domains(gateway, first, count):
 
 
 def test_each_entry_of_a_long_change_is_told(gateway, listen):
-    events = listen()
+    events = listen().catch_up(gateway.api)
     names = apply_domains(gateway, 0, 200)
     told = [events.next("audit")["name"] for _ in names]
     assert sorted(told) == sorted(names)
@@ -174,7 +185,7 @@ def test_each_entry_of_a_long_change_is_told(gateway, listen):
 
 def test_a_change_too_long_to_be_told_resets_those_who_would_see_it(gateway, listen):
     low = viewer(gateway, "events-burst")
-    mine, theirs = listen(), listen(low)
+    mine, theirs = listen().catch_up(gateway.api), listen(low)
     apply_domains(gateway, 1_000, 300)
     assert mine.next("reset") == {}
     gateway.api.create_domain("after-the-burst.test")
@@ -265,6 +276,6 @@ def test_the_control_plane_stops_at_once_under_listeners(new_gateway):
     wait_until(lambda: events.next("worker")["state"] == "disconnected", 10, "the worker's end")
     begun = time.monotonic()
     assert gateway.control.stop() == 0
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8, "not for as long as a write may wait for its reader"
     assert events.ended.wait(2) and events.clean
     silent[0].close()

@@ -401,7 +401,7 @@ def test_a_port_that_is_taken_degrades_one_listener_until_it_is_free(gateway, si
     taken, free = socket.socket(), free_port()
     with taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", free_port()))
         taken.listen()
         port = taken.getsockname()[1]
         saved = gateway.api.expect(201, "POST", "/v1/listeners?wait=live", listener("late", port))
