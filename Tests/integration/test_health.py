@@ -244,14 +244,13 @@ def test_an_endpoint_that_comes_back_starts_slowly(site):
     with Sick("steady") as steady, Sick("back", 500) as back:
         serve(site, [steady, back], healthCheck=quick("http", path="/health"), slowStart=4_000)
         wait_until(lambda: healthy(site, back) == 0)
+        begun = time.monotonic()
         back.status = 200
         wait_until(lambda: healthy(site, back) == 1)
-        begun = time.monotonic()
         early = shares(names(site, 200)).get("back", 0)
-        assert time.monotonic() - begun < 1.5, "the machine is too slow for what this test measures"
-        # A tenth of the weight at first: 1 of 11 requests, and still well below a half of them.
-        assert early < 0.33, early
-        assert early > 0.02, early
+        # A tenth of the weight at first, 1 of 11 requests; after so long at most this part of it.
+        weight = min(1, max(0.1, (time.monotonic() - begun) / 4))
+        assert 0.02 < early < weight / (1 + weight) + 0.1, (early, weight)
         wait_until(lambda: shares(names(site, 100)).get("back", 0) >= 0.48, 20)
         assert time.monotonic() - begun >= 3
 

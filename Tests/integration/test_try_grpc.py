@@ -278,11 +278,13 @@ def test_details_of_a_type_that_nobody_knows_stay_bytes(gateway, authority):
     status.details.add(type_url="type.googleapis.com/acme.Secret", value=b"\x01\x02")
 
     def fail(requests, context):
+        list(requests)  # the call lasts until its end is sent
         context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
         yield
 
     def garble(requests, context):
+        list(requests)  # the call lasts until its end is sent
         context.set_trailing_metadata([("grpc-status-details-bin", b"\xff\xff")])
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
         yield
