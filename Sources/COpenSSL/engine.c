@@ -62,11 +62,29 @@ static void make_method(void) {
     BIO_meth_set_create(method, bio_create);
 }
 
-BIO *causeway_bio_new(causeway_bytes *bytes) {
-    pthread_once(&method_once, make_method);
-    BIO *bio = method ? BIO_new(method) : NULL;
-    if (bio) BIO_set_data(bio, bytes);
-    return bio;
+int causeway_attach(SSL *ssl, causeway_bytes *bytes) {
+    if (!bytes->bio) {
+        pthread_once(&method_once, make_method);
+        bytes->bio = method ? BIO_new(method) : NULL;
+        if (!bytes->bio) return 0;
+        BIO_set_data(bytes->bio, bytes);
+    }
+    BIO_up_ref(bytes->bio);
+    SSL_set_bio(ssl, bytes->bio, bytes->bio);
+    return 1;
+}
+
+/// OpenSSL keeps the object itself for as long as the connection lives.
+static void empty_key(EVP_PKEY *key) {
+    EVP_PKEY_set_type(key, EVP_PKEY_get_id(key));
+    EVP_PKEY_free(key);
+}
+
+void causeway_handshake_over(SSL *ssl) {
+    EVP_PKEY *key = NULL;
+    SSL_certs_clear(ssl);
+    if (SSL_get_tmp_key(ssl, &key) == 1) empty_key(key);
+    if (SSL_get_peer_tmp_key(ssl, &key) == 1) empty_key(key);
 }
 
 SSL_CTX *causeway_context_new(int server) {
@@ -182,10 +200,6 @@ int causeway_set_server_name(SSL *ssl, const char *name, int verify) {
     SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     return SSL_set1_host(ssl, name);
 }
-
-void causeway_set_connection(SSL *ssl, void *connection) { SSL_set_app_data(ssl, connection); }
-
-void *causeway_connection(const SSL *ssl) { return SSL_get_app_data(ssl); }
 
 unsigned causeway_alpn(const SSL *ssl, const unsigned char **name) {
     unsigned length = 0;

@@ -47,6 +47,20 @@ struct ByteQueueTests {
         #expect(contents(queue) == Array("again".utf8))
     }
 
+    @Test func fitsItsBytesAndGrowsAgain() {
+        var queue = ByteQueue()
+        defer { queue.release() }
+        queue.fit()
+        queue.append("head")
+        queue.fit()
+        #expect(contents(queue) == Array("head".utf8))
+        queue.append(" and more")
+        #expect(contents(queue) == Array("head and more".utf8))
+        queue.consume(5)
+        queue.fit()
+        #expect(contents(queue) == Array("and more".utf8))
+    }
+
     @Test func writesDecimals() {
         var queue = ByteQueue()
         defer { queue.release() }

@@ -36,6 +36,7 @@ struct SmallPartsTests {
 
     @Test func remembersResetsOfTheLatestThousandStreams() {
         var recent = RecentStreams()
+        defer { recent.release() }
         #expect(!recent.contains(1))
         for number in 0..<1_100 where number % 3 == 0 { recent.insert(Int32(number * 2 + 1)) }
         let latest = 1_098
@@ -47,6 +48,7 @@ struct SmallPartsTests {
 
     @Test func remembersResetsOutOfOrderAndAcrossGaps() {
         var recent = RecentStreams()
+        defer { recent.release() }
         recent.insert(2_001)
         recent.insert(1_501)
         recent.insert(1)

@@ -3,6 +3,7 @@
 import pytest
 
 from conformance.rules import FINE, Rule, connection_error, each, goes_on, judge, named
+from integration.waiting import wait_until
 from peers.frames import *  # noqa: F403  frame types, flags and codes by their names in the RFC
 from peers.frames import literal
 
@@ -130,3 +131,19 @@ def test_shrink_and_grow(front, _rule):
         assert client.status(stream) == 200
         assert client.raw_blocks[1].startswith(integer(0, 5, 0x20))
         goes_on(client, client.request(method="POST", end=False))
+
+
+@named("7541 4.2", "a table that is given up while a stream stays open is told as empty")
+def test_a_quiet_connection_gives_its_table_up(front, _rule):
+    with front.connect() as client:
+        open_one = client.request(method="POST", end=False)
+
+        def begins_anew():
+            stream = client.request()
+            client.finish(stream)
+            assert client.status(stream) == 200
+            return client.raw_blocks[-1].startswith(integer(0, 5, 0x20))
+
+        # Nothing goes to and fro between two looks: after a second of that the gateway keeps no table.
+        wait_until(begins_anew, 20, "a block that begins with an empty table", interval=1.5)
+        goes_on(client, open_one)

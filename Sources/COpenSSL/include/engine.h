@@ -14,10 +14,14 @@ typedef struct {
     size_t input_length;
     unsigned char *output;
     size_t output_length, output_capacity;
+    /// All connections of the loop share it: it keeps nothing of theirs between two calls.
+    BIO *bio;
 } causeway_bytes;
 
-/// A BIO over `bytes`; NULL when out of memory.
-BIO *causeway_bio_new(causeway_bytes *bytes);
+/// Lets `ssl` read from and write to `bytes`. 1 on success; 0: out of memory.
+int causeway_attach(SSL *ssl, causeway_bytes *bytes);
+/// Gives back what a server's connection kept for its handshake alone: its certificates and the ephemeral keys of both sides.
+void causeway_handshake_over(SSL *ssl);
 
 /// A context for one side with TLS 1.2 as minimum, no renegotiation, no compression, buffers released when idle.
 SSL_CTX *causeway_context_new(int server);
@@ -37,9 +41,6 @@ int causeway_ask_client(SSL *ssl, int required, X509_STORE *store, X509 *const *
 int causeway_limit_tls(SSL *ssl, int lowest, int highest, const char *ciphers);
 /// Verifies an upstream's certificate with `store` instead of the context's. 1 on success.
 int causeway_trust(SSL *ssl, X509_STORE *store);
-/// The connection that an SSL belongs to, for callbacks.
-void causeway_set_connection(SSL *ssl, void *connection);
-void *causeway_connection(const SSL *ssl);
 
 /// The protocol that ALPN chose; length 0 when none did.
 unsigned causeway_alpn(const SSL *ssl, const unsigned char **name);

@@ -56,6 +56,19 @@ extension LoopPointer {
             pointee.freeExchangeCount -= 1
             return exchange
         }
+        // Several at once, side by side: scattered between what their connections keep for long, they would leave holes that
+        // cannot be given back.
+        for _ in 1..<Exchange.madeAtOnce {
+            let spare = makeExchange()
+            _ = spare.pointee.head.reserve(1)
+            spare.pointee.next = pointee.freeExchanges
+            pointee.freeExchanges = spare
+        }
+        pointee.freeExchangeCount += Exchange.madeAtOnce - 1
+        return makeExchange()
+    }
+
+    private func makeExchange() -> ExchangePointer {
         let exchange = ExchangePointer.allocate(capacity: 1)
         let halves = HalfPointer.allocate(capacity: 2)
         halves.initialize(to: Half(exchange: exchange, isUpstream: false))
@@ -243,5 +256,6 @@ extension Exchange {
     static let maxFree = 4_096
     /// Those that are kept when nothing is to be done.
     static let leastFree = 64
+    static let madeAtOnce = 32
     static let keptBuffer = 2_048
 }

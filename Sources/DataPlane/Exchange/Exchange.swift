@@ -37,12 +37,16 @@ struct Exchange {
     let loop: LoopPointer
     let downstream: HalfPointer
     let upstream: HalfPointer
-    var phase: Phase = .receive
 
     /// The client's connection. Valid for the exchange's life: both are freed at the end of a tick.
     var origin: ConnectionPointer?
     /// For whom the request is.
     var client = PeerAddress()
+    var phase: Phase = .receive
+    /// The client had no trace, or none that counts.
+    var madeTrace = false
+    var deadlineIsCallers = false
+    var isReplayable = true
     var snapshot: LoopSnapshotPointer?
     var route: LoopRoutePointer?
     var cluster: ClusterPointer?
@@ -58,7 +62,6 @@ struct Exchange {
     var head = ByteQueue()
     /// Request body bytes already sent upstream, kept until the first response byte so that they can be sent again.
     var replay = ByteQueue()
-    var isReplayable = true
     /// Bytes held for it: its head, its replay, and what waits on either side.
     var held = 0
 
@@ -124,8 +127,6 @@ struct Exchange {
     /// Its number on the loop; 0: a copy for a mirror.
     var serial: UInt64 = 0
     var trace = TraceContext()
-    /// The client had none, or none that counts.
-    var madeTrace = false
 
     /// Nanoseconds of the loop's clock.
     var startedAt: UInt64 = 0
@@ -136,7 +137,6 @@ struct Exchange {
     var timer: TimerPointer?
     var timerDeadline: UInt64 = 0
     var deadline: UInt64 = 0
-    var deadlineIsCallers = false
     var responseDeadline: UInt64 = 0
     var connectDeadline: UInt64 = 0
     var idleTimeout: UInt64 = 0

@@ -7,22 +7,22 @@ typealias HalfPointer = UnsafeMutablePointer<Half>
 
 struct Half {
     let exchange: ExchangePointer
-    let isUpstream: Bool
     /// nil before an upstream connection is found, and after the stream has ended.
     var connection: ConnectionPointer?
     /// HTTP/2 stream id; 0 for HTTP/1.1.
     var stream: Int32 = 0
+    let isUpstream: Bool
 
     // Sending.
+    var headSent = false
+    /// The end (with trailers, if there are any) follows `pending`.
+    var endQueued = false
+    var endSent = false
     var sendWindow = 0
     /// Body bytes that the connection could not take.
     var pending = ByteQueue()
     /// Trailers to send behind `pending`, serialised.
     var trailers = ByteQueue()
-    var headSent = false
-    /// The end (with trailers, if there are any) follows `pending`.
-    var endQueued = false
-    var endSent = false
 
     // Receiving.
     var receiveWindow = 0

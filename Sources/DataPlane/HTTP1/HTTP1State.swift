@@ -29,18 +29,18 @@ enum HTTP1Framing: UInt8 {
 }
 
 struct HTTP1State {
-    let isServer: Bool
     /// The message under way, on either side.
     var half: HalfPointer?
-    var receive: HTTP1Receive = .head
-    var framing: HTTP1Framing = .none
     /// Bytes left of the body or of the chunk.
     var remaining = 0
     /// How much of an incomplete head has been searched for its end.
     var searched = 0
-    var keepsAlive = true
     /// Exchanges that this connection has carried before the one under way.
     var served = 0
+    let isServer: Bool
+    var receive: HTTP1Receive = .head
+    var framing: HTTP1Framing = .none
+    var keepsAlive = true
     /// `inbound` holds bytes that can be used now.
     var hasUnparsed = false
 

@@ -63,11 +63,11 @@ extension LoopPointer {
         _ payload: UnsafeMutablePointer<UInt8>, _ length: Int
     ) -> HTTP2Error? {
         guard state.pointee.blockStream != 0, stream == state.pointee.blockStream else { return .protocolError }
-        state.pointee.continuations += 1
+        state.pointee.continuations &+= 1
         state.pointee.block.append(payload, length)
         // CONTINUATION flood (CVE-2024-27316): bounded in frames and in bytes before anything is decoded.
         let limit = Int(connection.pointee.listener?.pointee.limits.maxContinuations ?? 64)
-        guard limit == 0 || state.pointee.continuations <= limit,
+        guard limit == 0 || Int(state.pointee.continuations) <= limit,
             state.pointee.block.count <= maxHeaderList(connection) &* 2
         else { return abused(state, .continuationFlood) }
         guard flags & FrameFlag.endHeaders != 0 else { return nil }

@@ -9,10 +9,10 @@ struct HTTP2State {
     var settingsReceived = false
 
     // HPACK. Made at first use: an idle connection has neither.
-    var inflater: OpaquePointer?
-    var deflater: OpaquePointer?
     /// The peer still has the table of a context that we gave up: the next block has to say that it is empty.
     var deflaterRestarts = false
+    var inflater: OpaquePointer?
+    var deflater: OpaquePointer?
     /// What the peer allows for it.
     var deflaterLimit = HTTP2State.deflaterTable
 
@@ -42,15 +42,15 @@ struct HTTP2State {
     // A header block that goes on in CONTINUATION frames.
     var block = ByteQueue()
     var blockStream: Int32 = 0
+    var continuations: Int32 = 0
     var blockEndsStream = false
-    var continuations = 0
 
     // A DATA frame whose payload is still coming.
+    var dataEndsStream = false
+    var inData = false
     var dataRemaining = 0
     var dataPadding = 0
     var dataStream: HalfPointer?
-    var dataEndsStream = false
-    var inData = false
 
     // GOAWAY.
     var goAwaySent = false
@@ -105,6 +105,7 @@ struct HTTP2State {
         if let inflater { nghttp2_hd_inflate_del(inflater) }
         if let deflater { nghttp2_hd_deflate_del(deflater) }
         streams.release()
+        resetStreams.release()
         block.release()
     }
 }
@@ -150,33 +151,45 @@ enum FrameFlag {
 }
 
 /// Which of the latest 1,024 stream ids were reset here: a bit each. More than a connection may have open at once by default,
-/// so that a stream is not forgotten before the peer can know of its reset; older ones count as not reset.
+/// so that a stream is not forgotten before the peer can know of its reset; older ones count as not reset. Most connections
+/// reset nothing: the bits are made with the first.
 package struct RecentStreams {
     package init() {}
 
-    private var bits: SIMD16<UInt64> = .zero
+    private var bits: UnsafeMutablePointer<UInt64>?
     /// Number of the latest stream that was inserted; ids of one side grow by two.
-    private var latest = -1
+    private var latest: Int32 = -1
 
-    private static let span = 1_024
+    private static let span: Int32 = 1_024
+    private static let words = Int(span / 64)
 
     package mutating func insert(_ stream: Int32) {
-        let number = Int(stream >> 1)
-        if number >= latest + Self.span {
-            bits = .zero
+        let number = stream >> 1
+        let bits = self.bits ?? .allocate(capacity: Self.words)
+        if self.bits == nil || number - latest >= Self.span {
+            bits.initialize(repeating: 0, count: Self.words)
+            self.bits = bits
             latest = number
         }
         while latest < number {
             latest += 1
-            bits[latest >> 6 & 15] &= ~(1 << UInt64(latest & 63))
+            bits[Self.word(latest)] &= ~(1 << UInt64(latest & 63))
         }
         guard number > latest - Self.span else { return }
-        bits[number >> 6 & 15] |= 1 << UInt64(number & 63)
+        bits[Self.word(number)] |= 1 << UInt64(number & 63)
     }
 
     package func contains(_ stream: Int32) -> Bool {
-        let number = Int(stream >> 1)
-        guard number <= latest, number > latest - Self.span else { return false }
-        return bits[number >> 6 & 15] >> UInt64(number & 63) & 1 != 0
+        let number = stream >> 1
+        guard let bits, number <= latest, number > latest - Self.span else { return false }
+        return bits[Self.word(number)] >> UInt64(number & 63) & 1 != 0
     }
+
+    package mutating func release() {
+        bits?.deallocate()
+        bits = nil
+    }
+
+    @inline(__always)
+    private static func word(_ number: Int32) -> Int { Int(number >> 6) & (words - 1) }
 }

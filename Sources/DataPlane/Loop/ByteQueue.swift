@@ -8,34 +8,35 @@ package struct ByteQueue {
     package init() {}
 
     private var storage: UnsafeMutablePointer<UInt8>?
-    private var head = 0
-    private var tail = 0
-    private var capacity = 0
+    // Every holder has a bound far below 4 GiB, and a connection has several of these.
+    private var head: UInt32 = 0
+    private var tail: UInt32 = 0
+    private var capacity: UInt32 = 0
 
     /// Memory that an empty queue may keep, so that a busy one does not allocate again each time.
     package static let keptWhenEmpty = 16 * 1024
 
-    package var count: Int { tail &- head }
+    package var count: Int { Int(tail &- head) }
     package var isEmpty: Bool { tail == head }
 
     /// The first byte; valid until the next mutation, and only where `count` is not 0.
-    package var start: UnsafeMutablePointer<UInt8> { storage.unsafelyUnwrapped + head }
+    package var start: UnsafeMutablePointer<UInt8> { storage.unsafelyUnwrapped + Int(head) }
 
     /// Room for `count` more bytes; follow with `commit`.
     @inline(__always)
     package mutating func reserve(_ count: Int) -> UnsafeMutablePointer<UInt8> {
-        if tail &+ count > capacity { grow(count) }
-        return storage.unsafelyUnwrapped + tail
+        if Int(tail) &+ count > Int(capacity) { grow(count) }
+        return storage.unsafelyUnwrapped + Int(tail)
     }
 
     @inline(__always)
-    package mutating func commit(_ count: Int) { tail &+= count }
+    package mutating func commit(_ count: Int) { tail &+= UInt32(truncatingIfNeeded: count) }
 
     @inline(__always)
     package mutating func append(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
         guard count > 0 else { return }
         memcpy(reserve(count), bytes, count)
-        tail &+= count
+        commit(count)
     }
 
     @inline(__always)
@@ -69,7 +70,7 @@ package struct ByteQueue {
 
     @inline(__always)
     package mutating func consume(_ count: Int) {
-        head &+= count
+        head &+= UInt32(truncatingIfNeeded: count)
         if head == tail { empty() }
     }
 
@@ -81,17 +82,27 @@ package struct ByteQueue {
 
     /// Drops what is behind the first `count` bytes.
     package mutating func shorten(to count: Int) {
-        if count < self.count { tail = head &+ count }
+        if count < self.count { tail = head &+ UInt32(truncatingIfNeeded: count) }
     }
 
     /// Empties it; memory over a bound is given back, whatever `keptWhenEmpty` says.
     package mutating func trim(to bound: Int) {
-        if capacity > bound { release() } else { removeAll() }
+        if Int(capacity) > bound { release() } else { removeAll() }
     }
 
-    /// Gives its memory back where it is empty.
-    package mutating func slim() {
-        if isEmpty, capacity > 0 { release() }
+    /// Gives its memory back where it is empty; returns how much that was.
+    @discardableResult
+    package mutating func slim() -> Int {
+        guard isEmpty, capacity > 0 else { return 0 }
+        defer { release() }
+        return Int(capacity)
+    }
+
+    /// Gives back what lies behind its bytes, where nothing was consumed yet: nothing more is appended for long.
+    package mutating func fit() {
+        guard head == 0, tail > 0, tail < capacity, let fitting = realloc(storage, Int(tail)) else { return }
+        storage = fitting.assumingMemoryBound(to: UInt8.self)
+        capacity = tail
     }
 
     package mutating func release() {
@@ -104,24 +115,25 @@ package struct ByteQueue {
 
     @inline(__always)
     private mutating func empty() {
-        if capacity > Self.keptWhenEmpty { return release() }
+        if Int(capacity) > Self.keptWhenEmpty { return release() }
         head = 0
         tail = 0
     }
 
     @inline(never)
     private mutating func grow(_ count: Int) {
-        let used = tail - head
+        let used = self.count
         if head > 0 {
-            if used > 0 { memmove(storage.unsafelyUnwrapped, storage.unsafelyUnwrapped + head, used) }
+            if used > 0 { memmove(storage.unsafelyUnwrapped, start, used) }
             head = 0
-            tail = used
+            tail = UInt32(used)
         }
-        guard used + count > capacity else { return }
-        capacity = max(512, (used + count) * 2)
-        guard let grown = realloc(storage, capacity) else {
-            preconditionFailure("out of memory: a queue of \(capacity) bytes")
+        guard used + count > Int(capacity) else { return }
+        let wanted = max(512, (used + count) * 2)
+        guard let fitting = UInt32(exactly: wanted), let grown = realloc(storage, wanted) else {
+            preconditionFailure("out of memory: a queue of \(wanted) bytes")
         }
+        capacity = fitting
         storage = grown.assumingMemoryBound(to: UInt8.self)
     }
 }

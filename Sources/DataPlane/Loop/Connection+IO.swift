@@ -213,6 +213,8 @@ extension LoopPointer {
         let written = connection.pointee.ssl == nil ? flushClear(connection) : flushTLS(connection)
         guard written, !connection.pointee.isClosed else { return }
         if connection.pointee.isBlocked { noteStuck(connection) } else { drained(connection) }
+        connection.pointee.isQuiet = false
+        if connection.pointee.timer == nil, connection.pointee.stage == .active { watchQuiet(connection) }
         countKept(connection)
     }
 

@@ -131,7 +131,11 @@ extension LoopPointer {
             pointee.statistics.abuse(.slowHead).increment()
             return fail(connection, .enhanceYourCalm)
         }
-        if connection.pointee.stage == .idle { slim(connection) }
+        if connection.pointee.stage == .idle {
+            slim(connection)
+        } else if connection.pointee.stage == .active {
+            if connection.pointee.isQuiet { slim(connection) } else { watchQuiet(connection) }
+        }
         let deadline = connection.pointee.stage == .active ? 0 : connection.pointee.deadline
         guard deadline > 0, deadline <= now else {
             for next in [deadline, stuck, incomplete] where next > now { armConnection(connection, at: next) }
@@ -164,14 +168,19 @@ extension LoopPointer {
         }
     }
 
-    /// Gives back what an idle connection does not need: buffers that are empty, the table of streams, and the compression
+    /// A connection whose streams or tunnel stay open without a byte keeps as little as an idle one.
+    func watchQuiet(_ connection: ConnectionPointer) {
+        connection.pointee.isQuiet = true
+        armConnection(connection, at: milliseconds + Connection.slimAfter)
+    }
+
+    /// Gives back what a quiet connection does not need: buffers that are empty, the table of streams, and the compression
     /// context of what we send, which begins anew with the next head.
     private func slim(_ connection: ConnectionPointer) {
-        connection.pointee.output.slim()
-        connection.pointee.unsent.slim()
-        connection.pointee.inbound.slim()
-        connection.pointee.peerText.release()
-        connection.pointee.clientCertificateText.release()
+        pointee.peakBurden += connection.pointee.output.slim()
+        pointee.peakBurden += connection.pointee.unsent.slim()
+        pointee.peakBurden += connection.pointee.inbound.slim()
+        connection.pointee.releaseTexts()
         guard let state = connection.pointee.http2 else { return }
         if state.pointee.deflater != nil { pointee.peakBurden += Loop.slimmedBurden }
         state.pointee.slim()
@@ -323,36 +332,44 @@ extension LoopPointer {
         connection.pointee.output.release()
         connection.pointee.unsent.release()
         connection.pointee.inbound.release()
-        connection.pointee.peerText.release()
-        connection.pointee.clientCertificateText.release()
+        connection.pointee.releaseTexts()
         connection.deallocate()
     }
 }
 
 extension ConnectionPointer {
+    private func texts() -> UnsafeMutablePointer<ClientTexts> {
+        if let texts = pointee.texts { return texts }
+        let texts = UnsafeMutablePointer<ClientTexts>.allocate(capacity: 1)
+        texts.initialize(to: ClientTexts())
+        pointee.texts = texts
+        return texts
+    }
+
     /// `x-forwarded-client-cert`, where the client has shown a certificate: by what it was let in.
     func forwardedClientCertificate() -> nghttp2_nv? {
-        if pointee.clientCertificateText.isEmpty {
+        let texts = texts()
+        if texts.pointee.certificate.isEmpty {
             guard let ssl = pointee.ssl, let shown = SSL_get0_peer_certificate(ssl) else { return nil }
             let text = Array(CertificateHandle(sharing: shown).forwardedText.utf8)
-            text.withUnsafeBytes { pointee.clientCertificateText.append($0) }
+            text.withUnsafeBytes { texts.pointee.certificate.append($0) }
         }
         var field = constant("x-forwarded-client-cert", "")
-        field.value = pointee.clientCertificateText.start
-        field.valuelen = pointee.clientCertificateText.count
+        field.value = texts.pointee.certificate.start
+        field.valuelen = texts.pointee.certificate.count
         return field
     }
 
     /// `x-forwarded-for` with the peer's address.
     func forwardedFor() -> nghttp2_nv {
-        if pointee.peerText.isEmpty {
-            let length = pointee.peer.write(to: pointee.peerText.reserve(48))
-            pointee.peerText.commit(length)
-        }
+        let texts = texts()
+        // The address is the first member.
+        let text = UnsafeMutableRawPointer(texts).assumingMemoryBound(to: UInt8.self)
+        if texts.pointee.addressLength == 0 { texts.pointee.addressLength = pointee.peer.write(to: text) }
         var field = constant("x-forwarded-for", "")
-        if !pointee.peerText.isEmpty {
-            field.value = pointee.peerText.start
-            field.valuelen = pointee.peerText.count
+        if texts.pointee.addressLength > 0 {
+            field.value = text
+            field.valuelen = texts.pointee.addressLength
         }
         return field
     }

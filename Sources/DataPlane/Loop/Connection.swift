@@ -77,6 +77,10 @@ struct Connection {
     var awaitsProxyHeader = false
     /// It has had its share of the tick: what it sent lies in `inbound`.
     var isTurnOver = false
+    /// In its endpoint's pool (HTTP/2: takes streams; HTTP/1.1: idle).
+    var isPooled = false
+    /// Nothing was sent since its timer was last looked at.
+    var isQuiet = false
 
     var ssl: OpaquePointer?
     /// Plain bytes to write.
@@ -115,16 +119,12 @@ struct Connection {
     var kept = 0
     var grown = 0
 
-    /// In its endpoint's pool (HTTP/2: takes streams; HTTP/1.1: idle).
-    var isPooled = false
     /// Downstream: the connections of its listener in their handshake, newest first.
     var nextPooled: ConnectionPointer?
     var previousPooled: ConnectionPointer?
 
-    /// The peer's address as text, made at first use.
-    var peerText = ByteQueue()
-    /// What upstreams are told of the client's certificate, made at first use.
-    var clientCertificateText = ByteQueue()
+    /// What upstreams are told of the client, made at first use.
+    var texts: UnsafeMutablePointer<ClientTexts>?
 
     var nextDirty: ConnectionPointer?
     var nextBulky: ConnectionPointer?
@@ -141,6 +141,12 @@ struct Connection {
     /// Whether body bytes may be handed over now: the rest waits in its stream (bounds memory per connection).
     var takesBody: Bool { !isBlocked && !isHandshaking && output.count < Self.outputHighWater }
 
+    mutating func releaseTexts() {
+        texts?.pointee.certificate.release()
+        texts?.deallocate()
+        texts = nil
+    }
+
     /// Milliseconds of idleness after which a connection gives back what it does not need.
     static let slimAfter: UInt64 = 1_000
     /// Milliseconds without progress after which a peer that does not take the last bytes is left.
@@ -150,6 +156,15 @@ struct Connection {
     static let outputBulk = 96 * 1024
     /// Heads and control frames are not bounded by `takesBody`: from here on nothing more is read that could cause them.
     static let outputLimit = 1 << 20
+}
+
+/// A client in the words of header fields.
+struct ClientTexts {
+    /// Its address: 46 bytes at most.
+    var address: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+    var addressLength = 0
+    /// Its certificate, once it was asked for.
+    var certificate = ByteQueue()
 }
 
 /// The address of a peer, small enough to keep for each connection.

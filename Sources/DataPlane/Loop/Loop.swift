@@ -36,6 +36,8 @@ struct Loop {
     /// The most bytes, connections included, since memory was last given back.
     var peakBurden = 0
     var handshaking = 0
+    /// Whose handshake OpenSSL goes on with, for its callbacks: what it could keep of ours costs each connection 96 bytes.
+    var inHandshake: ConnectionPointer?
     /// Bytes held by all loops, as of the last tick.
     var heldByWorker = 0
     var worker: Unmanaged<HeldByWorker>?

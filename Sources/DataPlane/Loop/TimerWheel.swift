@@ -7,9 +7,9 @@ package typealias TimerPointer = UnsafeMutablePointer<Timer>
 /// An armed deadline. Memory belongs to the wheel.
 package struct Timer {
     package var owner: UnsafeMutableRawPointer
-    package var kind: TimerKind
     /// Milliseconds on the loop's clock.
     package var deadline: UInt64
+    package var kind: TimerKind
     fileprivate var level: UInt8 = 0
     fileprivate var slot: UInt8 = 0
     fileprivate var next: TimerPointer?
@@ -30,7 +30,7 @@ package struct TimerWheel {
     private static let levels = 6
     /// Timers are taken from malloc by so many, about a page: each alone, kept for the next one, would hold the page that its
     /// connection's memory was freed from.
-    private static let blockSize = 84
+    private static let blockSize = 101
     private var slots: UnsafeMutablePointer<TimerPointer?>
     private var occupied: UnsafeMutablePointer<UInt64>
     private var free: TimerPointer?
@@ -62,7 +62,7 @@ package struct TimerWheel {
     package mutating func arm(_ deadline: UInt64, _ kind: TimerKind, _ owner: UnsafeMutableRawPointer) -> TimerPointer {
         let timer = free ?? newTimers()
         free = timer.pointee.next
-        timer.initialize(to: Timer(owner: owner, kind: kind, deadline: deadline))
+        timer.initialize(to: Timer(owner: owner, deadline: deadline, kind: kind))
         insert(timer)
         count &+= 1
         return timer
@@ -123,7 +123,7 @@ package struct TimerWheel {
     @inline(never)
     private mutating func newTimers() -> TimerPointer {
         let block = TimerPointer.allocate(capacity: Self.blockSize)
-        block.initialize(repeating: Timer(owner: block, kind: .connection, deadline: 0), count: Self.blockSize)
+        block.initialize(repeating: Timer(owner: block, deadline: 0, kind: .connection), count: Self.blockSize)
         block.pointee.next = blocks
         blocks = block
         for index in 1..<(Self.blockSize - 1) { block[index].next = block + index + 1 }

@@ -21,12 +21,12 @@ extension LoopPointer {
             }, argument)
         SSL_CTX_set_cert_cb(
             context,
-            { ssl, _ in
-                guard let ssl, let connection = causeway_connection(ssl)?.assumingMemoryBound(to: Connection.self),
-                    let identity = connection.pointee.identity
+            { ssl, argument in
+                guard let ssl, let loop = argument?.assumingMemoryBound(to: Loop.self),
+                    let identity = loop.pointee.inHandshake?.pointee.identity
                 else { return 0 }
                 return identity._withUnsafeGuaranteedRef { $0.use(on: ssl) } ? 1 : 0
-            }, nil)
+            }, argument)
         SSL_CTX_set_alpn_select_cb(
             context,
             { _, chosen, length, offered, offeredLength, _ in
@@ -44,15 +44,13 @@ extension LoopPointer {
     /// Starts TLS on a fresh connection. False: out of memory.
     func startTLS(_ connection: ConnectionPointer, server: Bool) -> Bool {
         guard let ssl = SSL_new(server ? pointee.serverContext : pointee.clientContext) else { return false }
-        guard let bio = causeway_bio_new(pointee.tls) else {
+        guard causeway_attach(ssl, pointee.tls) == 1 else {
             SSL_free(ssl)
             return false
         }
-        SSL_set_bio(ssl, bio, bio)
         if server { SSL_set_accept_state(ssl) } else { SSL_set_connect_state(ssl) }
         connection.pointee.ssl = ssl
         connection.pointee.isHandshaking = true
-        causeway_set_connection(ssl, connection)
         return true
     }
 
@@ -60,11 +58,16 @@ extension LoopPointer {
     func handshake(_ connection: ConnectionPointer) -> Bool {
         guard let ssl = connection.pointee.ssl else { return false }
         ERR_clear_error()
+        pointee.inHandshake = connection
         let result = SSL_do_handshake(ssl)
+        pointee.inHandshake = nil
         guard takeTLSOutput(connection) else { return false }
         if result == 1 {
             connection.pointee.isHandshaking = false
-            if connection.pointee.role == .downstream { handshakeEnds(connection) }
+            if connection.pointee.role == .downstream {
+                handshakeEnds(connection)
+                causeway_handshake_over(ssl)
+            }
             pointee.statistics.tlsHandshakes.increment()
             connection.pointee.listener?.pointee.counters.handshakes.increment()
             handshakeDone(connection, ssl)
@@ -92,7 +95,7 @@ extension LoopPointer {
     /// connection. This is before any ticket is opened, and `cert_cb` does not run on a resumed handshake: a session may only
     /// be resumed under the policy that it was made under, which the context of its id says.
     private func helloReceived(_ ssl: OpaquePointer) -> Bool {
-        guard let connection = causeway_connection(ssl)?.assumingMemoryBound(to: Connection.self),
+        guard let connection = pointee.inHandshake,
             let snapshot = pointee.snapshot?.pointee.shared.takeUnretainedValue()
         else { return false }
         var length = 0

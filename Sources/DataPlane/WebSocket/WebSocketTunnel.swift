@@ -48,6 +48,11 @@ extension ExchangePointer {
         }
         loop.pointee.fieldsOwner = nil
         loop.pointee.statistics.webSocketsOpened.increment()
+        // Most are silent for most of their time. No other try can follow: only the log reads the head yet.
+        pointee.head.fit()
+        pointee.replay.slim()
+        loop.watchQuiet(client)
+        if let connection = upstream.pointee.connection { loop.watchQuiet(connection) }
         upstream.pointee.headSent = true
         if downstream.pointee.endReceived { upstream.pointee.endQueued = true }
         loop.pump(upstream)
