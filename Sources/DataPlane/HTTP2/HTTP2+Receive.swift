@@ -163,11 +163,10 @@ extension LoopPointer {
             switch key {
             case 1:
                 let size = min(Int(value), HTTP2State.deflaterTable)
-                // RFC 7541 §4.2: a smaller table is acknowledged in the next block, by a context that is made then if need be.
-                if state.pointee.deflater != nil {
+                // RFC 7541 §4.2: a smaller table is acknowledged in the next block, by a context that is made now if need be.
+                if state.pointee.deflater != nil || size < state.pointee.deflaterLimit {
+                    guard makeDeflater(state) else { return .internalError }
                     nghttp2_hd_deflate_change_table_size(state.pointee.deflater, size)
-                } else if size < state.pointee.deflaterLimit {
-                    state.pointee.deflaterRestarts = true
                 }
                 state.pointee.deflaterLimit = size
             case 2:

@@ -88,6 +88,30 @@ extension LoopPointer {
 
     // MARK: - Header blocks
 
+    /// What encodes the next block. The first ones to a client go without a table, by an encoder that all connections share: most of
+    /// those that are never used again have none by then. nil: out of memory.
+    @inline(__always)
+    private func deflater(_ state: UnsafeMutablePointer<HTTP2State>) -> OpaquePointer? {
+        if let deflater = state.pointee.deflater { return deflater }
+        guard state.pointee.isServer, state.pointee.blocksWithoutTable < HTTP2State.blocksWithoutTable else {
+            return makeDeflater(state) ? state.pointee.deflater : nil
+        }
+        state.pointee.blocksWithoutTable &+= 1
+        return pointee.plainDeflater ?? makePlainDeflater()
+    }
+
+    @inline(never)
+    private func makePlainDeflater() -> OpaquePointer? {
+        guard nghttp2_hd_deflate_new(&pointee.plainDeflater, 0) == 0 else { return nil }
+        // Its first block says how small its table is, which concerns nobody: a table without entries needs no word.
+        var field = constant("te", "trailers")
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) {
+            _ = nghttp2_hd_deflate_hd(pointee.plainDeflater, $0.baseAddress, $0.count, &field, 1)
+        }
+        return pointee.plainDeflater
+    }
+
+    @inline(never)
     func makeDeflater(_ state: UnsafeMutablePointer<HTTP2State>) -> Bool {
         if state.pointee.deflater != nil { return true }
         guard nghttp2_hd_deflate_new(&state.pointee.deflater, HTTP2State.deflaterTable) == 0 else { return false }
@@ -109,12 +133,12 @@ extension LoopPointer {
         _ connection: ConnectionPointer, _ stream: Int32, _ fields: UnsafeMutablePointer<nghttp2_nv>, _ count: Int,
         endsStream: Bool, trace: ExchangePointer? = nil
     ) {
-        guard let state = connection.pointee.http2, makeDeflater(state) else {
+        guard let state = connection.pointee.http2, let deflater = deflater(state) else {
             return close(connection, because: .overload)
         }
-        let bound = nghttp2_hd_deflate_bound(state.pointee.deflater, fields, count)
+        let bound = nghttp2_hd_deflate_bound(deflater, fields, count)
         let frame = connection.pointee.output.reserve(9 &+ bound &+ (trace == nil ? 0 : TraceContext.literalLength))
-        var size = nghttp2_hd_deflate_hd(state.pointee.deflater, frame + 9, bound, fields, count)
+        var size = nghttp2_hd_deflate_hd(deflater, frame + 9, bound, fields, count)
         guard size >= 0 else { return close(connection, because: .overload) }
         if let trace {
             trace.writeTraceLiteral(to: frame + 9 + size)

@@ -11,6 +11,8 @@ struct HTTP2State {
     // HPACK. Made at first use: an idle connection has neither.
     /// The peer still has the table of a context that we gave up: the next block has to say that it is empty.
     var deflaterRestarts = false
+    /// Blocks that were sent without one, since there was one.
+    var blocksWithoutTable: UInt8 = 0
     var inflater: OpaquePointer?
     var deflater: OpaquePointer?
     /// What the peer allows for it.
@@ -85,6 +87,8 @@ struct HTTP2State {
     static let upstreamResets = 500
     static let upstreamResetRate = 33
     static let deflaterTable = 4_096
+    /// Four calls of gRPC.
+    static let blocksWithoutTable: UInt8 = 8
 
     init(isServer: Bool) {
         self.isServer = isServer
@@ -98,6 +102,7 @@ struct HTTP2State {
             nghttp2_hd_deflate_del(deflater)
             self.deflater = nil
             deflaterRestarts = true
+            blocksWithoutTable = 0
         }
     }
 

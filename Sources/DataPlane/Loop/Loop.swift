@@ -38,6 +38,8 @@ struct Loop {
     var handshaking = 0
     /// Whose handshake OpenSSL goes on with, for its callbacks: what it could keep of ours costs each connection 96 bytes.
     var inHandshake: ConnectionPointer?
+    /// Keeps no table, and so nothing of a connection.
+    var plainDeflater: OpaquePointer?
     /// Bytes held by all loops, as of the last tick.
     var heldByWorker = 0
     var worker: Unmanaged<HeldByWorker>?
