@@ -113,7 +113,9 @@ extension LoopPointer {
             spare -= 1
         }
         let burden = burden
-        guard pointee.peakBurden &- burden > Loop.trimmedBurden else { return }
+        let isCalm = pointee.events < Loop.calmEvents
+        pointee.events = 0
+        guard pointee.peakBurden &- burden > (isCalm ? Loop.trimmedWhenCalm : Loop.trimmedBurden) else { return }
         pointee.peakBurden = burden
         causeway_give_back_memory()
     }

@@ -213,7 +213,11 @@ extension LoopPointer {
         let written = connection.pointee.ssl == nil ? flushClear(connection) : flushTLS(connection)
         guard written, !connection.pointee.isClosed else { return }
         if connection.pointee.isBlocked { noteStuck(connection) } else { drained(connection) }
-        connection.pointee.isQuiet = false
+        if connection.pointee.isQuiet {
+            // One that sends now and then keeps no memory for it.
+            connection.pointee.isQuiet = false
+            connection.pointee.output.slim()
+        }
         if connection.pointee.timer == nil, connection.pointee.stage == .active { watchQuiet(connection) }
         countKept(connection)
     }

@@ -177,6 +177,7 @@ extension LoopPointer {
     /// Gives back what a quiet connection does not need: buffers that are empty, the table of streams, and the compression
     /// context of what we send, which begins anew with the next head.
     private func slim(_ connection: ConnectionPointer) {
+        connection.pointee.isQuiet = true
         pointee.peakBurden += connection.pointee.output.slim()
         pointee.peakBurden += connection.pointee.unsent.slim()
         pointee.peakBurden += connection.pointee.inbound.slim()

@@ -79,8 +79,8 @@ struct Connection {
     var isTurnOver = false
     /// In its endpoint's pool (HTTP/2: takes streams; HTTP/1.1: idle).
     var isPooled = false
-    /// Nothing was sent since its timer was last looked at.
-    var isQuiet = false
+    /// Nothing was sent yet, or since its timer was last looked at.
+    var isQuiet = true
 
     var ssl: OpaquePointer?
     /// Plain bytes to write.

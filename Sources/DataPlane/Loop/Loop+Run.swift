@@ -19,6 +19,7 @@ extension LoopPointer {
     func tick(_ events: UnsafeMutablePointer<epoll_event>, wait: Int32) -> Int32 {
         let count = epoll_wait(pointee.epoll, events, Int32(Self.eventsPerTick), wait)
         pointee.now = Clock.monotonicNanoseconds()
+        pointee.events &+= Int(count)
         pointee.handshakesLeft = Loop.handshakesPerTick
         var i: Int32 = 0
         while i < count {

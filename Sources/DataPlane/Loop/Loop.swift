@@ -35,6 +35,8 @@ struct Loop {
     var heldPublished = 0
     /// The most bytes, connections included, since memory was last given back.
     var peakBurden = 0
+    /// Events since that was last looked at.
+    var events = 0
     var handshaking = 0
     /// Whose handshake OpenSSL goes on with, for its callbacks: what it could keep of ours costs each connection 96 bytes.
     var inHandshake: ConnectionPointer?
@@ -139,6 +141,9 @@ struct Loop {
     static let slimmedBurden = 4 * 1024
     static let handshakeBurden = 64 * 1024
     static let trimmedBurden = 2 << 20
+    /// With hardly an event a second nobody waits while it is given back, and little is asked for again.
+    static let trimmedWhenCalm = 64 * 1024
+    static let calmEvents = 16
     /// A whole read after decryption, behind an incomplete frame or head of the read before.
     static let plainSize = readSize + arenaSize + 64 * 1024
     /// The largest header list that a listener may allow. Memory that nobody uses stays with the kernel.
