@@ -76,39 +76,48 @@ def test_after_the_control_plane_was_away_it_listens_again(admin, empty, api):
     admin.see("told.test", seconds=TOLD)
 
 
-def test_a_hidden_tab_holds_no_connection(admin, api):
-    admin.open("#/domains").see("No domain yet")
-    listening(admin)
-    told = "import('/parts/events.js').then((found) => arguments[0](found.told()))"
-    admin.script("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))")
-    assert admin.driver.execute_async_script(told) is False
-    api.create_domain("meanwhile.test")
-    admin.script("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    admin.see("meanwhile.test", seconds=TOLD)
+def hide(page):
+    page.script("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))")
 
 
-def test_without_events_lists_are_asked_for(browsers, api):
+def unhide(page):
+    page.script("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def without_events(browsers):
+    """A page whose connections for events do not come about."""
     page = browsers()
     page.expected.add("away")
     page.driver.execute_cdp_cmd("Network.enable", {})
     page.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/v1/events"]})
-    page.open().login().see("Overview")
+    return page.open().login().see("Overview")
+
+
+def test_a_hidden_tab_holds_no_connection(admin, api):
+    admin.open("#/domains").see("No domain yet")
+    listening(admin)
+    told = "import('/parts/events.js').then((found) => arguments[0](found.told()))"
+    hide(admin)
+    assert admin.driver.execute_async_script(told) is False
+    api.create_domain("meanwhile.test")
+    unhide(admin)
+    admin.see("meanwhile.test", seconds=TOLD)
+
+
+def test_without_events_lists_are_asked_for(browsers, api):
+    page = without_events(browsers)
     page.open("#/domains").see("No domain yet")
     api.create_domain("asked.test")
     page.see("asked.test", seconds=12)
 
 
 def test_what_happened_before_the_first_connection_is_seen(browsers, api):
-    page = browsers()
-    page.expected.add("away")
-    page.driver.execute_cdp_cmd("Network.enable", {})
-    page.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/v1/events"]})
-    page.open().login().see("Overview")
+    page = without_events(browsers)
     page.open("#/users").see("admin")
     api.post("/v1/users", {"name": "erin", "password": "a long one: yes", "role": "viewer"})
     page.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-    for hidden in ("true", "false"):  # opens a connection at once
-        page.script(f"Object.defineProperty(document, 'hidden', {{get: () => {hidden}, configurable: true}}); document.dispatchEvent(new Event('visibilitychange'))")
+    hide(page)
+    unhide(page)  # opens a connection at once
     page.see("erin", seconds=TOLD)
 
 

@@ -49,7 +49,6 @@ def test_search_sort_and_pages_are_in_the_address(admin, api):
     admin.open("#/routes?page=-1&size=7&sort=version").see("Page 1 of 3")
 
 
-
 def test_rows_that_change_leave_alone_what_is_open_around_them(admin, api):
     many(api, 30)
     admin.open("#/routes").see("30 in all", "/p30")
