@@ -1,6 +1,8 @@
 """WebSocket over HTTP/2 (RFC 8441): clients that open one by extended CONNECT, back ends that take one that way."""
 
 import signal
+import socket
+import ssl
 import threading
 
 import h2.errors
@@ -276,6 +278,37 @@ def test_fin_is_end_of_stream(site, client):
         assert ws.handshake.body == b"bye" and ws.handshake.reset is None
         ws.send_raw(b"still here", end=True)
         wait_until(lambda: heard == [b"still here"], 10, "the back end hears the client's last words")
+
+
+def test_close_notify_and_the_fin_behind_it_are_one_end(site, authority):
+    ended, heard = threading.Event(), []
+
+    def serve(wire):
+        accepting(wire)
+        wire.send(b"bye")
+        with pytest.raises(ssl.SSLWantReadError):
+            wire.sock.setblocking(False)
+            wire.sock.unwrap()
+        wire.sock.settimeout(10)
+        assert ended.wait(10), "the client does not hear of close_notify"
+        socket.socket.shutdown(wire.sock, socket.SHUT_WR)
+        heard.append(wire.read(6))
+
+    context = server_context(authority.issue("back.test"))
+    with RawServer(serve, tls=context) as server, site.http2() as client:
+        site.gateway.api.create_static(site.name, server.port, protocol="https", sni="back.test", tlsVerify=False)
+        site.route(site.name, f"{site.name}.static")
+        ws = WebSocket(client, site.host)
+        client.until(lambda: ws.handshake.ended)
+        ended.set()
+        for part in (b"still ", b"here"):
+            ws.send_raw(part)
+            client.h2.ping(b"all read")
+            client.flush()
+            client.until(lambda: client.pings)
+            client.pings.clear()
+        wait_until(lambda: heard == [b"still "], 10, "the back end hears what comes behind its end")
+        assert (ws.handshake.body, ws.handshake.reset) == (b"bye", None)
 
 
 def test_rst_stream_is_a_tcp_reset(site, client):

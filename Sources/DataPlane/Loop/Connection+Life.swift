@@ -210,8 +210,10 @@ extension LoopPointer {
         markDirty(connection)
     }
 
-    /// The peer has sent its FIN or close_notify.
+    /// The peer has sent its FIN or close_notify. That happens once, but is read again: as FIN behind close_notify, and
+    /// where the kernel tells of what has been read before it told.
     func endOfInput(_ connection: ConnectionPointer) {
+        guard !connection.pointee.inputEnded else { return }
         connection.pointee.inputEnded = true
         guard connection.pointee.stage != .lingering, let state = connection.pointee.http1,
             let half = state.pointee.half
