@@ -105,6 +105,8 @@ struct Exchange {
     var tries: UInt8 = 0
     /// The status that an error page is asked for in place of; 0: none is.
     var errorStatus: UInt16 = 0
+    /// Bytes both ways at the last look at the long streams of its upstream connection, the lower bits.
+    var bytesSeen: UInt32 = 0
 
     var requestLength = -1
     var requestReceived = 0

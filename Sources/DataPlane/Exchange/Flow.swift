@@ -121,6 +121,7 @@ extension LoopPointer {
         }
         if connection.pointee.role == .upstream { upstreamCapacityChanged(connection) }
         guard connection.pointee.output.isEmpty, !connection.pointee.isClosed else { return }
+        if let state = connection.pointee.http2, state.pointee.sendWindow > 0 { state.pointee.shutSince = 0 }
         if connection.pointee.awaitsDrain {
             connection.pointee.awaitsDrain = false
             markReady(connection)

@@ -76,9 +76,12 @@ extension LoopPointer {
         return since > 0 && timeout > 0 ? since + timeout : 0
     }
 
-    /// The kernel has no room for more: from here on the client has to take something, or is left.
+    /// The kernel has no room for more: from here on a client has to take something, or is left; an upstream is spared.
     func noteStuck(_ connection: ConnectionPointer) {
-        guard connection.pointee.role == .downstream else { return }
+        guard connection.pointee.role == .downstream else {
+            if let state = connection.pointee.http2 { noteShut(state) }
+            return
+        }
         connection.pointee.stuckSince = milliseconds
         armConnection(connection, at: stuckDeadline(connection))
     }

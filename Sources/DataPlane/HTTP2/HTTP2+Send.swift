@@ -194,7 +194,10 @@ extension LoopPointer {
             if size > state.pointee.sendWindow { size = state.pointee.sendWindow }
             // SETTINGS may have taken a window below zero; an empty frame needs none (RFC 9113 §6.9.1).
             if size < 0 { size = 0 }
-            if size == 0, count > offset { break }
+            if size == 0, count > offset {
+                if state.pointee.sendWindow <= 0 { noteShut(state) }
+                break
+            }
             let last = end && offset &+ size == count
             if size == 0, !last { break }
             let frame = connection.pointee.output.reserve(9 &+ size)
@@ -209,8 +212,10 @@ extension LoopPointer {
             if size == wanted, size > 0 { state.pointee.controlEarned &+= 3 }
             if last { half.pointee.endSent = true }
         } while offset < count
-        if offset > 0 || half.pointee.endSent { markDirty(connection) }
-        noteOutput(connection)
+        if offset > 0 || half.pointee.endSent {
+            markDirty(connection)
+            noteOutput(connection)
+        }
         return offset
     }
 }

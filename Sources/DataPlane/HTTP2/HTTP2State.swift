@@ -13,6 +13,9 @@ struct HTTP2State {
     var deflaterRestarts = false
     /// Blocks that were sent without one, since there was one.
     var blocksWithoutTable: UInt8 = 0
+    /// What is on an upstream connection in long streams (`Crowding`), and when that was looked at, in the lower bits of the
+    /// loop's milliseconds.
+    var burden: UInt16 = 0
     var inflater: OpaquePointer?
     var deflater: OpaquePointer?
     /// What the peer allows for it.
@@ -31,6 +34,8 @@ struct HTTP2State {
     var peerMaxFrame = 16_384
     /// Towards an upstream one stream goes ahead of its SETTINGS, which may allow fewer than the usual hundred.
     var peerMaxStreams: UInt32 = 1
+    /// Since when there has been more to send than window or socket take, without a pause; 0: there is not.
+    var shutSince: UInt32 = 0
     var peerTakesExtendedConnect = false
     var sendWindow = 65_535
 
@@ -50,6 +55,7 @@ struct HTTP2State {
     // A DATA frame whose payload is still coming.
     var dataEndsStream = false
     var inData = false
+    var burdenSeen: UInt32 = 0
     var dataRemaining = 0
     var dataPadding = 0
     var dataStream: HalfPointer?

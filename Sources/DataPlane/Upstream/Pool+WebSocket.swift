@@ -25,7 +25,7 @@ extension LoopPointer {
             if milliseconds < endpoint.pointee.withoutExtendedConnectUntil { return fallBack(exchange, on: endpoint) }
             endpoint.pointee.extendedConnect = .unknown
         }
-        if let connection = connectionForWebSocket(endpoint) {
+        if let connection = connectionWithRoom(endpoint, forWebSocket: true) {
             attach(exchange, to: connection)
             return true
         }
@@ -39,20 +39,6 @@ extension LoopPointer {
         endpoint.pointee.waitingWebSocket.append(exchange)
         openForWebSockets(endpoint)
         return false
-    }
-
-    /// A connection with room whose SETTINGS offer extended CONNECT.
-    private func connectionForWebSocket(_ endpoint: EndpointPointer) -> ConnectionPointer? {
-        var next = endpoint.pointee.http2
-        while let connection = next {
-            next = connection.pointee.nextPooled
-            if let state = connection.pointee.http2, state.pointee.peerTakesExtendedConnect,
-                state.pointee.streams.count < Int(state.pointee.peerMaxStreams)
-            {
-                return connection
-            }
-        }
-        return nil
     }
 
     private func openForWebSockets(_ endpoint: EndpointPointer) {

@@ -47,25 +47,6 @@ extension LoopPointer {
         return false
     }
 
-    /// The busiest HTTP/2 connection that has room, or nil: streams on one connection share its writes, so a second one is
-    /// filled only with what the first cannot take.
-    @inline(__always)
-    private func connectionWithRoom(_ endpoint: EndpointPointer) -> ConnectionPointer? {
-        var best: ConnectionPointer?
-        var most = -1
-        var next = endpoint.pointee.http2
-        while let connection = next {
-            next = connection.pointee.nextPooled
-            guard let state = connection.pointee.http2 else { continue }
-            let streams = state.pointee.streams.count
-            if streams < Int(state.pointee.peerMaxStreams), streams > most {
-                best = connection
-                most = streams
-            }
-        }
-        return best
-    }
-
     func attach(_ exchange: ExchangePointer, to connection: ConnectionPointer) {
         let half = exchange.pointee.upstream
         half.pointee.connection = connection
@@ -100,8 +81,7 @@ extension LoopPointer {
             return
         }
         while let state = connection.pointee.http2, connection.pointee.isPooled,
-            state.pointee.streams.count < Int(state.pointee.peerMaxStreams),
-            let exchange = endpoint.pointee.waitingHTTP2.pop()
+            takesWaiting(state, endpoint), let exchange = endpoint.pointee.waitingHTTP2.pop()
         {
             resume(exchange, on: connection)
         }
@@ -242,8 +222,9 @@ extension LoopPointer {
             }
             return
         }
-        // Others may still be connected or on their way: then those who wait, wait for them.
-        guard endpoint.pointee.connecting == 0, endpoint.pointee.http2Count == 0 else { return }
+        // Others may still be on their way, or connected: then those who wait, wait for them.
+        guard endpoint.pointee.connecting == 0 else { return }
+        guard endpoint.pointee.http2Count == 0 else { return wakeLeastCrowded(endpoint) }
         webSocketsWithoutHTTP2(endpoint, error)
         var left = endpoint.pointee.waitingHTTP2.count
         while left > 0, let exchange = endpoint.pointee.waitingHTTP2.pop() {
@@ -260,9 +241,9 @@ extension LoopPointer {
             openConnection(to: endpoint, http1: true)
         }
         guard endpoint.pointee.waitingHTTP2.head != nil || endpoint.pointee.waitingWebSocket.head != nil,
-            endpoint.pointee.http2 == nil,
             endpoint.pointee.connecting + endpoint.pointee.unsettled == 0
         else { return }
+        guard endpoint.pointee.http2 == nil else { return wakeLeastCrowded(endpoint) }
         if wasSettled {
             openConnection(to: endpoint, http1: false)
         } else {
