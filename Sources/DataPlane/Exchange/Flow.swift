@@ -138,8 +138,9 @@ extension LoopPointer {
     @inline(__always)
     private func awaitDelivery(_ half: HalfPointer) {
         let source = half.peer
-        let threshold = source.pointee.windowSize / 4
-        if source.pointee.outstanding >= threshold { addAwaiting(half) }
+        if source.pointee.outstanding >= min(source.pointee.windowSize / 4, HTTP2State.leastCredit / 2) {
+            addAwaiting(half)
+        }
     }
 
     @inline(never)

@@ -21,6 +21,8 @@ struct Half {
     var sendWindow = 0
     /// Body bytes that the connection could not take.
     var pending = ByteQueue()
+    /// Bytes of credit that the peer got since `reviewedAt`.
+    var credited: UInt32 = 0
     /// Trailers to send behind `pending`, serialised.
     var trailers = ByteQueue()
 
@@ -34,6 +36,8 @@ struct Half {
 
     var isBlocked = false
     var isAwaiting = false
+    /// When it was last seen whether its window should grow, in the lower bits of the loop's microseconds; 0: not yet.
+    var reviewedAt: UInt32 = 0
     var nextBlocked: HalfPointer?
     var previousBlocked: HalfPointer?
     var nextAwaiting: HalfPointer?

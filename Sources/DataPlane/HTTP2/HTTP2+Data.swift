@@ -133,26 +133,58 @@ extension LoopPointer {
             state.pointee.undelivered &-= count
             creditConnection(connection, state)
         }
-        // The reader keeps up with a window that was used: let the sender have more in flight.
-        let growth = min(half.pointee.windowSize, HTTP2State.maxStreamWindow &- half.pointee.windowSize)
-        if half.pointee.outstanding == 0, growth > 0, half.pointee.receiveWindow < half.pointee.windowSize / 2,
-            state.pointee.grownWindows < HTTP2State.growthBudget, mayGrow(half, by: growth)
-        {
-            state.pointee.grownWindows &+= growth
-            half.pointee.windowSize &+= growth
-        }
         creditStream(half)
     }
 
     @inline(__always)
     private func creditStream(_ half: HalfPointer) {
         guard let connection = half.pointee.connection, !half.pointee.endReceived else { return }
-        let target = half.pointee.windowSize &- half.pointee.outstanding
-        let increment = target &- half.pointee.receiveWindow
-        if increment >= half.pointee.windowSize / 2 {
-            half.pointee.receiveWindow = target
+        var increment = half.pointee.windowSize &- half.pointee.outstanding &- half.pointee.receiveWindow
+        if increment >= HTTP2State.leastCredit {
+            if half.pointee.windowSize < HTTP2State.maxStreamWindow {
+                half.pointee.credited &+= UInt32(truncatingIfNeeded: increment)
+                if half.pointee.credited >= half.pointee.windowSize / 2 { increment &+= growWindow(connection, half) }
+            }
+            half.pointee.receiveWindow &+= increment
             writeWindowUpdate(connection, half.pointee.stream, increment)
         }
+    }
+
+    /// Half a window has been credited: doubles it where it is what holds the sender up, and the reader keeps up. It does where
+    /// bytes come as fast as a window of this size lets them: nearly half of it, or more, in the time that credit takes to
+    /// the sender and what it sends takes back. Returns by how much the window has grown.
+    @inline(never)
+    private func growWindow(_ connection: ConnectionPointer, _ half: HalfPointer) -> Int {
+        guard let state = connection.pointee.http2 else { return 0 }
+        let now = UInt32(truncatingIfNeeded: pointee.now / 1_000)
+        let begin = UInt32(truncatingIfNeeded: half.pointee.exchange.pointee.startedAt / 1_000)
+        let elapsed = Int(now &- (half.pointee.reviewedAt == 0 ? begin : half.pointee.reviewedAt))
+        let credited = Int(half.pointee.credited)
+        half.pointee.reviewedAt = now
+        half.pointee.credited = 0
+        if !state.pointee.awaitsPingAnswer, state.pointee.roundTrip == 0 || now &- state.pointee.pingedAt >= 1_000_000 {
+            state.pointee.awaitsPingAnswer = true
+            state.pointee.pingedAt = now
+            HTTP2State.ping.withUTF8Buffer { writePing(connection, $0.baseAddress.unsafelyUnwrapped, ack: false) }
+        }
+        let size = half.pointee.windowSize
+        let growth = min(size, HTTP2State.maxStreamWindow - size)
+        // Before the first answer it may be so.
+        let holdsUp =
+            state.pointee.roundTrip == 0 || credited * Int(state.pointee.roundTrip) >= size * 3 / 8 * elapsed
+        guard holdsUp, half.pointee.outstanding < size / 4, state.pointee.grownWindows < HTTP2State.growthBudget,
+            mayGrow(half, by: growth)
+        else { return 0 }
+        state.pointee.grownWindows += growth
+        half.pointee.windowSize += growth
+        return growth
+    }
+
+    /// The answer to our PING.
+    func measured(_ state: UnsafeMutablePointer<HTTP2State>) {
+        guard state.pointee.awaitsPingAnswer else { return }
+        state.pointee.awaitsPingAnswer = false
+        state.pointee.roundTrip = max(1, UInt32(truncatingIfNeeded: pointee.now / 1_000) &- state.pointee.pingedAt)
     }
 
     /// Downstream: what is not delivered stays debited, down to a floor that one stalled upload cannot take from others.
@@ -169,4 +201,9 @@ extension LoopPointer {
             writeWindowUpdate(connection, 0, increment)
         }
     }
+}
+
+extension HTTP2State {
+    /// What our PINGs carry. Which one is answered needs no telling: there is one on its way at most.
+    fileprivate static let ping: StaticString = "causeway"
 }

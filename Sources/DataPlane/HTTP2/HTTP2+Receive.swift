@@ -111,7 +111,10 @@ extension LoopPointer {
         case FrameType.ping:
             guard length == 8 else { return .frameSizeError }
             guard stream == 0 else { return .protocolError }
-            if flags & FrameFlag.ack != 0 { return nil }
+            if flags & FrameFlag.ack != 0 {
+                measured(state)
+                return nil
+            }
             if let error = spend(connection, state, 1, .pingFlood) { return error }
             writePing(connection, payload, ack: true)
             return nil

@@ -30,12 +30,14 @@ struct HTTP2State {
     var resetStreams = RecentStreams()
 
     // The peer's settings (RFC 9113 §6.5.2), and what we may send.
-    var peerInitialWindow = 65_535
-    var peerMaxFrame = 16_384
     /// Towards an upstream one stream goes ahead of its SETTINGS, which may allow fewer than the usual hundred.
     var peerMaxStreams: UInt32 = 1
+    var peerInitialWindow = 65_535
+    var peerMaxFrame = 16_384
     /// Since when there has been more to send than window or socket take, without a pause; 0: there is not.
     var shutSince: UInt32 = 0
+    /// Microseconds from a PING of ours to its answer; 0: none was measured yet.
+    var roundTrip: UInt32 = 0
     var peerTakesExtendedConnect = false
     var sendWindow = 65_535
 
@@ -62,10 +64,14 @@ struct HTTP2State {
 
     // GOAWAY.
     var goAwaySent = false
+    var goAwayReceived = false
+    var awaitsPingAnswer = false
     /// The last stream that our GOAWAY said would be processed.
     var goAwayPromised = Int32.max
-    var goAwayReceived = false
     var goAwayLastStream = Int32.max
+
+    /// When the last PING of ours went out, in the lower bits of the loop's microseconds.
+    var pingedAt: UInt32 = 0
 
     // Streams with something to send that the connection could not take.
     var blockedHead: HalfPointer?
@@ -81,6 +87,8 @@ struct HTTP2State {
     /// Where the peer names no limit (RFC 9113 §6.5.2).
     static let unlimitedStreams: UInt32 = 1 << 20
     static let streamWindow = 128 * 1024
+    /// Half of that. Half of a window that has grown would leave too little on a long way while it comes in bursts.
+    static let leastCredit = 64 * 1024
     /// So that what a stalled stream has pulled stays below 1 MiB, frame headers included.
     static let maxStreamWindow = 960 * 1024
     static let downstreamConnectionWindow = 1 << 20
