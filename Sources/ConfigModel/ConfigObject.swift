@@ -26,9 +26,9 @@ package struct ObjectKey: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     /// Where an object of this key stands in a tree: the first 64 bits of SHA-256 over the kind's byte and the name.
     var place: UInt64 {
-        SHA256.hash([kind.rawValue] + Array(name.utf8)).withUnsafeBytes {
-            UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self))
-        }
+        var name = name
+        let hash = name.withUTF8 { SHA256.hash(kind.rawValue, UnsafeRawBufferPointer($0)) }
+        return hash.withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
     }
 
     /// By bytes, as `<` and the hashes do: `String` takes texts for equal that differ only in Unicode composition.
@@ -41,8 +41,8 @@ package struct ObjectKey: Hashable, Sendable, Comparable, CustomStringConvertibl
     }
 }
 
-/// An object of any kind.
-package enum ConfigObject: Hashable, Sendable {
+/// An object of any kind. Its value stands apart: kinds differ much in size, and none pays for the largest.
+package indirect enum ConfigObject: Hashable, Sendable {
     case listener(Listener)
     case tlsIdentity(TLSIdentity)
     case virtualHost(VirtualHost)

@@ -24,7 +24,7 @@ package struct Route: Hashable, Sendable {
     package var streamPolicy: StreamPolicy
     /// Where non-nil, the path or the authority that the upstream sees.
     package var rewrite: Rewrite?
-    package var filters: RouteFilters
+    @FiltersApart package var filters: RouteFilters
     /// Where non-nil, in place of that of the clusters.
     package var balancing: LoadBalancing?
     /// `nil`: only what provably was not processed is tried again.
@@ -59,6 +59,26 @@ package struct Route: Hashable, Sendable {
         self.fallback = fallback
         self.errorStatuses = errorStatuses
     }
+}
+
+/// Filters in a place of their own: they would be half of every route, and most have none.
+@propertyWrapper
+package struct FiltersApart: Hashable, Sendable, CustomReflectable {
+    private indirect enum Place: Hashable {
+        case apart(RouteFilters)
+    }
+
+    private var place: Place?
+
+    package init(wrappedValue: RouteFilters) { self.wrappedValue = wrappedValue }
+
+    package var wrappedValue: RouteFilters {
+        get { if case .apart(let filters)? = place { filters } else { RouteFilters() } }
+        set { place = newValue.isEmpty ? nil : .apart(newValue) }
+    }
+
+    /// What shows a route to people shows the filters.
+    package var customMirror: Swift.Mirror { Swift.Mirror(reflecting: wrappedValue) }
 }
 
 /// How a pattern is compared with its subject.

@@ -14,10 +14,21 @@ package final class SnapshotObject: Hashable, Sendable {
     /// Where it stands in a tree: follows from the key.
     let place: UInt64
 
-    package init(_ object: ConfigObject) {
+    package convenience init(_ object: ConfigObject) {
+        self.init(object, hash: object.hash)
+    }
+
+    /// From its canonical bytes, which are hashed as they stand: no other bytes are read as the same object.
+    package convenience init(kind: ObjectKind, canonicalBytes bytes: ArraySlice<UInt8>) throws(CanonicalCodingError) {
+        self.init(
+            try ConfigObject(kind: kind, canonicalBytes: bytes),
+            hash: ConfigObject.hash(kind: kind, canonicalBytes: bytes))
+    }
+
+    private init(_ object: ConfigObject, hash: Hash256) {
         self.object = object
+        self.hash = hash
         key = object.key
-        hash = object.hash
         place = key.place
     }
 

@@ -39,10 +39,10 @@ final class TrieLeaf: @unchecked Sendable {
     }
 
     private init(key: [UInt8], hash: UInt64, value: UnsafeRawPointer, owner: AnyObject, next: TrieLeaf?) {
-        let block = RecordBlock(recordBytes: RecordBlock.room(for: LeafRecord.self), textBytes: key.count)
+        var block = RecordBlock(recordBytes: RecordBlock.room(for: LeafRecord.self), textBytes: key.count)
         memory = block.memory
         let made = LeafRecord(hash: hash, key: block.place(key), value: value, next: next?.record)
-        record = block.place([made]).baseAddress.unsafelyUnwrapped
+        record = block.place(one: made)
         self.owner = owner
         self.next = next
     }
@@ -157,23 +157,40 @@ final class TrieNode: @unchecked Sendable {
 
     // MARK: - Edits
 
-    /// A map of these leaves; each key once. nil: of none.
+    /// A map of these leaves; of several with one key it has the last. nil: of none.
     static func made(of leaves: ContiguousArray<TrieLeaf>) -> TrieNode? {
-        leaves.isEmpty ? nil : made(of: leaves, depth: 0)
+        if leaves.isEmpty { return nil }
+        // Numbers are sorted, not leaves: comparing these would fetch each from memory many times.
+        var order = leaves.enumerated().map { (way: way($1.hash), index: $0) }
+        order.sort { ($0.way, $0.index) < ($1.way, $1.index) }
+        return made(of: ContiguousArray(order.map { leaves[$0.index] })[...], depth: 0)
     }
 
-    private static func made(of leaves: ContiguousArray<TrieLeaf>, depth: UInt64) -> TrieNode {
-        var groups = Array(repeating: ContiguousArray<TrieLeaf>(), count: 64)
-        for leaf in leaves { groups[Int(leaf.hash &>> (depth &* bits) & 63)].append(leaf) }
+    /// The hash as a number that sorts like the way to its leaf: the bits of the root first.
+    private static func way(_ hash: UInt64) -> UInt64 {
+        var (way, rest): (UInt64, UInt64) = (0, hash)
+        for _ in 0..<10 {
+            way = way &<< bits | rest & 63
+            rest &>>= bits
+        }
+        return way &<< 4 | rest
+    }
+
+    /// The leaves are in the order of their ways.
+    private static func made(of leaves: ArraySlice<TrieLeaf>, depth: UInt64) -> TrieNode {
         var (leafMap, nodeMap): (UInt64, UInt64) = (0, 0)
         var (own, nodes): (ContiguousArray<TrieLeaf>, ContiguousArray<TrieNode>) = ([], [])
-        for (index, group) in groups.enumerated() {
-            guard let first = group.first else { continue }
+        var rest = leaves
+        while let first = rest.first {
+            let bit = bit(first.hash, depth)
+            let end = rest.firstIndex { Self.bit($0.hash, depth) != bit } ?? rest.endIndex
+            let group = rest[..<end]
+            rest = rest[end...]
             if group.allSatisfy({ $0.hash == first.hash }) {
-                leafMap |= 1 &<< UInt64(index)
+                leafMap |= bit
                 own.append(group.dropFirst().reduce(first) { $0.chained(with: $1) })
             } else {
-                nodeMap |= 1 &<< UInt64(index)
+                nodeMap |= bit
                 nodes.append(made(of: group, depth: depth + 1))
             }
         }

@@ -25,9 +25,8 @@ package final class CompiledRoute: @unchecked Sendable {
         return route
     }
 
-    /// nil: the object is no route.
-    init?(_ object: SnapshotObject, slot: Int) throws(RouteProblem) {
-        guard case .route(let route) = object.object else { return nil }
+    /// `route` is that of the object.
+    init(_ object: SnapshotObject, _ route: Route, slot: Int) throws(RouteProblem) {
         var compiler = RouteCompiler()
         let parts = try compiler.parts(of: route)
         self.object = object
@@ -151,23 +150,27 @@ private struct RouteParts {
         let literals = (rewrite?.pieces ?? []).map { piece -> [UInt8] in
             if case .literal(let bytes) = piece { bytes } else { [] }
         }
-        let conditions = headers + query
-        let texts = [path] + methods + conditions.flatMap { [$0.key, $0.value] } + literals
         var room = RecordBlock.room(for: RouteRecord.self)
         room += RecordBlock.room(for: Text.self, count: methods.count)
         room += RecordBlock.room(for: RouteMatching.Condition.self, count: headers.count)
         room += RecordBlock.room(for: RouteMatching.Condition.self, count: query.count)
         room += RecordBlock.room(for: RewritePiece.self, count: literals.count)
-        let block = RecordBlock(recordBytes: room, textBytes: texts.reduce(0) { $0 + $1.count })
+        var texts = path.count
+        for text in methods { texts += text.count }
+        for text in literals { texts += text.count }
+        for condition in headers { texts += condition.key.count + condition.value.count }
+        for condition in query { texts += condition.key.count + condition.value.count }
+        var block = RecordBlock(recordBytes: room, textBytes: texts)
         func placed(_ made: [Condition]) -> UnsafeBufferPointer<RouteMatching.Condition> {
-            block.place(
-                made.map {
-                    RouteMatching.Condition(
-                        subject: $0.subject, kind: $0.kind, key: block.place($0.key), value: block.place($0.value),
-                        regex: $0.regex)
-                })
+            let records = made.map {
+                RouteMatching.Condition(
+                    subject: $0.subject, kind: $0.kind, key: block.place($0.key), value: block.place($0.value),
+                    regex: $0.regex)
+            }
+            return block.place(records)
         }
-        let methods = block.place(methods.map { block.place($0) })
+        let names = methods.map { block.place($0) }
+        let methods = block.place(names)
         let headers = placed(headers)
         let query = placed(query)
         var rule: RewriteRule?
@@ -182,7 +185,7 @@ private struct RouteParts {
         let record = RouteRecord(
             slot: slot, kind: kind, caseSensitive: caseSensitive, path: block.place(path), regex: regex,
             methods: methods, headers: headers, query: query, rewrite: rule)
-        return (block.place([record]).baseAddress.unsafelyUnwrapped, block.memory)
+        return (block.place(one: record), block.memory)
     }
 }
 

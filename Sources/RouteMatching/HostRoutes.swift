@@ -14,7 +14,9 @@ struct HostRecord {
 }
 
 /// How a host with many routes finds them.
-struct PathIndex {
+///
+/// Unchecked: the memory behind it is written before it is made, and owned by those who have it.
+struct PathIndex: @unchecked Sendable {
     /// Values are `BucketRecord`s, keys are paths, folded.
     let exact: UnsafePointer<NodeRecord>?
     let prefixes: UnsafePointer<NodeRecord>?
@@ -36,15 +38,15 @@ typealias HostPointer = UnsafePointer<HostRecord>
 ///
 /// Unchecked: the memory is written in `init` only.
 final class HostRoutes: @unchecked Sendable {
-    /// nil: routes name it, and no virtual host of that name is there.
-    let virtualHost: VirtualHost?
+    /// The virtual host; nil: routes name it, and none of that name is there.
+    let object: SnapshotObject?
     let count: Int
     let record: HostPointer
     private let contents: Contents
 
     fileprivate enum Contents {
         case short(RouteBucket)
-        case indexed(Index)
+        indirect case indexed(Index)
     }
 
     /// What an index consists of.
@@ -63,26 +65,20 @@ final class HostRoutes: @unchecked Sendable {
     /// Up to this many routes are weighed one after the other; an index would cost more than it saves.
     static let shortList = 6
 
-    private init(_ virtualHost: VirtualHost?, slot: Int, count: Int, _ contents: Contents) {
-        self.virtualHost = virtualHost
+    private init(_ object: SnapshotObject?, slot: Int, count: Int, _ contents: Contents) {
+        self.object = object
         self.count = count
         self.contents = contents
         var short: UnsafePointer<BucketRecord>?
-        var index = Index()
+        var index = PathIndex.empty
         switch contents {
         case .short(let bucket): short = bucket.record
-        case .indexed(let made): index = made
+        case .indexed(let made): index = made.record
         }
-        var depths: UInt64 = 0
-        for (depth, count) in index.depths.enumerated() where count > 0 { depths |= 1 &<< UInt64(depth) }
+        var forcesHTTPS = false
+        if case .virtualHost(let host)? = object?.object { forcesHTTPS = host.https == .force }
         let memory = UnsafeMutablePointer<HostRecord>.allocate(capacity: 1)
-        memory.initialize(
-            to: HostRecord(
-                slot: slot, forcesHTTPS: virtualHost?.https == .force, short: short,
-                index: PathIndex(
-                    exact: index.exact?.record, prefixes: index.prefixes?.record, root: index.root.record,
-                    regexes: index.regexes.record, catchAll: index.catchAll.record, prefixDepths: depths,
-                    longestExact: index.longestExact, longestPrefix: index.longestPrefix)))
+        memory.initialize(to: HostRecord(slot: slot, forcesHTTPS: forcesHTTPS, short: short, index: index))
         record = UnsafePointer(memory)
     }
 
@@ -90,30 +86,34 @@ final class HostRoutes: @unchecked Sendable {
 
     var slot: Int { record.pointee.slot }
 
-    static func made(_ virtualHost: VirtualHost?, slot: Int, _ routes: [CompiledRoute]) -> HostRoutes {
+    var virtualHost: VirtualHost? {
+        if case .virtualHost(let host)? = object?.object { host } else { nil }
+    }
+
+    static func made(_ object: SnapshotObject?, slot: Int, _ routes: [CompiledRoute]) -> HostRoutes {
         let ranked = routes.count > 1 ? routes.map(Ranked.init).sorted().map(\.route) : routes
         let contents: Contents =
             routes.count <= shortList
             ? .short(RouteBucket(ContiguousArray(ranked))) : .indexed(Index(sorted: ranked))
-        return HostRoutes(virtualHost, slot: slot, count: routes.count, contents)
+        return HostRoutes(object, slot: slot, count: routes.count, contents)
     }
 
     /// With another virtual host and some routes less and more.
     func edited(
-        _ virtualHost: VirtualHost?, removing removed: [CompiledRoute], adding added: [CompiledRoute]
+        _ object: SnapshotObject?, removing removed: [CompiledRoute], adding added: [CompiledRoute]
     ) -> HostRoutes {
         let count = count - removed.count + added.count
         switch contents {
         case .short(let bucket):
             let all = bucket.edited(removing: removed, adding: added)
             if all.routes.count <= Self.shortList {
-                return HostRoutes(virtualHost, slot: slot, count: count, .short(all))
+                return HostRoutes(object, slot: slot, count: count, .short(all))
             }
-            return HostRoutes(virtualHost, slot: slot, count: count, .indexed(Index(sorted: Array(all.routes))))
+            return HostRoutes(object, slot: slot, count: count, .indexed(Index(sorted: Array(all.routes))))
         case .indexed(var index):
             index.edit(removing: removed, adding: added)
-            guard count > Self.shortList else { return .made(virtualHost, slot: slot, index.all) }
-            return HostRoutes(virtualHost, slot: slot, count: count, .indexed(index))
+            guard count > Self.shortList else { return .made(object, slot: slot, index.all) }
+            return HostRoutes(object, slot: slot, count: count, .indexed(index))
         }
     }
 
@@ -126,7 +126,21 @@ final class HostRoutes: @unchecked Sendable {
     }
 }
 
+extension PathIndex {
+    /// Of hosts that have a sorted run in its place.
+    static let empty = HostRoutes.Index().record
+}
+
 extension HostRoutes.Index {
+    /// What look-ups read of it.
+    var record: PathIndex {
+        var slashes: UInt64 = 0
+        for (depth, count) in depths.enumerated() where count > 0 { slashes |= 1 &<< UInt64(depth) }
+        return PathIndex(
+            exact: exact?.record, prefixes: prefixes?.record, root: root.record, regexes: regexes.record,
+            catchAll: catchAll.record, prefixDepths: slashes, longestExact: longestExact, longestPrefix: longestPrefix)
+    }
+
     init(sorted routes: [CompiledRoute]) {
         var groups: [Ranked.Group: ContiguousArray<CompiledRoute>] = [:]
         for route in routes { groups[Ranked.group(of: route), default: []].append(route) }

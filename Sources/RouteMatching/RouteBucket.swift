@@ -11,14 +11,14 @@ final class RouteBucket: @unchecked Sendable {
     /// The routes come sorted.
     init(_ routes: ContiguousArray<CompiledRoute>) {
         self.routes = routes
-        let block = RecordBlock(
-            recordBytes: RecordBlock.room(for: BucketRecord.self)
-                + RecordBlock.room(for: RoutePointer.self, count: routes.count), textBytes: 0)
-        // The bucket's own record stands first, where its memory begins.
-        let head = block.place([BucketRecord(routes: UnsafeBufferPointer(start: nil, count: 0))])
-        let run = block.place(routes.map(\.record))
-        UnsafeMutablePointer(mutating: head.baseAddress.unsafelyUnwrapped).pointee = BucketRecord(routes: run)
-        record = head.baseAddress.unsafelyUnwrapped
+        let size = MemoryLayout<BucketRecord>.stride
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: size + routes.count * MemoryLayout<RoutePointer>.stride, alignment: 16)
+        let run = (memory + size).bindMemory(to: RoutePointer.self, capacity: routes.count)
+        for (index, route) in routes.enumerated() { (run + index).initialize(to: route.record) }
+        let head = memory.bindMemory(to: BucketRecord.self, capacity: 1)
+        head.initialize(to: BucketRecord(routes: UnsafeBufferPointer(start: run, count: routes.count)))
+        record = UnsafePointer(head)
     }
 
     deinit { UnsafeMutableRawPointer(mutating: record).deallocate() }

@@ -82,7 +82,7 @@ struct RewritePiece {
 typealias RoutePointer = UnsafePointer<RouteRecord>
 
 /// Lays records and texts out in one block: records from the front, texts from behind them on.
-final class RecordBlock {
+struct RecordBlock {
     let memory: UnsafeMutableRawPointer
     private let textStart: Int
     private let capacity: Int
@@ -103,7 +103,7 @@ final class RecordBlock {
         (MemoryLayout<T>.stride * count + alignment - 1) & ~(alignment - 1)
     }
 
-    func place<T: BitwiseCopyable>(_ made: [T]) -> UnsafeBufferPointer<T> {
+    mutating func place<T: BitwiseCopyable>(_ made: [T]) -> UnsafeBufferPointer<T> {
         let size = Self.room(for: T.self, count: made.count)
         precondition(records + size <= textStart, "the block was measured before it was filled")
         let start = (memory + records).bindMemory(to: T.self, capacity: made.count)
@@ -112,7 +112,16 @@ final class RecordBlock {
         return UnsafeBufferPointer(start: start, count: made.count)
     }
 
-    func place(_ text: [UInt8]) -> Text {
+    mutating func place<T: BitwiseCopyable>(one made: T) -> UnsafePointer<T> {
+        let size = Self.room(for: T.self)
+        precondition(records + size <= textStart, "the block was measured before it was filled")
+        let place = (memory + records).bindMemory(to: T.self, capacity: 1)
+        place.initialize(to: made)
+        records += size
+        return UnsafePointer(place)
+    }
+
+    mutating func place(_ text: [UInt8]) -> Text {
         precondition(texts + text.count <= capacity, "the block was measured before it was filled")
         let start = memory + texts
         start.copyMemory(from: text, byteCount: text.count)

@@ -23,46 +23,58 @@ extension RouteTable {
         var editor = RouteTableEditor(state)
         editor.apply(removing: removed, putting: put)
         return Update(
-            table: RouteTable(editor.state), routes: Array(editor.changedRoutes),
-            virtualHosts: Array(editor.changedHosts))
+            table: RouteTable(editor.state), routes: editor.changedRoutes.slots,
+            virtualHosts: editor.changedHosts.slots)
     }
 }
 
 /// A table that is being changed.
 struct RouteTableEditor {
     private(set) var state: RouteTable.State
-    private(set) var changedRoutes: Set<Int> = []
-    private(set) var changedHosts: Set<Int> = []
-    /// By name of the virtual host.
-    private var edits: [String: HostEdit] = [:]
+    private(set) var changedRoutes = SlotList()
+    private(set) var changedHosts = SlotList()
+    /// In the order in which they came up: so objects that lie side by side are seen one after the other.
+    private var edits: [HostEdit] = []
+    /// Their numbers by name of the virtual host.
+    private var editNumbers: [String: Int] = [:]
 
     private struct HostEdit {
+        let name: String
         var removed: [CompiledRoute] = []
         var added: [CompiledRoute] = []
-        /// nil: as before.
-        var virtualHost: VirtualHost??
+        /// nil: as before. The object, which is one reference where the value is many.
+        var virtualHost: SnapshotObject??
     }
 
     init(_ state: RouteTable.State) { self.state = state }
 
+    /// The number of the edit of a virtual host.
+    private mutating func edit(of host: String) -> Int {
+        if let number = editNumbers[host] { return number }
+        editNumbers[host] = edits.count
+        edits.append(HostEdit(name: host))
+        return edits.count - 1
+    }
+
     mutating func apply(removing removed: [SnapshotObject], putting put: some Sequence<SnapshotObject>) {
         var slots: [String: Int] = [:]
+        /// Names of virtual hosts that are put and have `*`.
+        var defaults: [String] = []
         for object in removed {
             switch object.object {
             case .route(let route):
                 if let slot = takeOut(route.name) { state.routeNumbers.giveBack(slot) }
-            case .virtualHost(let host): edits[host.name, default: HostEdit()].virtualHost = .some(nil)
+            case .virtualHost: edits[edit(of: object.key.name)].virtualHost = .some(nil)
             case .listener, .tlsIdentity, .cluster, .consumer: break
             }
         }
         for object in put {
-            switch object.object {
-            case .route(let route): slots[route.name] = takeOut(route.name)
-            case .virtualHost(let host): edits[host.name, default: HostEdit()].virtualHost = .some(host)
-            case .listener, .tlsIdentity, .cluster, .consumer: break
-            }
+            if object.key.kind == .route, let slot = takeOut(object.key.name) { slots[object.key.name] = slot }
+            guard case .virtualHost(let host) = object.object else { continue }
+            edits[edit(of: host.name)].virtualHost = .some(object)
+            if host.hosts.contains("*") { defaults.append(host.name) }
         }
-        settleDefault()
+        settleDefault(defaults)
         for object in put {
             guard case .route(let route) = object.object else { continue }
             add(object, route, slots[route.name] ?? state.routeNumbers.take())
@@ -74,21 +86,22 @@ struct RouteTableEditor {
 
     /// Returns the slot that the route had.
     private mutating func takeOut(_ name: String) -> Int? {
-        state.problems[name] = nil
+        if !state.problems.isEmpty { state.problems[name] = nil }
+        if state.routes.isEmpty { return nil }
         guard let route = state.routes.removeValue(forKey: name) else { return nil }
-        for host in hosts(of: route.route) { edits[host, default: HostEdit()].removed.append(route) }
+        for host in hosts(of: route.route) { edits[edit(of: host)].removed.append(route) }
         state.routeSlots[route.slot] = nil
-        changedRoutes.insert(route.slot)
+        changedRoutes.add(route.slot)
         return route.slot
     }
 
     private mutating func add(_ object: SnapshotObject, _ route: Route, _ slot: Int) {
         do {
-            guard let compiled = try CompiledRoute(object, slot: slot) else { return }
+            let compiled = try CompiledRoute(object, route, slot: slot)
             state.routes[route.name] = compiled
             state.routeSlots[slot] = compiled
-            changedRoutes.insert(slot)
-            for host in hosts(of: route) { edits[host, default: HostEdit()].added.append(compiled) }
+            changedRoutes.add(slot)
+            for host in hosts(of: route) { edits[edit(of: host)].added.append(compiled) }
         } catch {
             state.routeNumbers.giveBack(slot)
             state.problems[route.name] = ObjectProblem(
@@ -96,23 +109,30 @@ struct RouteTableEditor {
         }
     }
 
-    private func hosts(of route: Route) -> Set<String> {
-        route.virtualHosts.isEmpty ? [state.defaultName] : Set(route.virtualHosts)
+    /// Each once.
+    private func hosts(of route: Route) -> [String] {
+        switch route.virtualHosts.count {
+        case 0: [state.defaultName]
+        case 1: route.virtualHosts
+        default: Array(Set(route.virtualHosts))
+        }
     }
 
     /// Which virtual host has `*` after the change; routes that name none move to it.
-    private mutating func settleDefault() {
+    private mutating func settleDefault(_ candidates: [String]) {
         func isDefault(_ name: String) -> Bool {
-            (edits[name]?.virtualHost ?? state.hosts[name]?.virtualHost)?.hosts.contains("*") ?? false
+            let object = editNumbers[name].flatMap { edits[$0].virtualHost } ?? state.hosts[name]?.object
+            guard case .virtualHost(let host)? = object?.object else { return false }
+            return host.hosts.contains("*")
         }
         let before = state.defaultName
         if !before.isEmpty, isDefault(before) { return }
-        let after = edits.keys.filter { !$0.isEmpty && isDefault($0) }.min() ?? ""
+        let after = candidates.filter { !$0.isEmpty && isDefault($0) }.min() ?? ""
         guard after != before else { return }
         state.defaultName = after
         for (_, route) in state.routes where route.route.virtualHosts.isEmpty {
-            edits[before, default: HostEdit()].removed.append(route)
-            edits[after, default: HostEdit()].added.append(route)
+            edits[edit(of: before)].removed.append(route)
+            edits[edit(of: after)].added.append(route)
         }
     }
 
@@ -120,44 +140,45 @@ struct RouteTableEditor {
 
     private mutating func applyEdits() {
         var leaves: ContiguousArray<TrieLeaf> = []
-        for (name, edit) in edits {
+        for edit in edits {
+            let name = edit.name
             let old = state.hosts[name]
             // Of no name is the one that routes make which ask for a default where none is given.
-            let virtualHost = name.isEmpty ? nil : edit.virtualHost ?? old?.virtualHost
+            let object = name.isEmpty ? nil : edit.virtualHost ?? old?.object
             for host in old?.virtualHost?.hosts ?? [] { removeName(host) }
-            let isLast = virtualHost == nil && (old?.count ?? 0) - edit.removed.count + edit.added.count == 0
+            let isLast = object == nil && (old?.count ?? 0) - edit.removed.count + edit.added.count == 0
             if isLast {
                 guard let old else { continue }
                 state.hosts[name] = nil
                 state.hostSlots[old.slot] = nil
                 state.hostNumbers.giveBack(old.slot)
-                changedHosts.insert(old.slot)
+                changedHosts.add(old.slot)
                 continue
             }
-            let host = name.isEmpty ? Self.impliedHost : virtualHost
+            let host = name.isEmpty ? Self.impliedHost : object
             let new =
                 old?.edited(host, removing: edit.removed, adding: edit.added)
                 ?? .made(host, slot: state.hostNumbers.take(), edit.added)
             state.hosts[name] = new
             state.hostSlots[new.slot] = new
-            if edit.virtualHost != nil { changedHosts.insert(new.slot) }
-            for host in virtualHost?.hosts ?? [] {
+            if edit.virtualHost != nil { changedHosts.add(new.slot) }
+            for host in name.isEmpty ? [] : new.virtualHost?.hosts ?? [] {
                 if let leaf = Self.leaf(host, new) { leaves.append(leaf) }
             }
         }
-        edits = [:]
+        edits = []
+        editNumbers = [:]
         addNames(leaves)
     }
 
-    private static let impliedHost = VirtualHost(name: "*", hosts: ["*"])
+    private static let impliedHost = SnapshotObject(.virtualHost(VirtualHost(name: "*", hosts: ["*"])))
 
     /// Of two virtual hosts that claim a host one has it; validation refuses such snapshots.
     private mutating func addNames(_ leaves: ContiguousArray<TrieLeaf>) {
         if state.names == nil, leaves.count > 1 {
-            var known: Set<[UInt8]> = []
-            let unique = ContiguousArray(leaves.filter { known.insert(Array($0.record.pointee.key.bytes)).inserted })
-            for leaf in unique { noteWildcard(leaf.record.pointee.key.bytes, 1) }
-            state.names = .made(of: unique)
+            let names = TrieNode.made(of: leaves)
+            names?.forEach { noteWildcard($0.record.pointee.key.bytes, 1) }
+            state.names = names
             return
         }
         for leaf in leaves {
@@ -191,7 +212,7 @@ struct RouteTableEditor {
     /// nil: not looked up by name.
     private static func key(_ host: String) -> [UInt8]? {
         if host == "*" { return nil }
-        let key = host.utf8.starts(with: "*.".utf8) ? Array(host.utf8.dropFirst()) : Array(host.utf8)
+        let key = host.utf8.starts(with: "*.".utf8) ? host.utf8.dropFirst() : host.utf8[...]
         guard !key.isEmpty, key.count <= HostTables.longestName else { return nil }
         return key.map(FoldedBytes.fold)
     }

@@ -1,23 +1,23 @@
 // An array whose copies share what they have in common: changing one element copies one chunk.
 
-/// Elements by number, in chunks.
+/// Elements by number, in chunks. Inlinable: other modules, too, get code for their elements.
 package struct SlotVector<Element> {
-    private var chunks: ContiguousArray<ContiguousArray<Element?>> = []
+    @usableFromInline var chunks: ContiguousArray<ContiguousArray<Element?>> = []
 
-    private static var chunkSize: Int { 256 }
+    @usableFromInline static var chunkSize: Int { 256 }
 
-    package init() {}
+    @inlinable package init() {}
 
     /// Numbers that were ever used are below it.
-    package var capacity: Int { chunks.count * Self.chunkSize }
+    @inlinable package var capacity: Int { chunks.count * Self.chunkSize }
 
     /// nil: nothing has this number.
     package subscript(slot: Int) -> Element? {
-        get {
+        @inlinable @inline(__always) get {
             let chunk = slot / Self.chunkSize
             return slot >= 0 && chunk < chunks.count ? chunks[chunk][slot % Self.chunkSize] : nil
         }
-        set {
+        @inlinable @inline(__always) set {
             let chunk = slot / Self.chunkSize
             while chunks.count <= chunk { chunks.append(ContiguousArray(repeating: nil, count: Self.chunkSize)) }
             chunks[chunk][slot % Self.chunkSize] = newValue
@@ -50,4 +50,19 @@ package struct SlotNumbers: Sendable {
     }
 
     package mutating func giveBack(_ slot: Int) { free.append(slot) }
+}
+
+/// Numbers in the order in which they came, each once.
+struct SlotList {
+    private(set) var slots: [Int] = []
+    /// A bit for each that is there.
+    private var marks: [UInt64] = []
+
+    mutating func add(_ slot: Int) {
+        let (word, bit) = (slot / 64, 1 &<< UInt64(slot % 64) as UInt64)
+        if word >= marks.count { marks += Array(repeating: 0, count: max(word + 1, 2 * marks.count) - marks.count) }
+        guard marks[word] & bit == 0 else { return }
+        marks[word] |= bit
+        slots.append(slot)
+    }
 }

@@ -47,6 +47,15 @@ package struct SHA256: ~Copyable {
         bytes.withUnsafeBytes { hash($0) }
     }
 
+    /// Of a byte and what follows it, which are not in one place yet.
+    package static func hash(_ first: UInt8, _ rest: UnsafeRawBufferPointer) -> Hash256 {
+        withUnsafeTemporaryAllocation(byteCount: 1 + rest.count, alignment: 1) { input in
+            input[0] = first
+            UnsafeMutableRawBufferPointer(rebasing: input[1...]).copyMemory(from: rest)
+            return hash(UnsafeRawBufferPointer(input))
+        }
+    }
+
     package static func hash(_ text: String) -> Hash256 {
         var text = text
         return text.withUTF8 { hash(UnsafeRawBufferPointer($0)) }

@@ -20,6 +20,9 @@ import Testing
             // Bytes are compared as well: `String` holds texts for equal that differ in Unicode composition.
             let same = read == object && read.canonicalBytes() == bytes && read.hash == object.hash
             #expect(same, "seed \(seed), round \(round)")
+            let known = try SnapshotObject(kind: object.key.kind, canonicalBytes: ([9] + bytes).dropFirst())
+            let alike = known.object == object && known.hash == object.hash && known.key == object.key
+            #expect(alike, "seed \(seed), round \(round)")
         }
     }
 
@@ -46,6 +49,19 @@ import Testing
             #expect(same, "seed \(seed), round \(round)")
         }
         #expect(accepted > 100, "mutations that survive are what this test is about")
+    }
+
+    @Test func aRouteWhoseFiltersHaveGoneIsLikeOneThatNeverHadAny() {
+        let never = Route(
+            name: "r", virtualHosts: [], order: 1, path: PathPredicate(kind: .prefix, value: "/"), destinations: [])
+        var route = never
+        route.filters.httpsOnly = true
+        route.filters.mirror = Mirror(cluster: "c")
+        #expect(route != never && route.filters.httpsOnly && route.filters.mirror?.cluster == "c")
+        route.filters.mirror = nil
+        route.filters.httpsOnly = false
+        #expect(route == never && route.hashValue == never.hashValue && route.filters.isEmpty)
+        #expect(ConfigObject.route(route).canonicalBytes() == ConfigObject.route(never).canonicalBytes())
     }
 
     @Test func noProperPrefixOfAFieldIsAccepted() throws {

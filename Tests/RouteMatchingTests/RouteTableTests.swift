@@ -312,6 +312,46 @@ import Testing
         }
     }
 
+    /// Validation refuses such snapshots; a table that gets one all the same has each name once, and loses it once.
+    @Test func ofVirtualHostsThatClaimOneNameOneHasIt() {
+        let names = (0..<100).flatMap { ["n\($0).example.com", "*.w\($0).example.com"] }
+        let hosts = (0..<4).map { VirtualHost(name: "h\($0)", hosts: names) }
+        let table = RouteTable(virtualHosts: hosts, routes: [])
+        for number in 0..<100 {
+            #expect(table.host(for: "n\(number).example.com") != nil)
+            #expect(table.host(for: "a.w\(number).example.com") != nil)
+        }
+        let gone = table.updated(removing: hosts.map { SnapshotObject(.virtualHost($0)) }, putting: []).table
+        for number in 0..<100 {
+            #expect(gone.host(for: "n\(number).example.com") == nil)
+            #expect(gone.host(for: "a.w\(number).example.com") == nil)
+        }
+    }
+
+    @Test func anUpdateNamesEachSlotOnce() {
+        func route(_ name: String, _ order: UInt64) -> SnapshotObject {
+            SnapshotObject(
+                .route(
+                    Route(
+                        name: name, virtualHosts: ["h"], order: order, path: PathPredicate(kind: .prefix, value: "/"),
+                        destinations: [])))
+        }
+        func host(_ name: String) -> SnapshotObject {
+            SnapshotObject(.virtualHost(VirtualHost(name: name, hosts: [name + ".example.com"])))
+        }
+        let first = RouteTable().updated(
+            removing: [], putting: (0..<200).map { route("r\($0)", $0) } + [host("h"), host("i")])
+        #expect(first.routes.sorted() == Array(0..<200))
+        #expect(first.virtualHosts.sorted() == [0, 1])
+        // What comes gets the slots of what goes; another form of a route keeps its own.
+        let second = first.table.updated(
+            removing: [route("r150", 150), host("i")], putting: [route("new", 300), route("r7", 301), host("j")])
+        let slots = ["r150", "r7"].compactMap { first.table.slot(ofRoute: $0) }
+        #expect(second.routes.sorted() == slots.sorted())
+        #expect(second.table.slot(ofRoute: "new") == first.table.slot(ofRoute: "r150"))
+        #expect(second.virtualHosts.count == Set(second.virtualHosts).count)
+    }
+
     @Test func aChangeCostsTheSameAmongManyRoutes() throws {
         /// Nanoseconds of one change: the fastest of many.
         func cost(of count: Int, onOneHost: Bool) throws -> Double {

@@ -22,6 +22,14 @@ import Testing
         #expect(hash.finish() == SHA256.hash(bytes))
     }
 
+    @Test func aByteAndWhatFollowsItAreHashedAsOne() {
+        let bytes = (0..<5_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        for count in [0, 1, 63, 1_023, 1_024, 5_000] {
+            let hash = bytes[..<count].withUnsafeBytes { SHA256.hash(7, $0) }
+            #expect(hash == SHA256.hash([7] + bytes[..<count]), "\(count) bytes")
+        }
+    }
+
     @Test func hmacMatchesTheStandardsVectors() {
         let data = Array("what do ya want for nothing?".utf8)
         #expect(

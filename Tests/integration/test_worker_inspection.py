@@ -73,7 +73,7 @@ def test_the_configuration_is_that_which_runs(gateway, served):
     name = served.route["name"]
     (item,) = gateway.api.get(f"{path}?kind=route&name={name}")["items"]
     assert (item["kind"], item["name"]) == ("route", name) and re.fullmatch("[0-9a-f]{64}", item["hash"])
-    assert item["value"]["name"] == name and item["value"]["filters"] is not None
+    assert item["value"]["name"] == name and item["value"]["filters"]["httpsOnly"] is False
     assert gateway.api.get(f"{path}?kind=route&name=nobody")["items"] == []
     # It follows what is published.
     gateway.api.put(f"/v1/routes/{name}", {**gateway.api.get(f"/v1/routes/{name}"), "timeout": "7s"})

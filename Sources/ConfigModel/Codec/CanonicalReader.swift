@@ -63,8 +63,9 @@ struct CanonicalReader {
 
     mutating func optional(_ tag: UInt8) throws(CanonicalCodingError) -> String? {
         guard let range = try field(tag) else { return nil }
-        guard let value = String(validating: bytes[range], as: UTF8.self) else { throw error(.badUTF8(tag)) }
-        return value
+        // Not `String(validating:as:)`: that is generic down to each byte.
+        guard let text = try? UTF8Span(validating: bytes[range].span) else { throw error(.badUTF8(tag)) }
+        return String(copying: text)
     }
 
     mutating func strings(_ tag: UInt8) throws(CanonicalCodingError) -> [String] {

@@ -36,15 +36,11 @@ extension ConfigObject {
     }
 
     package var hash: Hash256 {
-        Self.hash(kind: key.kind, canonicalBytes: canonicalBytes())
+        Self.hash(kind: key.kind, canonicalBytes: canonicalBytes()[...])
     }
 
     /// SHA-256 over the kind's byte and the canonical bytes.
-    package static func hash(kind: ObjectKind, canonicalBytes bytes: [UInt8]) -> Hash256 {
-        var input: [UInt8] = []
-        input.reserveCapacity(bytes.count + 1)
-        input.append(kind.rawValue)
-        input.append(contentsOf: bytes)
-        return SHA256.hash(input)
+    package static func hash(kind: ObjectKind, canonicalBytes bytes: ArraySlice<UInt8>) -> Hash256 {
+        bytes.withUnsafeBytes { SHA256.hash(kind.rawValue, $0) }
     }
 }

@@ -121,7 +121,7 @@ struct KeptSnapshot: Sendable {
 
         mutating func object() throws -> SnapshotObject {
             let kind = try kind()
-            return SnapshotObject(try ConfigObject(kind: kind, canonicalBytes: try counted()))
+            return try SnapshotObject(kind: kind, canonicalBytes: try counted())
         }
 
         mutating func name() throws -> ServedVersion {

@@ -95,6 +95,9 @@ enum StoreFile {
         guard fsync(descriptor) == 0 else { throw StoreFailure("fsync", folder, errno) }
     }
 
+    /// A file may say that it is as long as it likes.
+    private static let largestReserve = 64 << 20
+
     /// Nil: there is no such file.
     static func read(_ path: String) throws(StoreFailure) -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
@@ -104,6 +107,8 @@ enum StoreFile {
         }
         defer { close(file) }
         var bytes: [UInt8] = []
+        var known = stat()
+        if fstat(file, &known) == 0 { bytes.reserveCapacity(min(Int(known.st_size), largestReserve)) }
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = Glibc.read(file, &chunk, chunk.count)

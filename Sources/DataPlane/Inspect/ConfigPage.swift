@@ -111,7 +111,8 @@ extension LineBuffer {
         append("{")
         for (index, field) in fields.enumerated() {
             if index > 0 { append(",") }
-            append(json: field.0)
+            // What a property wrapper keeps has its property's name behind a `_`.
+            append(json: field.0.hasPrefix("_") ? String(field.0.dropFirst()) : field.0)
             append(":")
             append(value: field.1)
         }
