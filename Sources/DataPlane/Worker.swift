@@ -69,7 +69,7 @@ package func runWorker(_ options: WorkerOptions, logger: Logger) throws {
     var signals = sigset_t()
     sigemptyset(&signals)
     for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2] { sigaddset(&signals, number) }
-    // Before any thread is made: all inherit it, so that only the main thread sees these signals.
+    // Before any thread is made: all inherit it, so that only who reads the descriptor sees these signals.
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     let pendingSignals = causeway_signals_open(&signals)
     guard pendingSignals >= 0 else { throw WorkerStartFailure(description: "out of descriptors") }
@@ -181,27 +181,31 @@ private func run(
         workerID: state.workerID, incarnation: UInt64.random(in: 1...UInt64.max),
         softwareVersion: WorkerVersion.current,
         pid: UInt32(getpid()))
-    let clientThread = try thread("config") { client.run(identity: identity, predecessor: predecessor) }
+    let rotatesIn = predecessor.map { UInt64($0.rotatesIn) } ?? options.ticketRotation
+    let lifeThread = try thread("life") { [mailboxes, metrics, inspect] in
+        var life = WorkerLife(
+            options: options, running: running, mailboxes: mailboxes, client: client, status: status, state: state,
+            manager: manager, logger: logger, signals: signals, ticketKeys: ticketKeys, rotatesIn: rotatesIn)
+        life.metrics = metrics
+        life.inspect = inspect
+        life.run()
+        for thread in loopThreads { thread.join() }
+        if !life.handedOver, let path = options.inspectSocket { unlink(path) }
+        client.stop()
+    }
     logger.notice("started", metadata: ["loops": "\(options.loops)", "state": "\(state.path)"])
 
-    var life = WorkerLife(
-        options: options, running: running, mailboxes: mailboxes, client: client, status: status, state: state,
-        manager: manager, logger: logger, signals: signals, ticketKeys: ticketKeys,
-        rotatesIn: predecessor.map { UInt64($0.rotatesIn) } ?? options.ticketRotation)
-    life.metrics = metrics
-    life.inspect = inspect
-    life.run()
-    for thread in loopThreads { thread.join() }
-    client.stop()
+    // On this thread, because snapshots are most of what the process holds: the heap of the main thread grows by many pages at a
+    // time, that of any other asks the kernel for each.
+    client.run(identity: identity, predecessor: predecessor)
+    lifeThread.join()
     resolver.stop()
     health.stop()
-    clientThread.join()
     // OpenSSL tidies up when the process ends: nobody may be in it then. The log is last, with the lines of all others.
     resolverThread.join()
     healthThread.join()
     options.accessLog.stop()
     logThread.join()
-    if !life.handedOver, let path = options.inspectSocket { unlink(path) }
     logger.notice("stopped")
 }
 

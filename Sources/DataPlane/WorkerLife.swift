@@ -1,4 +1,4 @@
-// The main thread: it waits for signals, replaces ticket keys, tells the service manager that the loops turn, and hands over to a
+// A thread of its own that waits for signals, replaces ticket keys, tells the service manager that the loops turn, and hands over to a
 // new binary. Everything else has a thread of its own and is told by mailboxes.
 
 internal import COpenSSL

@@ -1,4 +1,4 @@
-// The worker's end of the config channel, on a thread of its own: connects, and connects again; performs what
+// The worker's end of the config channel, on the main thread: connects, and connects again; performs what
 // `SubscriberState` decides; keeps each snapshot on disk before it is acknowledged. Traffic never waits for it.
 
 internal import COpenSSL
