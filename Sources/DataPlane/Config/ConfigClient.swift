@@ -7,7 +7,6 @@ internal import ConfigModel
 internal import Glibc
 internal import Logging
 internal import Seal
-internal import Synchronization
 internal import Telemetry
 
 final class ConfigClient: Sendable {
@@ -24,7 +23,7 @@ final class ConfigClient: Sendable {
     private let inherited: InheritedSockets
     /// Counts down when what is on disk is served, or there is nothing.
     let started: Latch
-    private let control = Mutex<Control>(Control())
+    private let control = Lock<Control>(Control())
 
     private struct Control {
         var draining = false

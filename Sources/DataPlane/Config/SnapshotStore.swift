@@ -10,7 +10,6 @@ package import ConfigModel
 internal import Glibc
 package import Logging
 package import Seal
-internal import Synchronization
 
 package final class SnapshotStore: Sendable {
     let folder: String
@@ -20,7 +19,7 @@ package final class SnapshotStore: Sendable {
     private let smallSize: Int
     /// Bytes of changes below which no new generation is written.
     private let changesLimit: Int
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     private struct State {
         /// What a start would find, where the next change may follow it; nil: a new generation is due.

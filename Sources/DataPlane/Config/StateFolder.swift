@@ -4,13 +4,12 @@
 
 internal import Glibc
 internal import Seal
-internal import Synchronization
 
 final class StateFolder: Sendable {
     let path: String
     let workerID: String
     let key: SealingKey
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     private struct State {
         /// Held for the process's life, and by the worker that comes after it: of the lock's file, or of the folder where that file
@@ -49,7 +48,7 @@ final class StateFolder: Sendable {
             workerID = Hex.encode(Random.bytes(16))
             now.unwritten["worker.id"] = workerID + "\n"
         }
-        state = Mutex(now)
+        state = Lock(now)
         writeWhatIsMissing()
     }
 

@@ -49,7 +49,7 @@ package final class AccessLog: Sendable {
 
     private let target: Target
     private let logger: Logger
-    private let state = Mutex<State>(State())
+    private let state = Lock<State>(State())
     private let lost = Atomic(0)
     fileprivate let isWanted: Atomic<Bool>
     private let wake: Int32

@@ -2,7 +2,6 @@
 // nobody on it waits for the list.
 
 internal import ConfigModel
-internal import Synchronization
 
 /// One look at the endpoints of some clusters of a loop.
 final class EndpointWalk: Sendable {
@@ -29,7 +28,7 @@ final class EndpointWalk: Sendable {
     }
 
     let clusters: [String]
-    private let found = Mutex<[View]>([])
+    private let found = Lock<[View]>([])
     private let done: Latch
 
     init?(_ clusters: [String]) {

@@ -209,7 +209,7 @@ final class WorkerStatus: Sendable {
         var storeFails = false
     }
 
-    private let values = Mutex<Values>(Values())
+    private let values = Lock<Values>(Values())
 
     func read() -> Values { values.withLock { $0 } }
     func update(_ body: (inout Values) -> Void) { values.withLock { body(&$0) } }

@@ -10,7 +10,7 @@ final class MetricsRegistry: Sendable {
     let snapshots = Atomic<Int>(0)
     /// One block a loop.
     let loops: [CellBlock]
-    private let named = Mutex<Named>(Named())
+    private let named = Lock<Named>(Named())
 
     private struct Named {
         var routes: [String: [CellBlock]] = [:]

@@ -4,7 +4,6 @@
 
 internal import CNghttp2
 internal import Glibc
-internal import Synchronization
 internal import Telemetry
 
 /// One look through a loop.
@@ -26,7 +25,7 @@ final class StreamWalk: Sendable {
     }
 
     let purpose: Purpose
-    private let found = Mutex<Found>(Found())
+    private let found = Lock<Found>(Found())
     /// nil: nobody waits.
     private let done: Latch?
 

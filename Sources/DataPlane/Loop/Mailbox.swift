@@ -31,7 +31,7 @@ enum LoopMessage: Sendable {
 final class Mailbox: Sendable {
     /// An eventfd in non-blocking mode.
     let descriptor: Int32
-    private let messages = Mutex<[LoopMessage]>([])
+    private let messages = Lock<[LoopMessage]>([])
 
     init?() {
         descriptor = causeway_eventfd(1)

@@ -5,7 +5,6 @@ internal import COpenSSL
 internal import ConfigModel
 internal import Glibc
 internal import Logging
-internal import Synchronization
 
 final class HealthChecker: Sendable {
     /// What is told of one endpoint.
@@ -24,8 +23,8 @@ final class HealthChecker: Sendable {
     private let loops: [Mailbox]
     private let logger: Logger
     private let wake: Int32
-    private let inbox = Mutex<Inbox>(Inbox())
-    private let table = Mutex<[Key: Row]>([:])
+    private let inbox = Lock<Inbox>(Inbox())
+    private let table = Lock<[Key: Row]>([:])
 
     private struct Inbox {
         /// Clusters with checks, in place of those before.

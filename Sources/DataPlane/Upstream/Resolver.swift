@@ -6,14 +6,13 @@ internal import CCares
 internal import COpenSSL
 internal import Glibc
 internal import Logging
-internal import Synchronization
 
 final class Resolver: Sendable {
     private let loops: [Mailbox]
     private let health: HealthChecker
     private let servers: String?
     private let logger: Logger
-    private let state = Mutex<State>(State())
+    private let state = Lock<State>(State())
     private let wake: Int32
 
     private struct State {
