@@ -54,11 +54,20 @@ package enum TLSIdentityLoader {
     }
 }
 
-/// An identity that is parsed at its first use, by whichever thread comes first.
+/// An identity that is parsed at its first use, by whichever thread comes first. Nobody waits for another: of those that parse at the
+/// same time one is heard.
 package final class LazyTLSIdentity: Sendable {
     private let certificateChain: String
     private let privateKey: Secret
-    private let outcome = Mutex<Result<LoadedTLSIdentity, TLSMaterialError>?>(nil)
+    private let outcome = AtomicLazyReference<Outcome>()
+
+    private final class Outcome: Sendable {
+        let result: Result<LoadedTLSIdentity, TLSMaterialError>
+
+        init(_ result: Result<LoadedTLSIdentity, TLSMaterialError>) {
+            self.result = result
+        }
+    }
 
     package init(certificateChain: String, privateKey: Secret) {
         self.certificateChain = certificateChain
@@ -67,18 +76,14 @@ package final class LazyTLSIdentity: Sendable {
 
     /// The parsed identity. A failure is kept as well: the same bytes fail the same way.
     package func load() throws(TLSMaterialError) -> LoadedTLSIdentity {
-        let result = outcome.withLock { outcome in
-            if let outcome { return outcome }
-            let made: Result<LoadedTLSIdentity, TLSMaterialError>
-            do throws(TLSMaterialError) {
-                made = .success(
-                    try TLSIdentityLoader.load(certificateChain: certificateChain, privateKey: privateKey))
-            } catch {
-                made = .failure(error)
-            }
-            outcome = made
-            return made
+        try (outcome.load() ?? outcome.storeIfNil(Outcome(parse()))).result.get()
+    }
+
+    private func parse() -> Result<LoadedTLSIdentity, TLSMaterialError> {
+        do throws(TLSMaterialError) {
+            return .success(try TLSIdentityLoader.load(certificateChain: certificateChain, privateKey: privateKey))
+        } catch {
+            return .failure(error)
         }
-        return try result.get()
     }
 }
