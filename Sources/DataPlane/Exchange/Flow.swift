@@ -185,7 +185,8 @@ extension LoopPointer {
                 state.pointee.undelivered &-= half.pointee.outstanding
                 if half.pointee.outstanding > 0 { creditConnection(connection, state) }
             }
-            state.pointee.grownWindows &-= half.pointee.windowSize &- HTTP2State.streamWindow
+            state.pointee.grownWindows &-= Int32(
+                truncatingIfNeeded: half.pointee.windowSize &- HTTP2State.streamWindow)
             giveBackGrowth(half)
             if state.pointee.streams.count == 0 { becameIdle(connection) }
             // Room for an exchange that waits: given at the flush, not inside this callback.

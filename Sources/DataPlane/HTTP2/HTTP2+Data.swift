@@ -175,7 +175,7 @@ extension LoopPointer {
         guard holdsUp, half.pointee.outstanding < size / 4, state.pointee.grownWindows < HTTP2State.growthBudget,
             mayGrow(half, by: growth)
         else { return 0 }
-        state.pointee.grownWindows += growth
+        state.pointee.grownWindows += Int32(growth)
         half.pointee.windowSize += growth
         return growth
     }

@@ -13,6 +13,7 @@ struct HTTP2State {
     var deflaterRestarts = false
     /// Blocks that were sent without one, since there was one.
     var blocksWithoutTable: UInt8 = 0
+    var peerTakesExtendedConnect = false
     /// What is on an upstream connection in long streams (`Crowding`), and when that was looked at, in the lower bits of the
     /// loop's milliseconds.
     var burden: UInt16 = 0
@@ -38,7 +39,6 @@ struct HTTP2State {
     var shutSince: UInt32 = 0
     /// Microseconds from a PING of ours to its answer; 0: none was measured yet.
     var roundTrip: UInt32 = 0
-    var peerTakesExtendedConnect = false
     var sendWindow = 65_535
 
     // What the peer may send.
@@ -46,7 +46,8 @@ struct HTTP2State {
     /// Body bytes received and not yet taken by the other side's kernel (downstream connections).
     var undelivered = 0
     /// Bytes by which stream windows have grown beyond their first size.
-    var grownWindows = 0
+    var grownWindows: Int32 = 0
+    var burdenSeen: UInt32 = 0
 
     // A header block that goes on in CONTINUATION frames.
     var block = ByteQueue()
@@ -57,7 +58,6 @@ struct HTTP2State {
     // A DATA frame whose payload is still coming.
     var dataEndsStream = false
     var inData = false
-    var burdenSeen: UInt32 = 0
     var dataRemaining = 0
     var dataPadding = 0
     var dataStream: HalfPointer?
@@ -94,7 +94,7 @@ struct HTTP2State {
     static let downstreamConnectionWindow = 1 << 20
     static let downstreamWindowFloor = 256 * 1024
     static let upstreamConnectionWindow = 16 << 20
-    static let growthBudget = 16 << 20
+    static let growthBudget: Int32 = 16 << 20
     /// WINDOW_UPDATE below this is of little use, and counts as a cheap frame.
     static let smallIncrement = 1_024
     /// What libnghttp2 forgives a client is 1,000 resets and 33 a second; streams that run when no more are taken need room.

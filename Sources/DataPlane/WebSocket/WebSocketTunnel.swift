@@ -48,14 +48,27 @@ extension ExchangePointer {
         }
         loop.pointee.fieldsOwner = nil
         loop.pointee.statistics.webSocketsOpened.increment()
-        // Most are silent for most of their time. No other try can follow: only the log reads the head yet.
-        pointee.head.fit()
+        // Most are silent for most of their time.
+        shortenHead()
         pointee.replay.slim()
         loop.watchQuiet(client)
         if let connection = upstream.pointee.connection { loop.watchQuiet(connection) }
         upstream.pointee.headSent = true
         if downstream.pointee.endReceived { upstream.pointee.endQueued = true }
         loop.pump(upstream)
+    }
+
+    /// No other try can follow: only the log and the list of streams read the head yet, and of it the method, the authority and
+    /// the path.
+    private func shortenHead() {
+        let before = pointee.head.count
+        if loop.loadFields(pointee.head, from: 0) > FieldSlot.regular,
+            let name = loop.pointee.fields[FieldSlot.regular].name
+        {
+            pointee.head.shorten(to: UnsafePointer(name) - 8 - UnsafePointer(pointee.head.start))
+        }
+        pointee.head.fit()
+        hold(pointee.head.count - before)
     }
 
     /// Takes out of the answer what belongs to the upstream's side of the handshake, and a length that a tunnel has not.
