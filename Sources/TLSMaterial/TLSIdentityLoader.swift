@@ -59,7 +59,8 @@ package enum TLSIdentityLoader {
 package final class LazyTLSIdentity: Sendable {
     private let certificateChain: String
     private let privateKey: Secret
-    private let outcome = AtomicLazyReference<Outcome>()
+    /// Set once, and held until the end. The library's own `AtomicLazyReference` does this where ThreadSanitizer does not see it.
+    private let outcome = Atomic<Unmanaged<Outcome>?>(nil)
 
     private final class Outcome: Sendable {
         let result: Result<LoadedTLSIdentity, TLSMaterialError>
@@ -74,9 +75,22 @@ package final class LazyTLSIdentity: Sendable {
         self.privateKey = privateKey
     }
 
+    deinit { outcome.load(ordering: .acquiring)?.release() }
+
     /// The parsed identity. A failure is kept as well: the same bytes fail the same way.
     package func load() throws(TLSMaterialError) -> LoadedTLSIdentity {
-        try (outcome.load() ?? outcome.storeIfNil(Outcome(parse()))).result.get()
+        let known = outcome.load(ordering: .acquiring) ?? keep(Outcome(parse()))
+        return try known._withUnsafeGuaranteedRef { $0.result }.get()
+    }
+
+    /// What is kept: this, or what another thread has kept before.
+    private func keep(_ made: Outcome) -> Unmanaged<Outcome> {
+        let mine = Unmanaged.passRetained(made)
+        guard
+            let first = outcome.compareExchange(expected: nil, desired: mine, ordering: .acquiringAndReleasing).original
+        else { return mine }
+        mine.release()
+        return first
     }
 
     private func parse() -> Result<LoadedTLSIdentity, TLSMaterialError> {
