@@ -61,6 +61,36 @@ def test_a_stream_finishes_behind_goaway_and_the_worker_ends(started):
     assert gateway.worker.wait_exit(5) == 0
 
 
+def test_what_a_slow_client_asks_before_it_reads_goaway_is_served(started):
+    """The second GOAWAY waits for the answer to a PING behind the first: what comes before that was on its way."""
+    gateway, site = started(drain_timeout=20)
+    held = Held()
+    with http2.Server(held) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        first = client.open("GET", site.host, "/first")
+        assert held.arrived.wait(5)
+        gateway.worker.signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in gateway.worker.log_text(), 5, "the drain has begun")
+        # The gateway would have closed the door half a second after it said so.
+        threading.Event().wait(1)
+        second = client.open("GET", site.host, "/second")
+        held.go.set()
+        assert client.finish(first).status == 200
+        assert client.finish(second).status == 200
+        client.read_to_end()
+        assert client.goaway.last_stream_id == second.id
+    assert gateway.worker.wait_exit(5) == 0
+
+
+def test_a_client_that_never_answers_is_left(started):
+    gateway, site = started(drain_timeout=30)
+    with http2.Server() as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        assert client.request("GET", site.host, "/").status == 200
+        gateway.worker.signal(signal.SIGTERM)
+        assert gateway.worker.wait_exit(10) == 0
+
+
 def test_new_connections_are_refused_while_draining(started, echo):
     gateway, site = started(drain_timeout=20)
     held = Held()

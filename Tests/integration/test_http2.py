@@ -351,6 +351,7 @@ def test_rapid_reset_is_stopped(h2_site, gateway):
         ("PING", frame(PING, 0, 0, b"12345678")),
         ("SETTINGS", frame(SETTINGS, 0, 0)),
         ("empty DATA", None),
+        ("DATA that is padded and empty", None),
         ("CONTINUATION", None),
     ],
 )
@@ -358,9 +359,9 @@ def test_floods_are_stopped(h2_site, name, flood):
     with h2_site.http2() as client:
         client.until(lambda: client.settings)
         try:
-            if name == "empty DATA":
+            if "DATA" in name:
                 stream = client.open("POST", h2_site.host, "/a.B/C", ("content-type", "application/grpc"), end=False)
-                flood = frame(DATA, 0, stream.id)
+                flood = frame(DATA, 8, stream.id, b"\0") if "padded" in name else frame(DATA, 0, stream.id)
             elif name == "CONTINUATION":
                 client.wire.send(frame(HEADERS, 0, 1, b"\x82"))
                 flood = frame(CONTINUATION, 0, 1, b"")

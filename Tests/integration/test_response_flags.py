@@ -6,6 +6,7 @@ import resource
 import signal
 import threading
 
+import h2.errors
 import pytest
 
 from integration.gateway import Gateway
@@ -22,7 +23,7 @@ from peers.wire import Closed, Wire
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     """Less patient with slow heads than others."""
-    made = Gateway(tmp_path_factory.mktemp("flags"), settings=["request-headers-timeout=500ms"])
+    made = Gateway(tmp_path_factory.mktemp("flags"), settings=["request-headers-timeout=500ms", "stream-stall-timeout=1s"])
     try:
         made.start()
         yield made
@@ -197,6 +198,20 @@ def client_gone(site):
     return {"path": "/asked", "status": 499}
 
 
+@scenario("AB")
+def ended_for_abuse(site):
+    with http2.Server(lambda connection, id, headers: None) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        client.open("GET", site.host, "/asked")
+        wait_until(lambda: server.requests, 10, "the request has arrived")
+        for _ in range(3_000):
+            client.h2.ping(b"too many")
+        client.flush()
+        client.read_to_end()
+        assert client.goaway.error_code == h2.errors.ErrorCodes.ENHANCE_YOUR_CALM
+    return {"path": "/asked", "status": 429}
+
+
 @scenario("UO")
 def out_of_descriptors(site):
     pid = site.gateway.worker.pid
@@ -255,6 +270,35 @@ def drained(site):
     assert gateway.worker.wait_exit(15) == 0
     gateway.start_worker()
     return {"path": "/asked", "status": 200, "grpc_status": 14}
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_client_that_takes_nothing_is_told_from_one_that_goes(gateway, site, tls):
+    """Over HTTP/1.1 the kernel's buffers are full and the connection stands; over HTTP/2 the stream's window does."""
+    big = bytes(32 << 20)
+
+    def much(wire):
+        wire.read_request()
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(big) + big)
+
+    with RawServer(much) as server, site.http1(tls=tls) as wire:
+        site.serve(server.port)
+        wire.send(f"GET /not-read HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+        record = gateway.wait_log(15, authority=site.host, path="/not-read")
+    assert (record["flag"], record["status"]) == ("SI", 200)
+    assert record["reason"] == "the client did not take the response"
+
+
+def test_a_routes_total_timeout_is_told_from_the_callers_deadline(gateway, site):
+    """Whichever is earlier; the service hears of that one."""
+    with http2.Server(lambda connection, id, headers: None) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC", timeouts={"total": 300})
+        assert client.grpc(site.host, "/long", b"", ("grpc-timeout", "20S")).grpc_status == 4
+        assert client.grpc(site.host, "/short", b"", ("grpc-timeout", "100m")).grpc_status == 4
+        assert gateway.wait_log(authority=site.host, path="/long")["flag"] == "UT"
+        assert gateway.wait_log(authority=site.host, path="/short")["flag"] == "DE"
+        [asked] = [each["grpc-timeout"] for each in server.requests if each[":path"] == "/long"]
+        assert asked == "20S" or asked.endswith("m") and int(asked[:-1]) <= 300
 
 
 @pytest.mark.parametrize("flag", SCENARIOS)

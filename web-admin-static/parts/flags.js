@@ -6,7 +6,7 @@ import { has, t } from "./i18n.js";
 const UPSTREAM = new Set(["UH", "UF", "UR", "UC", "UPE", "UT"]);
 
 /** What a client brought about, or an operator: no failure of the gateway or of a service. */
-const HARMLESS = new Set(["DC", "AD", "UA", "RL", "EO", "RC", "MD"]);
+const HARMLESS = new Set(["DC", "AD", "UA", "RL", "EO", "RC", "MD", "AB"]);
 
 export const ofService = (flag) => UPSTREAM.has(flag);
 export const isFailure = (flag) => !HARMLESS.has(flag);

@@ -4,6 +4,9 @@
 internal import Glibc
 
 extension LoopPointer {
+    /// Milliseconds from the second step's time on, in which a client may still answer the PING behind the first GOAWAY.
+    private static let answerTime: UInt64 = 1_500
+
     /// Once a second: what the drain needs, lines of the access log that have waited, memory of retired clusters and of bursts.
     func housekeeping() {
         if let log = pointee.accessLog { pointee.statistics.accessLogDropped.add(log.handOver()) }
@@ -42,19 +45,26 @@ extension LoopPointer {
     private func takeFirstStep(_ connection: ConnectionPointer) {
         connection.pointee.isDraining = true
         guard let state = connection.pointee.http2 else { return }
-        // No new streams please, but those on their way are still taken.
-        if !state.pointee.goAwaySent { writeGoAway(connection, lastStream: Int32.max, .noError) }
+        // No new streams please, but those on their way are still taken: the answer to the PING comes behind them.
+        guard !state.pointee.goAwaySent else { return }
+        writeGoAway(connection, lastStream: Int32.max, .noError)
+        ping(connection, state)
     }
 
-    private func takeSecondStep(_ connection: ConnectionPointer) {
+    /// False: the client has not answered yet, and it is not `late`; streams that it began before it knew may be on their way.
+    @discardableResult
+    private func takeSecondStep(_ connection: ConnectionPointer, late: Bool) -> Bool {
         guard let state = connection.pointee.http2, !connection.pointee.closesAfterFlush else {
-            return endIfIdle(connection)
+            endIfIdle(connection)
+            return true
         }
         if state.pointee.goAwayPromised == Int32.max {
+            if state.pointee.pingsUnanswered > 0, !late { return false }
             state.pointee.goAwayPromised = state.pointee.lastPeerStream
             writeGoAway(connection, lastStream: state.pointee.lastPeerStream, .noError)
         }
         if state.pointee.streams.count == 0 { endAfterFlush(connection) }
+        return true
     }
 
     // MARK: - Listeners
@@ -80,21 +90,24 @@ extension LoopPointer {
         while let listener = next {
             next = listener.pointee.next
             guard listener.pointee.partsAt > 0, listener.pointee.partsAt <= milliseconds else { continue }
-            listener.pointee.partsAt = 0
+            let late = milliseconds >= listener.pointee.partsAt + Self.answerTime
+            var isOver = true
             forEachDownstream { connection in
                 guard connection.pointee.listener == listener,
                     connection.pointee.generation != listener.pointee.generation
                 else { return }
                 self.takeFirstStep(connection)
-                self.takeSecondStep(connection)
+                if !self.takeSecondStep(connection, late: late) { isOver = false }
             }
+            if isOver { listener.pointee.partsAt = 0 }
         }
     }
 
     private func drainTick() {
         let now = milliseconds
         if now >= pointee.drainSecondStep {
-            forEachDownstream { self.takeSecondStep($0) }
+            let late = now >= min(pointee.drainSecondStep + Self.answerTime, pointee.drainDeadline)
+            forEachDownstream { self.takeSecondStep($0, late: late) }
         }
         if now >= pointee.drainDeadline {
             forEachDownstream { connection in

@@ -143,7 +143,9 @@ extension ExchangePointer {
             }
             return true
         case 12:
-            if memcmp(name, "grpc-timeout", 12) == 0, pointee.deadlineIsCallers { loop.reduceTimeout(&field, self) }
+            if memcmp(name, "grpc-timeout", 12) == 0, pointee.isGRPC, pointee.deadline > 0 {
+                loop.reduceTimeout(&field, self)
+            }
             if pointee.web != nil, memcmp(name, "content-type", 12) == 0 { nativeContentType(&field) }
             return true
         case 13:

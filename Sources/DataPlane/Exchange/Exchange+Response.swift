@@ -204,9 +204,15 @@ extension ExchangePointer {
 
     private func clientGone() {
         if bothClosed { return complete() }
+        clientEnded(.downstreamClosed)
+    }
+
+    /// The client's connection is over, by its own doing or for it.
+    func clientEnded(_ error: ProxyError) {
+        guard !pointee.isFinished else { return }
         // An answer to a failure that was still on its way: that is why it ended.
-        if pointee.error == nil { note(.downstreamClosed) }
-        if pointee.status == 0 { pointee.status = Int32(ProxyError.downstreamClosed.row.http) }
+        if pointee.error == nil { note(error) }
+        if pointee.status == 0 { pointee.status = Int32(error.row.http) }
         if pointee.isTunnel { loop.breakOff(pointee.upstream) }
         complete()
     }

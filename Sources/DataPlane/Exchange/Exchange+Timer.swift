@@ -15,8 +15,10 @@ extension ExchangePointer {
             return fail(.badRequest)
         }
         let deadline = now + timeout
-        pointee.deadlineIsCallers = true
-        if pointee.deadline == 0 || deadline < pointee.deadline { pointee.deadline = deadline }
+        if pointee.deadline == 0 || deadline < pointee.deadline {
+            pointee.deadline = deadline
+            pointee.deadlineIsCallers = true
+        }
         armTimer()
     }
 

@@ -57,6 +57,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case requestProgress
     case downstreamClosed
     case clientStalled
+    case clientAbusive
     case overload
     case draining
     case endedByOperator
@@ -137,6 +138,10 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .requestProgress: Row(.downstream, 408, 4, 1001, "DT", "the request body made no progress")
         case .downstreamClosed: Row(.downstream, 499, 1, 1006, "DC", "the client went away")
         case .clientStalled: Row(.downstream, 408, 4, 1001, "SI", "the client did not take the response")
+        case .clientAbusive:
+            Row(
+                .downstream, 429, 8, 1008, "AB", "the client's connection was ended: it did too much of what is limited"
+            )
         case .overload: Row(.local, 503, 8, 1013, "UO", "the gateway is out of a resource")
         case .draining: Row(.local, 503, 14, 1001, "DR", "the gateway is shutting down")
         case .endedByOperator: Row(.local, 503, 14, 1012, "EO", "an operator ended the stream")

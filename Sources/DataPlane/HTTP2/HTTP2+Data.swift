@@ -67,7 +67,7 @@ extension LoopPointer {
         if let half, used &- 9 &+ padding > 0 { creditStream(half) }
         if payload == 0 {
             if padding == 0 { finishDataFrame(connection, state, UnsafePointer(frame), 0) }
-            if length == 0, !state.pointee.dataEndsStream { chargeEmptyData(connection, state) }
+            if !state.pointee.dataEndsStream { chargeEmptyData(connection, state) }
         }
         return used
     }
@@ -162,10 +162,10 @@ extension LoopPointer {
         let credited = Int(half.pointee.credited)
         half.pointee.reviewedAt = now
         half.pointee.credited = 0
-        if !state.pointee.awaitsPingAnswer, state.pointee.roundTrip == 0 || now &- state.pointee.pingedAt >= 1_000_000 {
-            state.pointee.awaitsPingAnswer = true
-            state.pointee.pingedAt = now
-            HTTP2State.ping.withUTF8Buffer { writePing(connection, $0.baseAddress.unsafelyUnwrapped, ack: false) }
+        if state.pointee.pingsUnanswered == 0,
+            state.pointee.roundTrip == 0 || now &- state.pointee.pingedAt >= 1_000_000
+        {
+            ping(connection, state)
         }
         let size = half.pointee.windowSize
         let growth = min(size, HTTP2State.maxStreamWindow - size)
@@ -180,10 +180,17 @@ extension LoopPointer {
         return growth
     }
 
-    /// The answer to our PING.
-    func measured(_ state: UnsafeMutablePointer<HTTP2State>) {
-        guard state.pointee.awaitsPingAnswer else { return }
-        state.pointee.awaitsPingAnswer = false
+    /// A PING whose answer tells how far the peer is, and that it has all that went before.
+    func ping(_ connection: ConnectionPointer, _ state: UnsafeMutablePointer<HTTP2State>) {
+        state.pointee.pingsUnanswered &+= 1
+        state.pointee.pingedAt = UInt32(truncatingIfNeeded: pointee.now / 1_000)
+        HTTP2State.ping.withUTF8Buffer { writePing(connection, $0.baseAddress.unsafelyUnwrapped, ack: false) }
+    }
+
+    /// The answer to a PING of ours.
+    func receivedPingAnswer(_ state: UnsafeMutablePointer<HTTP2State>) {
+        guard state.pointee.pingsUnanswered > 0 else { return }
+        state.pointee.pingsUnanswered -= 1
         state.pointee.roundTrip = max(1, UInt32(truncatingIfNeeded: pointee.now / 1_000) &- state.pointee.pingedAt)
     }
 
@@ -204,6 +211,6 @@ extension LoopPointer {
 }
 
 extension HTTP2State {
-    /// What our PINGs carry. Which one is answered needs no telling: there is one on its way at most.
+    /// What our PINGs carry; they are answered in order.
     fileprivate static let ping: StaticString = "causeway"
 }

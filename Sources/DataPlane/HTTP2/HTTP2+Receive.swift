@@ -112,7 +112,7 @@ extension LoopPointer {
             guard length == 8 else { return .frameSizeError }
             guard stream == 0 else { return .protocolError }
             if flags & FrameFlag.ack != 0 {
-                measured(state)
+                receivedPingAnswer(state)
                 return nil
             }
             if let error = spend(connection, state, 1, .pingFlood) { return error }

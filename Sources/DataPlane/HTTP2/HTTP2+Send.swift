@@ -60,7 +60,11 @@ extension LoopPointer {
         if error == .enhanceYourCalm { pointee.statistics.connectionsAbusive.increment() }
         while let half = state.pointee.streams.any() {
             detach(half)
-            half.pointee.exchange.connectionLost(half)
+            if state.pointee.isServer, error != .noError {
+                half.pointee.exchange.clientEnded(error == .enhanceYourCalm ? .clientAbusive : .badRequest)
+            } else {
+                half.pointee.exchange.connectionLost(half)
+            }
         }
         writeGoAway(connection, lastStream: state.pointee.lastPeerStream, error)
         endAfterFlush(connection)

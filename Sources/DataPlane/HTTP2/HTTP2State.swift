@@ -65,7 +65,8 @@ struct HTTP2State {
     // GOAWAY.
     var goAwaySent = false
     var goAwayReceived = false
-    var awaitsPingAnswer = false
+    /// PINGs of ours that the peer has not answered.
+    var pingsUnanswered: UInt8 = 0
     /// The last stream that our GOAWAY said would be processed.
     var goAwayPromised = Int32.max
     var goAwayLastStream = Int32.max

@@ -101,7 +101,9 @@ extension LoopPointer {
         connection.pointee.stage = .idle
         if connection.pointee.role == .downstream {
             if connection.pointee.isDraining {
-                return endAfterFlush(connection)
+                // Over HTTP/2 not before the second step: another stream may be on its way.
+                if connection.pointee.http2?.pointee.goAwayPromised != Int32.max { endAfterFlush(connection) }
+                return
             }
             let limits = connection.pointee.listener?.pointee.limits
             setDeadline(connection, after: UInt64(limits?.connectionIdleTimeout ?? 600_000))
@@ -286,14 +288,14 @@ extension LoopPointer {
             if let state = connection.pointee.http2, !state.pointee.settingsReceived { endpoint.pointee.unsettled -= 1 }
         }
         let wasSettled = connection.pointee.http2?.pointee.settingsReceived ?? true
-        if let state = connection.pointee.http2 {
-            while let half = state.pointee.streams.any() {
-                detach(half)
+        let isStalled = reason == .timeout && connection.pointee.role == .downstream
+        while let half = connection.pointee.http2?.pointee.streams.any() ?? connection.pointee.http1?.pointee.half {
+            detach(half)
+            if isStalled {
+                half.pointee.exchange.clientEnded(.clientStalled)
+            } else {
                 half.pointee.exchange.connectionLost(half)
             }
-        } else if let half = connection.pointee.http1?.pointee.half {
-            detach(half)
-            half.pointee.exchange.connectionLost(half)
         }
         Glibc.close(connection.pointee.fd)
         pointee.held &-= connection.pointee.kept
