@@ -380,6 +380,21 @@ def test_a_chunked_response_cut_short_is_not_ended(site):
             wire.request("GET", "/", site.host)
 
 
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "clear"])
+def test_a_response_cut_short_is_not_ended_in_order_for_http_1_0(site, tls):
+    """Its body has no other end than the connection's: a reset tells that it is not whole."""
+
+    def respond(wire):
+        wire.read_request()
+        wire.send(f"HTTP/1.1 200 OK\r\n{CHUNKED}\r\n\r\n4\r\nhalf\r\n")
+
+    with RawServer(respond) as server, site.http1(tls=tls) as wire:
+        site.serve(server.port)
+        wire.send(f"GET / HTTP/1.0\r\nHost: {site.host}\r\n\r\n")
+        wire.read_until(b"\r\n\r\nhalf")
+        assert not wire.ends_in_order()
+
+
 BAD_RESPONSES = {
     "garbage": b"\x00\x01\x02\x03\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",

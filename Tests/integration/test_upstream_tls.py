@@ -9,6 +9,7 @@ from integration.site import Site
 from integration.waiting import wait_until
 from peers import http2
 from peers.http1 import EchoServer, RawServer
+from peers.wire import Closed
 
 
 def server_context(identity, alpn=None):
@@ -72,6 +73,30 @@ def test_clear_text_where_tls_is_expected_is_an_error(site):
     with RawServer(plain) as server:
         serve(site, server.port, "https", tlsVerify=False)
         assert site.get("/").status == 503
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("whole", [True, False], ids=["close_notify", "FIN alone"])
+def test_a_body_without_a_length_ends_with_close_notify_only(site, identity, whole, version):
+    """RFC 9112 §9.8: anybody on the way can make a FIN."""
+
+    def respond(wire):
+        wire.read_request()
+        wire.send("HTTP/1.1 200 OK\r\n\r\nhello")
+        if whole:
+            wire.sock.unwrap()
+
+    with RawServer(respond, tls=server_context(identity)) as server, site.http1() as wire:
+        serve(site, server.port, "https", sni="back.test", tlsVerify=False)
+        wire.send(f"GET / HTTP/{version}\r\nHost: {site.host}\r\n\r\n")
+        if whole:
+            assert wire.read_response().body == b"hello"
+        elif version == "1.0":
+            wire.read_until(b"\r\n\r\nhello")
+            assert not wire.ends_in_order()
+        else:
+            with pytest.raises(Closed):
+                wire.read_response()
 
 
 def test_a_certificate_for_another_name_is_refused_and_the_right_one_taken(new_gateway, authority, identity, monkeypatch):

@@ -127,6 +127,17 @@ class Wire:
             return False
         return False
 
+    def ends_in_order(self):
+        """Waits for the other side's end: by FIN, over TLS by close_notify; False: by a reset, or FIN without close_notify."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            # Else Python takes a FIN or a reset for the end.
+            self.sock.suppress_ragged_eofs = False
+        try:
+            assert not self.sock.recv(1), "bytes instead of an end"
+        except (ConnectionResetError, ssl.SSLEOFError):
+            return False
+        return True
+
     def close(self):
         try:
             self.sock.close()

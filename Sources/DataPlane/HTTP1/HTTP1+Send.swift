@@ -205,6 +205,7 @@ extension LoopPointer {
     /// The exchange on a downstream connection is over: the next request, or the end of the connection.
     func finishHTTP1Exchange(_ connection: ConnectionPointer, _ half: HalfPointer) {
         guard let state = connection.pointee.http1 else { return }
+        state.pointee.isCut = !half.pointee.endSent
         let isClean = half.pointee.endSent && half.pointee.endReceived && !half.pointee.exchange.pointee.isTunnel
         detach(half)
         guard !connection.pointee.isClosed else { return }

@@ -41,6 +41,8 @@ struct HTTP1State {
     var receive: HTTP1Receive = .head
     var framing: HTTP1Framing = .none
     var keepsAlive = true
+    /// The last message was broken off before its end.
+    var isCut = false
     /// `inbound` holds bytes that can be used now.
     var hasUnparsed = false
 

@@ -158,7 +158,7 @@ extension LoopPointer {
 
     private func readFailed(_ connection: ConnectionPointer, _ count: Int) -> Bool? {
         if count == 0 {
-            endOfInput(connection)
+            endOfInput(connection, unconfirmed: connection.pointee.ssl != nil)
             return nil
         }
         if errno == EAGAIN {

@@ -213,8 +213,9 @@ extension LoopPointer {
     }
 
     /// The peer has sent its FIN or close_notify. That happens once, but is read again: as FIN behind close_notify, and
-    /// where the kernel tells of what has been read before it told.
-    func endOfInput(_ connection: ConnectionPointer) {
+    /// where the kernel tells of what has been read before it told. `unconfirmed`: a FIN over TLS, which anybody on the way
+    /// can make.
+    func endOfInput(_ connection: ConnectionPointer, unconfirmed: Bool = false) {
         guard !connection.pointee.inputEnded else { return }
         connection.pointee.inputEnded = true
         guard connection.pointee.stage != .lingering, let state = connection.pointee.http1,
@@ -224,13 +225,14 @@ extension LoopPointer {
         switch state.pointee.receive {
         case .tunnel:
             exchange.receivedBody(on: half, pointee.plainBuffer, 0, end: true)
-        case .untilClose:
+        case .untilClose where !unconfirmed:
             state.pointee.receive = .complete
             exchange.receivedBody(on: half, pointee.plainBuffer, 0, end: true)
         case .complete where state.pointee.isServer && half.pointee.endReceived:
             // A client may half-close behind its request; the answer still goes out.
             state.pointee.keepsAlive = false
         default:
+            // A body that only the connection's end delimits is not whole without close_notify (RFC 9112 §9.8).
             close(connection, because: .ended)
         }
     }
@@ -238,6 +240,7 @@ extension LoopPointer {
     /// Everything is sent: says so to the peer, and waits for its end before the socket is closed.
     func finishClose(_ connection: ConnectionPointer) {
         guard !connection.pointee.isClosed, connection.pointee.stage != .lingering else { return }
+        if connection.cutsBody { return close(connection, because: .ended) }
         sendFinish(connection)
         guard !connection.pointee.isClosed else { return }
         // Unread input would turn close(2) into a reset that destroys our answer on its way.
@@ -264,9 +267,13 @@ extension LoopPointer {
 
     /// Closes the socket without an orderly end: the peer sees a reset, and the kernel keeps nothing for it.
     func closeWithReset(_ connection: ConnectionPointer, because reason: CloseReason) {
+        resetAtClose(connection)
+        close(connection, because: reason)
+    }
+
+    private func resetAtClose(_ connection: ConnectionPointer) {
         var dropped = linger(l_onoff: 1, l_linger: 0)
         setsockopt(connection.pointee.fd, SOL_SOCKET, SO_LINGER, &dropped, socklen_t(MemoryLayout<linger>.size))
-        close(connection, because: reason)
     }
 
     /// Closes the socket now. Streams and exchanges hear of it; memory is freed at the end of the tick.
@@ -279,6 +286,7 @@ extension LoopPointer {
             let error: ProxyError = connection.pointee.isTunneling ? .proxyRefused : .connectFailed
             return connectionFailed(connection, reason == .tls ? .upstreamTLS : error)
         }
+        if connection.cutsBody { resetAtClose(connection) }
         connection.pointee.isClosed = true
         if let timer = connection.pointee.timer { pointee.timers.cancel(timer) }
         connection.pointee.timer = nil
@@ -343,6 +351,13 @@ extension LoopPointer {
 }
 
 extension ConnectionPointer {
+    /// Its end is the end of a body that is not whole: in order, it would pass for one that is (RFC 9112 §8).
+    fileprivate var cutsBody: Bool {
+        guard let state = pointee.http1, state.pointee.framing == .untilClose else { return false }
+        if let half = state.pointee.half, !half.pointee.endSent { return true }
+        return state.pointee.isCut || !pointee.output.isEmpty || !pointee.unsent.isEmpty
+    }
+
     private func texts() -> UnsafeMutablePointer<ClientTexts> {
         if let texts = pointee.texts { return texts }
         let texts = UnsafeMutablePointer<ClientTexts>.allocate(capacity: 1)
