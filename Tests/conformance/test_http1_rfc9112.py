@@ -103,6 +103,7 @@ REFUSED = {
     "9112 3.2 Host with a backslash": get(host="Host: {h}\\@other.test"),
     "9112 3.2 Host with NUL": get(host="Host: {h}\0.other.test"),
     "9112 3.2 a blank before Host's colon": get(host="Host : {h}"),
+    "9112 3.2 no Host in HTTP/1.0": get(version="HTTP/1.0", host=None),
     "9112 3.2.2 absolute form with userinfo": get("http://user@{h}/"),
     "9112 3.2.2 absolute form with another userinfo than Host": get("http://{h}@other.test/"),
     "9112 3.2.2 absolute form without a host": get("http:///path"),
@@ -178,6 +179,7 @@ TAKEN = {
     "9112 2.2 an empty line before the request": ("\r\n" + get("/after-a-line"), "/after-a-line", ""),
     "9112 3.2.2 absolute form": (get("http://{h}/abs?x=1"), "/abs?x=1", ""),
     "9112 3.2.2 absolute form wins over Host": (get("http://{h}/wins", host="Host: other.test"), "/wins", ""),
+    "9112 3.2.2 absolute form in HTTP/1.0 without Host": (get("http://{h}/old", version="HTTP/1.0", host=None), "/old", ""),
     "9112 3.2.2 absolute form in other case": (get("HTTP://{h}/upper"), "/upper", ""),
     "9110 9.1 a method that nobody knows": (get("/brew", method="BREW"), "/brew", ""),
 }  # fmt: skip

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from peers.http1 import RawServer
+from peers import http2
+from peers.http1 import EchoServer, RawServer
 from peers.wire import Closed
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -231,6 +232,23 @@ def test_http_1_0_closes_unless_asked_to_keep(echo_site):
         wire.send(f"GET / HTTP/1.0\r\nHost: {echo_site.host}\r\n\r\n")
         seen(wire.read_response())
         assert wire.is_closed()
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "HTTP2"])
+def test_http_1_0_without_a_host_goes_to_nobody(site, protocol):
+    """Also where a route takes every host; an absolute target is a host."""
+    path = f"/nobody-{protocol.lower()}"
+    with (http2.Server() if protocol == "HTTP2" else EchoServer()) as server, site.http1(tls=False) as wire:
+        site.gateway.api.create_static(site.name, server.port)
+        site.gateway.api.create_route(site.name, [], f"{site.name}.static", path=path, protocol=protocol)
+        wire.send(f"GET {path} HTTP/1.0\r\n\r\n")
+        assert wire.read_response().status == 400
+        assert wire.is_closed()
+        with site.http1(tls=False) as other:
+            other.send(f"GET http://{site.host}{path} HTTP/1.0\r\n\r\n")
+            assert other.read_response().status == 200
+        (seen,) = server.requests if protocol == "HTTP2" else server.seen
+        assert seen.get(":authority" if protocol == "HTTP2" else "host") == site.host
 
 
 def test_head_has_a_length_and_no_body(echo_site):

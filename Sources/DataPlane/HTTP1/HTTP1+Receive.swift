@@ -139,7 +139,7 @@ extension LoopPointer {
     /// What is wrong with a request that parsed; nil: nothing.
     private func requestProblem(_ head: HTTP1Head) -> ProxyError? {
         let authority = pointee.fields[FieldSlot.authority]
-        guard authority.name != nil else { return head.isHTTP10 ? nil : .badRequest }
+        // HTTP/1.0 may leave Host away, but whoever it is passed on to needs one.
         guard isAcceptableAuthority(authority) else { return .badRequest }
         let method = pointee.fields[FieldSlot.method]
         if method.valuelen == 7, memcmp(method.value, "CONNECT", 7) == 0 { return .badRequest }
