@@ -449,6 +449,27 @@ def test_a_reused_connection_that_the_back_end_has_closed_is_no_error(site):
             assert wire.request("GET", "/", site.host).status == 200
 
 
+@pytest.mark.parametrize(
+    "answer", ["H", "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 103 Early Hints\r\n\r\n"], ids=["byte", "part", "1xx"]
+)
+def test_a_reused_connection_that_ends_within_the_answer_is_an_error(site, answer):
+    """What has begun to be answered has arrived: it must not be sent again."""
+    targets = []
+
+    def respond(wire):
+        while True:
+            targets.append(wire.read_request().target)
+            if targets == ["/first", "/second"]:
+                return wire.send(answer)
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with RawServer(respond) as server, site.http1(tls=False) as wire:
+        site.serve(server.port)
+        assert wire.request("GET", "/first", site.host).status == 200
+        assert wire.request("GET", "/second", site.host).status == 502
+    assert targets == ["/first", "/second"] and server.connections == 1
+
+
 def test_slow_heads_do_not_hold_up_others(echo_site):
     """Many connections that send a byte of a head and stop; the next request is served at once."""
     slow = [echo_site.http1(tls=False) for _ in range(200)]

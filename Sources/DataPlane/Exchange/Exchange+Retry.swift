@@ -61,7 +61,7 @@ extension ExchangePointer {
 
     /// A pooled HTTP/1.1 connection that the upstream closed before any response byte: once, for idempotent methods.
     private var isReusedConnectionRace: Bool {
-        pointee.isIdempotent && pointee.tries == 0 && pointee.isOnReusedConnection
+        pointee.isIdempotent && pointee.tries == 0 && pointee.mayHaveMissedConnection
     }
 
     private func mayTryAgain(unprocessed: Bool, _ allowed: Bool) -> Bool {

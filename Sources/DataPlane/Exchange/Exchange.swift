@@ -98,8 +98,9 @@ struct Exchange {
     var queue: WaitingKind = .http2
     /// A WebSocket that goes by HTTP/1.1 to a service of HTTP/2, which has not offered to take it (RFC 8441).
     var fellBack = false
-    /// The upstream connection had served an exchange before this one.
-    var isOnReusedConnection = false
+    /// The upstream connection is HTTP/1.1, had served an exchange before this one, and has brought no byte since: the
+    /// upstream may have closed it before the request came.
+    var mayHaveMissedConnection = false
     /// Where it is counted among those that run at once; belongs to the route.
     var concurrencyCell: ConcurrencyLimiter.Cell?
     var tries: UInt8 = 0

@@ -67,14 +67,18 @@ extension LoopPointer {
             // Empty lines before a request are ignored (RFC 9112 §2.2).
             if count >= 2, bytes[0] == 13, bytes[1] == 10 { return 2 }
             if connection.pointee.stage == .idle { expectHead(connection) }
-        } else if state.pointee.half == nil {
-            // Bytes that nobody asked for.
-            close(connection, because: .transport)
-            return count
-        } else if memcmp(bytes, "HTTP/1.", min(count, 7)) != 0 {
-            // Another protocol answers: there may never be an end of a head.
-            state.pointee.half?.pointee.exchange.fail(.upstreamProtocol)
-            return count
+        } else {
+            guard let half = state.pointee.half else {
+                // Bytes that nobody asked for.
+                close(connection, because: .transport)
+                return count
+            }
+            half.pointee.exchange.pointee.mayHaveMissedConnection = false
+            if memcmp(bytes, "HTTP/1.", min(count, 7)) != 0 {
+                // Another protocol answers: there may never be an end of a head.
+                half.pointee.exchange.fail(.upstreamProtocol)
+                return count
+            }
         }
         guard let end = headEnd(bytes, count, searched: state.pointee.searched) else {
             state.pointee.searched = count

@@ -54,11 +54,11 @@ extension LoopPointer {
         half.pointee.windowSize = connection.pointee.wire == .http2 ? HTTP2State.streamWindow : Half.highWater
         exchange.pointee.connectDeadline = 0
         connection.pointee.stage = .active
-        exchange.pointee.isOnReusedConnection = false
+        exchange.pointee.mayHaveMissedConnection = false
         if let state = connection.pointee.http1 {
             state.pointee.half = half
             state.pointee.receive = .head
-            exchange.pointee.isOnReusedConnection = state.pointee.served > 0
+            exchange.pointee.mayHaveMissedConnection = state.pointee.served > 0
         }
     }
 
