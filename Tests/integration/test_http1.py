@@ -267,6 +267,12 @@ def test_expect_100_continue_is_carried_through(echo_site):
         assert seen(wire.read_response())["body"] == "body"
 
 
+def test_expect_100_continue_means_nothing_in_http_1_0(echo_site):
+    with echo_site.http1(tls=False) as wire:
+        wire.send(f"POST / HTTP/1.0\r\nHost: {echo_site.host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody")
+        assert seen(wire.read_response(interim=True))["body"] == "body"
+
+
 def test_a_refusal_instead_of_100_continue_arrives_before_the_body(site):
     def refuse(wire):
         wire.read_head()

@@ -126,8 +126,8 @@ extension LoopPointer {
             state.pointee.receive = .complete
         }
         let ends = state.pointee.receive == .complete && !head.upgradesToWebSocket
-        if pointee.facts.expectsContinue, !ends {
-            // The gateway takes the body as it comes: it says so itself (RFC 9110 §10.1.1).
+        if pointee.facts.expectsContinue, !ends, !head.isHTTP10 {
+            // The gateway takes the body as it comes: it says so itself. HTTP/1.0 has no 100 (RFC 9110 §10.1.1).
             connection.pointee.output.append("HTTP/1.1 100 Continue\r\n\r\n")
             markDirty(connection)
             pointee.facts.expectsContinue = false
