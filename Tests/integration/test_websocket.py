@@ -263,6 +263,19 @@ def test_a_handshake_without_its_parts_is_refused(site, echo, broken):
     assert echo.seen == []
 
 
+def test_another_version_is_refused_with_what_to_upgrade_to(site, echo):
+    """RFC 9110 §15.5.22: a 426 has Upgrade; RFC 6455 §4.4: and the version."""
+    site.serve(echo.port)
+    request, _ = handshake(site.host)
+    with site.http1() as wire:
+        wire.send(request.replace(b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 8"))
+        answer = wire.read_response()
+        assert (answer.status, answer.get("upgrade"), answer.get("sec-websocket-version")) == (426, "websocket", "13")
+        assert answer.all("connection") == ["close, Upgrade"]
+        assert wire.is_closed()
+    assert echo.seen == []
+
+
 def test_the_server_s_reset_ends_the_client(site):
     with RawServer(lambda wire: (accepting(wire), wire.read(4), wire.reset())) as server, site.http1() as wire:
         site.serve(server.port)

@@ -113,7 +113,10 @@ extension LoopPointer {
         if exchange.pointee.closesDownstream || exchange.pointee.isWebSocket || connection.pointee.isDraining {
             state.pointee.keepsAlive = false
         }
-        if !state.pointee.keepsAlive {
+        if exchange.pointee.error == .webSocketVersion {
+            // What to upgrade to (RFC 9110 §15.5.22). The connection ends, as with each handshake that was refused.
+            connection.pointee.output.append("upgrade: websocket\r\nconnection: close, Upgrade\r\n")
+        } else if !state.pointee.keepsAlive {
             connection.pointee.output.append("connection: close\r\n")
         } else if exchange.pointee.isHTTP10 {
             connection.pointee.output.append("connection: keep-alive\r\n")
