@@ -91,6 +91,36 @@ def test_a_client_that_never_answers_is_left(started):
         assert gateway.worker.wait_exit(10) == 0
 
 
+def test_goaway_comes_in_two_steps_and_what_is_opened_between_them_is_served(started):
+    """RFC 9113 §6.8: first 2^31-1, so that streams on their way are taken, then the last one that was."""
+    gateway, site = started(drain_timeout=20)
+    held = Held()
+    with http2.Server(held) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+
+        def begin():
+            return client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), body=b"\0\0\0\0\0")
+
+        before = begin()
+        assert held.arrived.wait(5)
+        gateway.worker.signal(signal.SIGTERM)
+        first = bytes.fromhex("07 00 00000000 7fffffff 00000000")  # GOAWAY, not yet read: so nothing behind it is answered
+        while first not in client.wire.input:
+            client.wire.receive()
+        between = begin()
+        client.take()
+        assert [each.last_stream_id for each in client.goaways] == [2**31 - 1]
+        client.until(lambda: len(client.goaways) == 2)
+        assert client.goaway.last_stream_id == between.id
+        begin()  # not processed: the client has been told that it may repeat it elsewhere
+        held.go.set()
+        assert [client.finish(each).grpc_status for each in (before, between)] == [0, 0]
+        client.read_to_end()
+        assert [(each.error_code, each.last_stream_id) for each in client.goaways] == [(0, 2**31 - 1), (0, between.id)]
+        assert len(server.requests) == 2
+    assert gateway.worker.wait_exit(5) == 0
+
+
 def test_new_connections_are_refused_while_draining(started, echo):
     gateway, site = started(drain_timeout=20)
     held = Held()

@@ -67,7 +67,8 @@ class Client:
                 validate_inbound_headers=True,
             )
         )
-        self.streams, self.goaway, self.pings, self.settings = {}, None, [], 0
+        self.streams, self.pings, self.settings = {}, [], 0
+        self.goaway, self.goaways = None, []  # the last, and all in their order
         self.closed = False
         self.h2.initiate_connection()
         self.h2.decoder.max_header_list_size = 1 << 20  # what is too large is for the test to say
@@ -116,6 +117,10 @@ class Client:
         except Closed:
             self.closed = True
             raise
+        self.take()
+
+    def take(self):
+        """What the wire has received, and the answers to it."""
         data, self.wire.input = self.wire.input, b""
         for event in self.h2.receive_data(data):
             self._take(event)
@@ -142,6 +147,7 @@ class Client:
                     stream.reset = int(event.error_code)
             case h2.events.ConnectionTerminated():
                 self.goaway = event
+                self.goaways.append(event)
             case h2.events.PingAckReceived():
                 self.pings.append(event.ping_data)
             case h2.events.RemoteSettingsChanged():
