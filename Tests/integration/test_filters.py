@@ -1,5 +1,5 @@
-"""What routes do before, or instead of, asking a service: allowed and refused over HTTP, gRPC and WebSocket, each refusal in the
-client's own terms, and the access log's word for it."""
+"""What routes do before, or instead of, asking a service, in detail. Each filter over each kind of client, and the shape of its
+refusals: test_filters_by_client.py."""
 
 import base64
 import contextlib
@@ -34,30 +34,7 @@ def served(site, server, path="/", **filters):
     return site.serve(server.port, path=path, **filters)
 
 
-def refusals(gateway, site, calls, plain, filters, http, grpc, flag):
-    """The same filters on an HTTP and a gRPC route: what HTTP, gRPC and a WebSocket handshake get, and the log's flag."""
-    served(site, plain, "/http", **filters)
-    served(site, calls, "/grpc", protocol="GRPC", **filters)
-    before = len(plain.seen), len(calls.requests)
-    answer = site.get("/http")
-    assert answer.status == http
-    with site.http2() as client:
-        assert client.request("GET", site.host, "/http").status == http
-        call = client.grpc(site.host, "/grpc/Call")
-        assert (call.status, call.grpc_status) == (200, grpc), call.headers
-    with pytest.raises(InvalidStatus) as refused:
-        site.websocket("/http/ws")
-    assert refused.value.response.status_code == http
-    assert (len(plain.seen), len(calls.requests)) == before, "a refused request reached a service"
-    assert gateway.wait_log(authority=site.host, path="/http")["flag"] == flag
-    return answer
-
-
 # ---- addresses
-
-
-def test_addresses_that_are_not_allowed_are_refused(gateway, site, plain, calls):
-    refusals(gateway, site, calls, plain, {"ipAccess": {"allow": ["10.0.0.0/8", "2001:db8::/32"]}}, 403, 7, "AD")
 
 
 @pytest.mark.parametrize(
@@ -121,11 +98,6 @@ def basic(user, password):
 
 
 AUTH = {"enabled": True, "allowedCredentialTypes": ["key-auth"], "allowedConsumers": ["alice"]}
-
-
-def test_requests_without_a_credential_are_refused(gateway, site, plain, calls, consumers):
-    answer = refusals(gateway, site, calls, plain, {"authConfig": AUTH}, 401, 16, "UA")
-    assert answer.get("www-authenticate") == 'Bearer realm="gateway"'
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ extension ExchangePointer {
         // The route's total timeout ends at the upgrade: none counts a whole stream (design 3.5).
         pointee.deadline = 0
         dropHandshakeFields()
-        if let affinity = pointee.route?.pointee.filters?.pointee.affinity { addSessionCookie(affinity) }
+        if let filters = pointee.route?.pointee.filters { editResponse(filters) }
         downstream.pointee.headSent = true
         if let state = client.pointee.http1 {
             pointee.status = 101
