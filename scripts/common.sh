@@ -80,7 +80,7 @@ source_names() { (cd "$root" && source_folders "$1" | xargs -I{} find {} -type f
 is_fresh() {
     local stamp=$root/.build/causeway-$1.stamp
     [ -f "$stamp" ] && [ -x "$root/.build/release/causeway-control" ] && [ -x "$root/.build/release/causeway-worker" ] &&
-        [ -z "$(cd "$root" && source_folders "$1" | xargs -I{} find {} -type f -newer "$stamp" | head -n 1)" ] &&
+        [ -z "$(cd "$root" && source_folders "$1" | xargs -I{} find {} -type f -newer "$stamp" -print -quit)" ] &&
         source_names "$1" | cmp -s - "$stamp"
 }
 
