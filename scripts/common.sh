@@ -71,7 +71,7 @@ need_bench_venv() {
 # The folders of Swift sources that a build of the given kind reads.
 source_folders() {
     printf '%s\n' Package.swift Sources
-    [ "$1" = binaries ] || (cd "$root" && find Tests -maxdepth 1 -type d \( -name '*Tests' -o -name TestSupport \))
+    [ "$1" = binaries ] || (cd "$root" && find Tests -mindepth 1 -maxdepth 1 -type d \( -name '*Tests' -o -name TestSupport \))
 }
 source_names() { (cd "$root" && source_folders "$1" | xargs -I{} find {} -type f | LC_ALL=C sort); }
 
