@@ -12,7 +12,6 @@ import pytest
 from integration.site import Site
 from integration.waiting import wait_until
 from peers import http2
-from peers.http2 import Client
 from peers.protos import Ask, Kinds
 
 # Loops have connections of their own.
@@ -163,7 +162,7 @@ def test_long_streams_with_much_in_them(site, grpc_server):
     site.serve(grpc_server.port, protocol="GRPC")
     with site.channel(tls=False) as channel:
         kinds = Kinds(channel)
-        calls = [kinds.ServerStream(Ask(payload=b"a", count=2, delay_ms=1_000_000 * (n >= 0))) for n in range(90)]
+        calls = [kinds.ServerStream(Ask(payload=b"a", count=2, delay_ms=1_000_000)) for _ in range(90)]
         wait_until(lambda: site.gateway.metric("causeway_upstream_streams_open") >= 90, 10, "the silent streams")
         pass_time(LONG)
         assert len(kinds.Unary(Ask(size=1)).payload) == 1
@@ -185,16 +184,22 @@ def connections(site):
     return site.gateway.metric("causeway_upstream_connections_open")
 
 
+@contextlib.contextmanager
+def stalled_upload(site):
+    """More of a body than the service takes, for long enough that calls do not go there any more."""
+    with site.http2(tls=False) as client:
+        stream = client.open("POST", site.host, "/unread", end=False)
+        client.data(stream.id, bytes(100_000))
+        wait_until(lambda: site.gateway.metric("causeway_body_bytes_held") > 30_000, 5, "the service takes no more")
+        pass_time(0.1)
+        yield
+
+
 def test_an_upload_that_the_service_does_not_read_stops_nobody_else(site):
     """The service's window for the connection is used up by one call: those that come then find another."""
     with BackEnd() as server:
         site.serve(server.port, protocol="GRPC")
-        with site.http2(tls=False) as stalled:
-            stream = stalled.open("POST", site.host, "/unread", end=False)
-            stalled.data(stream.id, bytes(100_000))
-            wait_until(lambda: site.gateway.metric("causeway_body_bytes_held") > 30_000, 5, "the service takes no more")
-            # As long as that is nothing yet, calls go there.
-            pass_time(0.1)
+        with stalled_upload(site):
             for _ in range(10):
                 call(site, "/read", body=bytes(1_000))
         assert server.on("/read") == {1: 10}
@@ -204,11 +209,7 @@ def test_without_another_connection_they_take_what_there_is(site):
     """The second connection is refused: those that waited for it go on beside the stalled one."""
     with BackEnd() as server:
         site.serve(server.port, protocol="GRPC")
-        with site.http2(tls=False) as stalled:
-            stream = stalled.open("POST", site.host, "/unread", end=False)
-            stalled.data(stream.id, bytes(100_000))
-            wait_until(lambda: site.gateway.metric("causeway_body_bytes_held") > 30_000, 5, "the service takes no more")
-            pass_time(0.1)
+        with stalled_upload(site):
             server.listener.shutdown(socket.SHUT_RDWR)
             server.listener.close()
             call(site)
