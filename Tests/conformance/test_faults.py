@@ -1,6 +1,7 @@
 """Back ends that fail in every way, and clients that go away: what the other side sees, the response flag in the access log, its
 counter, and that streams to other endpoints on the same client connection do not notice."""
 
+import socket
 import threading
 import time
 
@@ -10,8 +11,9 @@ from integration.site import Site
 from integration.waiting import wait_until
 from peers import http2
 from peers.frames import *  # noqa: F403  frame types, flags and codes by their names in the RFC
-from peers.frames import FrameServer
+from peers.frames import FrameServer, settings
 from peers.http1 import RawServer
+from peers.wire import Wire
 
 GRPC = [("content-type", "application/grpc"), ("te", "trailers")]
 MESSAGE = b"\0\0\0\0\x03abc"
@@ -527,13 +529,67 @@ def test_a_client_that_leaves_ends_the_http1_connection_within_a_second(bench, w
     client.wire.close()
 
 
-def test_a_client_of_http1_that_leaves_is_known_upstream_within_a_second(bench, gateway):
-    server = bench.serve("http", silent)
+LEAVING_HTTP1 = {"RST": Wire.reset, "FIN": Wire.close, "half-close": Wire.half_close}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
+@pytest.mark.parametrize("answered", [False, True], ids=["before an answer", "in mid answer"])
+@pytest.mark.parametrize("way", LEAVING_HTTP1)
+def test_a_client_of_http1_that_leaves_is_known_upstream_within_a_second(authority, gateway, neighbour, way, answered, tls):
+    """Its FIN is its end, whole as its request may be: a client that was killed sends the same."""
+    site = Site(gateway, authority)
+
+    def script(endpoint):
+        stream = endpoint.next_request()
+        if answered:
+            begin(endpoint, stream, "http")
+
+    with FrameServer(script) as server:
+        site.serve(server.port, protocol="HTTP2")
+        wire = site.http1(tls=tls)
+        wire.send(f"GET /leave HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+        wait_until(lambda: server.seen, 5, "the request at the back end")
+        if answered:
+            wire.read_head()
+        began = time.monotonic()
+        LEAVING_HTTP1[way](wire)
+        wait_until(lambda: server.endpoints[0].resets, 5, "RST_STREAM at the back end")
+        assert time.monotonic() - began < 1
+        assert set(server.endpoints[0].resets.values()) == {CANCEL}
+        assert gateway.wait_log(authority=site.host, path="/leave")["flag"] == "DC"
+        wire.close()
+
+
+@pytest.mark.parametrize("way", LEAVING_HTTP1)
+def test_a_client_of_http1_that_leaves_a_stalled_upload_is_known_upstream_within_a_second(bench, gateway, way):
+    """Its end stands behind bytes that the gateway does not read, as the service takes none."""
+    taken = threading.Event()
+
+    def script(endpoint):
+        endpoint.next_request(whole=False)
+        taken.set()
+
+    server = bench.serve("http", script, first=settings((INITIAL_WINDOW_SIZE, 1024)))
     wire = bench.site.http1(tls=False)
-    wire.send(f"GET /leave HTTP/1.1\r\nHost: {bench.site.host}\r\n\r\n")
-    wait_until(lambda: server.seen, 5, "the request at the back end")
+    wire.send(f"POST /leave HTTP/1.1\r\nHost: {bench.site.host}\r\nContent-Length: {64 << 20}\r\n\r\n")
+    assert taken.wait(5)
+    wire.send(bytes(120 << 10))
     began = time.monotonic()
-    wire.reset()
+    LEAVING_HTTP1[way](wire)
     wait_until(lambda: server.endpoints[0].resets, 5, "RST_STREAM at the back end")
     assert time.monotonic() - began < 1
     assert gateway.wait_log(authority=bench.site.host, path="/leave")["flag"] == "DC"
+    wire.close()
+
+
+def test_what_has_been_answered_goes_out_whole_to_a_client_that_ends_its_side(gateway, authority):
+    """Its FIN is read together with its request, which the gateway answers at once."""
+    site = Site(gateway, authority, https="off")
+    text = "x" * 60_000
+    site.serve(9, mock={"enabled": True, "status": 200, "content": text, "contentType": "text/plain"})
+    for _ in range(20):
+        with site.http1(tls=False) as wire:
+            wire.send(f"GET / HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+            wire.half_close()
+            assert wire.read_response().body == text.encode()
+            assert wire.is_closed()

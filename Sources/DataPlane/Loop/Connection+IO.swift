@@ -17,7 +17,7 @@ extension LoopPointer {
         var rounds = 0
         while rounds < 4 {
             flushBulky()
-            if connection.pointee.isReadPaused || connection.pointee.isClosed { return }
+            if connection.pointee.isReadPaused || connection.pointee.isClosed { return noteHangup(connection) }
             if isFull(connection) { return }
             if connection.pointee.isTurnOver { break }
             rounds += 1
@@ -32,6 +32,15 @@ extension LoopPointer {
             if wasDrained, !connection.pointee.sawHangup, !connection.pointee.isTurnOver { return }
         }
         markReady(connection)
+    }
+
+    /// The FIN of a client that is left unread because its upload waits: no read will find it in time.
+    @inline(__always)
+    private func noteHangup(_ connection: ConnectionPointer) {
+        guard connection.pointee.sawHangup, connection.pointee.role == .downstream, !connection.pointee.isClosed else {
+            return
+        }
+        clientEndsInput(connection)
     }
 
     /// A peer that asks and asks and does not read the answers: nothing more is read before they are with the kernel.

@@ -218,9 +218,15 @@ extension LoopPointer {
     func endOfInput(_ connection: ConnectionPointer, unconfirmed: Bool = false) {
         guard !connection.pointee.inputEnded else { return }
         connection.pointee.inputEnded = true
-        guard connection.pointee.stage != .lingering, let state = connection.pointee.http1,
-            let half = state.pointee.half
-        else { return close(connection, because: .ended) }
+        guard connection.pointee.stage != .lingering, let state = connection.pointee.http1 else {
+            return close(connection, because: .ended)
+        }
+        guard let half = state.pointee.half else {
+            // What is left of the answers to a client still goes out.
+            let hasOutput = !connection.pointee.output.isEmpty || !connection.pointee.unsent.isEmpty
+            if state.pointee.isServer, hasOutput { return endAfterFlush(connection) }
+            return close(connection, because: .ended)
+        }
         let exchange = half.pointee.exchange
         switch state.pointee.receive {
         case .tunnel:
@@ -228,11 +234,24 @@ extension LoopPointer {
         case .untilClose where !unconfirmed:
             state.pointee.receive = .complete
             exchange.receivedBody(on: half, pointee.plainBuffer, 0, end: true)
-        case .complete where state.pointee.isServer && half.pointee.endReceived:
-            // A client may half-close behind its request; the answer still goes out.
-            state.pointee.keepsAlive = false
+        case _ where state.pointee.isServer:
+            clientEndsInput(connection)
         default:
             // A body that only the connection's end delimits is not whole without close_notify (RFC 9112 §9.8).
+            close(connection, because: .ended)
+        }
+    }
+
+    /// A client of HTTP/1.1 has ended its side. Where its answer is whole that still goes out. Before that the client has
+    /// left: one that was killed sends the same FIN as one that only ends its side, and no call goes on for the dead.
+    func clientEndsInput(_ connection: ConnectionPointer) {
+        guard let state = connection.pointee.http1, let half = state.pointee.half, state.pointee.receive != .tunnel
+        else {
+            return
+        }
+        if half.pointee.endQueued {
+            state.pointee.keepsAlive = false
+        } else {
             close(connection, because: .ended)
         }
     }
