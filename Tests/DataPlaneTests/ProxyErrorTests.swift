@@ -62,6 +62,7 @@ struct ProxyErrorTests {
         .init(error: .downstreamClosed, http: 499, grpc: 1, close: 1006, flag: "DC"),
         .init(error: .clientStalled, http: 408, grpc: 4, close: 1001, flag: "SI"),
         .init(error: .clientAbusive, http: 429, grpc: 8, close: 1008, flag: "AB"),
+        .init(error: .streamRefused, http: 503, grpc: 14, close: 1013, flag: "UO"),
         .init(error: .overload, http: 503, grpc: 8, close: 1013, flag: "UO"),
         .init(error: .draining, http: 503, grpc: 14, close: 1001, flag: "DR"),
         .init(error: .endedByOperator, http: 503, grpc: 14, close: 1012, flag: "EO"),

@@ -35,6 +35,7 @@ import Testing
         record.duration = 1_234_567
         record.upstreamDuration = 999
         record.tries = 2
+        record.retryRefusal = .budget
         record.version = 7
         record.traceID = bytes("4bf92f3577b34da6a3ce929d0e0e4736")
         #expect(
@@ -43,7 +44,7 @@ import Testing
                 "sni":"demo.kubesre.com","method":"POST","authority":"demo.kubesre.com:8443",\
                 "path":"/helloworld.Greeter/SayHello","protocol":"h2","route":"greeter","cluster":"greeter|50051",\
                 "endpoint":"127.0.0.1:50051","status":200,"grpc_status":14,"flag":"UF","reason":"connection refused",\
-                "bytes_in":21,"bytes_out":26,"messages_in":1,"messages_out":3,"close_code":1000,"duration_ms":1.234,"upstream_ms":0.000,"tries":2,"version":7,\
+                "bytes_in":21,"bytes_out":26,"messages_in":1,"messages_out":3,"close_code":1000,"duration_ms":1.234,"upstream_ms":0.000,"tries":2,"retry_refused":"budget","version":7,\
                 "trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}
 
                 """)
@@ -54,13 +55,14 @@ import Testing
         let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         #expect(object["grpc_status"] is NSNull)
         #expect(object["upstream_ms"] is NSNull)
+        #expect(object["retry_refused"] is NSNull)
         #expect(object["messages_in"] is NSNull && object["messages_out"] is NSNull)
         #expect(object["close_code"] is NSNull)
         #expect(object["flag"] as? String == "-")
         #expect(object["tls"] as? String == "")
         #expect(object["trace_id"] as? String == "")
         #expect(object["protocol"] as? String == "http/1.1")
-        #expect(object.count == 27)
+        #expect(object.count == 28)
     }
 
     @Test func hostileFieldsStayInsideTheirStrings() throws {
@@ -80,7 +82,7 @@ import Testing
             }
             #expect(line.utf8.lastIndex(of: 10) == line.utf8.firstIndex(of: 10), "seed \(seed)")
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            #expect(object?.count == 27, "seed \(seed)")
+            #expect(object?.count == 28, "seed \(seed)")
             #expect(object?["protocol"] as? String == "websocket", "seed \(seed)")
         }
     }

@@ -185,6 +185,8 @@ def test_over_its_own_budget_a_connection_s_new_streams_are_refused_and_others_a
         late = download(holder, 200_000)
         holder.finish(late)
         assert holder.resets[late] == REFUSED_STREAM
+        record = gateway.wait_log(flag="UO", authority=site.host)
+        assert record["status"] == 503 and "streams" in record["reason"]
         with site.http2() as client:
             assert client.grpc(site.host, "/a.B/Unary").grpc_status == 0
         # What it takes makes room again.

@@ -133,6 +133,8 @@ def test_too_many_streams(front, _rule):
             streams[-2]: REFUSED_STREAM,
             streams[-1]: REFUSED_STREAM,
         }
+        record = front.site.gateway.wait_log(authority=front.host, path="/hold", flag="UO")
+        assert record["status"] == 503 and "all the streams" in record["reason"]
         for stream in streams[:5]:
             client.reset(stream, CANCEL)
         goes_on(client, witness)

@@ -10,7 +10,9 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from integration.site import Site
 from integration.waiting import wait_until
+from peers import http2
 from peers.protos import Ask, Greeter, HelloRequest, Kinds, Nothing
 
 MIB = 1 << 20
@@ -18,8 +20,6 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def grpc_site(gateway, authority, grpc_server):
-    from integration.site import Site
-
     made = Site(gateway, authority, "kinds.test")
     made.serve(grpc_server.port, protocol="GRPC")
     return made
@@ -159,6 +159,23 @@ def test_the_gateway_enforces_a_deadline_that_the_client_forgets(grpc_site, dire
     wait_until(lambda: seen(direct).cancelled > before.cancelled, 5, "the server is told")
 
 
+def test_a_deadline_is_passed_on_at_most_as_long_as_the_route_waits(gateway, authority):
+    """Also where the head goes on within the millisecond in which it came."""
+    passed, site = [], Site(gateway, authority)
+
+    def answer(connection, id, headers):
+        passed.append(headers["grpc-timeout"])
+        connection.respond(id, 200, ("content-type", "application/grpc"), ("grpc-status", "0"), end=True)
+
+    with http2.Server(answer) as server:
+        site.serve(server.port, protocol="GRPC", timeouts={"total": 400})
+        with site.http2() as client:
+            for _ in range(50):
+                assert client.grpc(site.host, "/a.B/C", b"", ("grpc-timeout", "20S")).grpc_status == 0
+    assert len(passed) == 50
+    assert all(each.endswith("m") and 0 < int(each[:-1]) <= 400 for each in passed), passed
+
+
 def test_errors_keep_their_message_and_details(kinds):
     with pytest.raises(grpc.RpcError) as caught:
         kinds.Unary(Ask(fail_code=9, fail_message="nicht bereit: 100 % – später"), timeout=10)
@@ -221,8 +238,6 @@ def test_100_concurrent_bidi_streams_for_30_seconds(grpc_site, authority, gatewa
 
 def test_clients_that_stop_reading_hold_up_nobody_else(new_gateway, authority, grpc_server):
     """Twenty clients on the same upstream connection ask for 4 MiB each and never read: the other calls go on as before."""
-    from integration.site import Site
-
     gateway = new_gateway(loops=1).start()
     site = Site(gateway, authority, "stalled.test")
     site.serve(grpc_server.port, protocol="GRPC")

@@ -584,6 +584,7 @@ def test_every_field_of_a_record(gateway, site, echo, grpc_server, ws_server, ki
         "messages_out": 1 if is_grpc or is_websocket else None,
         "close_code": 1000 if is_websocket else None,
         "tries": 1,
+        "retry_refused": None,
         "trace_id": TRACE,
     }
 

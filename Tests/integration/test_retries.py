@@ -165,6 +165,28 @@ def test_the_budget(site, gateway, count, retried):
         succeed.set()
         statuses = [wire.read_response().status for wire in wires]
     assert statuses.count(200) == retried and statuses.count(503) == count - retried
+    assert gateway.wait_log(authority=site.host, retry_refused="budget")["status"] == 503
+
+
+@pytest.mark.parametrize(("size", "status", "refused"), [(65_536, 200, None), (65_537, 502, "not kept")])
+def test_more_of_a_request_than_is_kept_cannot_be_tried_again(site, size, status, refused):
+    def hang_up_after_all(wire):
+        if wire.read_request().method == "PUT":
+            return
+        answer(200)(wire)
+
+    with RawServer(hang_up_after_all) as first, RawServer(answer(200)) as second:
+        # A port that nobody listens at would be tried again before anything is sent.
+        site.serve(first.port, second.port, proxyNextUpstream={"enabled": True, "attempts": 3, "conditions": ["error"]})
+        for turn in range(2):
+            got = site.get(f"/{turn}", method="PUT", body=bytes(size)).status
+            record = site.gateway.wait_log(authority=site.host, path=f"/{turn}")
+            if record["endpoint"].endswith(f":{first.port}") or record["tries"] == 2:
+                assert (got, record["retry_refused"]) == (status, refused)
+                assert record["tries"] == (1 if refused else 2)
+                break
+        else:
+            pytest.fail("no request went to the first back end")
 
 
 def test_the_time_to_send_begins_anew_with_another_try(site):

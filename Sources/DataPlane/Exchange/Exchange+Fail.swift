@@ -55,6 +55,14 @@ extension ExchangePointer {
 
     private func reply(_ error: ProxyError, on connection: ConnectionPointer) {
         let row = error.row
+        if error == .streamRefused {
+            // The client may send it again, here or elsewhere (RFC 9113 §8.7).
+            pointee.status = Int32(row.http)
+            if pointee.isGRPC { pointee.grpcStatus = Int32(row.grpc) }
+            loop.resetStream(connection, pointee.downstream.pointee.stream, .refusedStream)
+            loop.detach(pointee.downstream)
+            return complete()
+        }
         if pointee.isGRPC {
             let status = pointee.grpcOverride >= 0 ? Int(pointee.grpcOverride) : row.grpc
             return replyGRPC(status, row.reason, on: connection)

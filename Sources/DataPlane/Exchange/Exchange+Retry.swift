@@ -5,6 +5,7 @@
 internal import CNghttp2
 internal import ConfigModel
 internal import Glibc
+internal import Telemetry
 
 extension ExchangePointer {
     /// True: it is on its way again (or has ended on the way).
@@ -65,15 +66,20 @@ extension ExchangePointer {
     }
 
     private func mayTryAgain(unprocessed: Bool, _ allowed: Bool) -> Bool {
-        guard unprocessed || allowed, !pointee.responseStarted, pointee.isReplayable, let cluster = pointee.cluster,
+        guard unprocessed || allowed, !pointee.responseStarted, let cluster = pointee.cluster,
             UInt32(pointee.tries) < pointee.route?.pointee.retries?.attempts ?? Exchange.maxTries
         else { return false }
+        guard pointee.isReplayable else {
+            pointee.retryRefusal = .notKept
+            return false
+        }
         // The first try after something that put no load on the upstream is free: the streams above a GOAWAY, or all that
         // waited for one connection, must not be cut to a fifth. What comes after that shares the budget.
         if unprocessed, pointee.tries == 0 { return true }
         guard pointee.retryBudget == nil else { return true }
         guard cluster.pointee.budget.take(ofActive: cluster.activeExchanges) else {
             loop.pointee.statistics.retriesRefused.increment()
+            pointee.retryRefusal = .budget
             return false
         }
         pointee.retryBudget = cluster

@@ -6,6 +6,7 @@ internal import CNghttp2
 internal import ConfigModel
 internal import Glibc
 internal import RouteMatching
+internal import Telemetry
 
 typealias ExchangePointer = UnsafeMutablePointer<Exchange>
 
@@ -47,6 +48,8 @@ struct Exchange {
     var madeTrace = false
     var deadlineIsCallers = false
     var isReplayable = true
+    /// Why another try that was due was not made.
+    var retryRefusal: AccessLogRecord.RetryRefusal?
     var snapshot: LoopSnapshotPointer?
     var route: LoopRoutePointer?
     var cluster: ClusterPointer?

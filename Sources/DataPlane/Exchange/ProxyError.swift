@@ -58,6 +58,7 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case downstreamClosed
     case clientStalled
     case clientAbusive
+    case streamRefused
     case overload
     case draining
     case endedByOperator
@@ -142,6 +143,8 @@ package enum ProxyError: UInt8, CaseIterable, Error {
             Row(
                 .downstream, 429, 8, 1008, "AB", "the client's connection was ended: it did too much of what is limited"
             )
+        case .streamRefused:
+            Row(.downstream, 503, 14, 1013, "UO", "the connection has all the streams, or all the memory, that it may")
         case .overload: Row(.local, 503, 8, 1013, "UO", "the gateway is out of a resource")
         case .draining: Row(.local, 503, 14, 1001, "DR", "the gateway is shutting down")
         case .endedByOperator: Row(.local, 503, 14, 1012, "EO", "an operator ended the stream")

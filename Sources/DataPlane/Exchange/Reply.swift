@@ -108,7 +108,8 @@ extension LoopPointer {
     func reduceTimeout(_ field: inout nghttp2_nv, _ exchange: ExchangePointer) {
         let now = milliseconds
         let left = exchange.pointee.deadline > now ? exchange.pointee.deadline - now : 1
-        guard now > exchange.pointee.startedAt / 1_000_000, left < 100_000_000 else { return }
+        let isWhole = exchange.pointee.deadlineIsCallers && now == exchange.pointee.startedAt / 1_000_000
+        guard !isWhole, left < 100_000_000 else { return }
         pointee.replyBytes.removeAll()
         _ = pointee.replyBytes.reserve(32)
         pointee.replyBytes.append(decimal: Int(left))

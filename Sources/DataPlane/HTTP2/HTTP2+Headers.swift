@@ -118,7 +118,7 @@ extension LoopPointer {
                 return nil
             } else if state.pointee.streams.count >= limit {
                 pointee.statistics.streamsRefused.increment()
-                resetStream(connection, stream, .refusedStream)
+                beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: .streamRefused)
                 return spend(connection, state, 1, .streamLimit)
             } else if let budget = exhaustedBudget(connection) {
                 refuseStream(connection, stream, endsStream: endsStream, budget)
@@ -155,7 +155,7 @@ extension LoopPointer {
         pointee.statistics.abuse(budget).increment()
         if budget == .memoryConnection {
             pointee.statistics.streamsRefused.increment()
-            resetStream(connection, stream, .refusedStream)
+            beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: .streamRefused)
         } else {
             beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: .overload)
         }

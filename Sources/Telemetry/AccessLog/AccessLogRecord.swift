@@ -7,6 +7,13 @@ package struct AccessLogRecord {
         case http1, http2, websocket
     }
 
+    /// Why another try that was due was not made.
+    package enum RetryRefusal: UInt8, Sendable {
+        /// More of the request had been sent than is kept for another try.
+        case notKept = 1
+        case budget
+    }
+
     /// Longer texts are cut here, so that one request cannot write megabytes of log.
     package static let maxTextBytes = 8_192
 
@@ -45,6 +52,8 @@ package struct AccessLogRecord {
     /// Nanoseconds from the first try to the upstream's response head; `nil` when none was awaited.
     package var upstreamDuration: UInt64?
     package var tries: UInt32 = 0
+    /// `nil` unless another try was due and not made.
+    package var retryRefusal: RetryRefusal?
     /// Version of the snapshot that the exchange began with.
     package var version: UInt64 = 0
     package var traceID = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -108,6 +117,11 @@ extension LineBuffer {
             append(",\"upstream_ms\":null")
         }
         field(",\"tries\":", UInt64(record.tries))
+        switch record.retryRefusal {
+        case nil: append(",\"retry_refused\":null")
+        case .notKept: append(",\"retry_refused\":\"not kept\"")
+        case .budget: append(",\"retry_refused\":\"budget\"")
+        }
         field(",\"version\":", record.version)
         field(",\"trace_id\":\"", record.traceID)
         append("}\n")
