@@ -127,16 +127,17 @@ def frame(opcode, payload=b"", fin=True, mask=b"\x11\x22\x33\x44", reserved=0):
 
 
 class Service:
-    """A service of either protocol that runs `talk(pipe)` with raw bytes: `pipe.read`, `pipe.send`, `pipe.finish`."""
+    """A service of either protocol that runs `talk(pipe)` with raw bytes: `pipe.read`, `pipe.send`, `pipe.finish`. `more` goes
+    into its route."""
 
-    def __init__(self, site, behind, talk, fields=()):
+    def __init__(self, site, behind, talk, fields=(), **more):
         self.seen, self.talk, self.fields = [], talk, fields
         if behind == "h1":
             self.server = RawServer(self._http1)
         else:
             self.server = http2.Server(self._http2, wait_for_end=False, first_settings=OFFER)
         site.gateway.api.create_static(site.name, self.server.port, protocol="http" if behind == "h1" else "http2")
-        site.route(site.name, f"{site.name}.static")
+        site.gateway.api.create_route(site.name, [site.host], f"{site.name}.static", **more)
 
     def _http1(self, wire):
         request = wire.read_head()

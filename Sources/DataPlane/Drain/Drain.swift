@@ -146,32 +146,6 @@ extension LoopPointer {
         return true
     }
 
-    /// Ends a WebSocket with a close frame to both sides, where one fits between two frames. False: it is none, or stands
-    /// within a frame.
-    func closeTunnel(_ half: HalfPointer, _ error: ProxyError) -> Bool {
-        let code = UInt16(error.row.webSocketClose)
-        let exchange = half.pointee.exchange
-        let upstream = half.peer
-        guard exchange.pointee.isTunnel, !exchange.pointee.isFinished, let tunnel = exchange.pointee.tunnel,
-            tunnel.pointee.fromUpstream.isBetweenFrames, half.pointee.pending.isEmpty
-        else { return false }
-        if tunnel.pointee.closeCode == 0 { tunnel.pointee.closeCode = code }
-        exchange.pointee.error = error
-        pointee.statistics.failures(error).increment()
-        if !tunnel.pointee.fromUpstream.sawClose {
-            let close = WebSocketFrames.close(code: code, masked: false)
-            relay(half, close, close.count, end: true)
-        }
-        if tunnel.pointee.fromClient.isBetweenFrames, upstream.pointee.connection != nil,
-            upstream.pointee.pending.isEmpty, !tunnel.pointee.fromClient.sawClose
-        {
-            let masked = WebSocketFrames.close(code: code, masked: true)
-            relay(upstream, masked, masked.count, end: true)
-        }
-        exchange.complete()
-        return true
-    }
-
     private func forEachDownstream(_ body: (ConnectionPointer) -> Void) {
         var next = pointee.connections
         while let connection = next {

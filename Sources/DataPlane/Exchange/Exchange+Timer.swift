@@ -86,8 +86,8 @@ extension ExchangePointer {
             loop.pointee.statistics.abuse(.slowBody).increment()
             return fail(.requestProgress)
         }
-        if pointee.idleTimeout > 0, pointee.lastProgress + pointee.idleTimeout <= now { return fail(.streamIdle) }
-        if isDue(pointee.sendCheck, now), sendIsLate() { return fail(.sendTimeout) }
+        if pointee.idleTimeout > 0, pointee.lastProgress + pointee.idleTimeout <= now { return end(.streamIdle) }
+        if isDue(pointee.sendCheck, now), sendIsLate() { return end(.sendTimeout) }
         if isDue(pointee.stallCheck, now), isStalled() { return stalled() }
         armTimer()
     }
@@ -118,6 +118,7 @@ extension ExchangePointer {
 
     private func stalled() {
         loop.pointee.statistics.abuse(.stalledStream).increment()
+        if pointee.isTunnel { return closeTunnel(.clientStalled) }
         loop.pointee.statistics.failures(.clientStalled).increment()
         pointee.error = .clientStalled
         complete()

@@ -128,11 +128,9 @@ extension LoopPointer {
 }
 
 extension ExchangePointer {
-    /// Ends it here and now: a WebSocket with a close frame where one fits, others as a failure would.
+    /// Ends it here and now: a WebSocket with close frames where they fit, others as a failure would.
     func end(_ error: ProxyError) {
-        guard !pointee.isFinished else { return }
-        if pointee.isTunnel, loop.closeTunnel(pointee.downstream, error) { return }
-        fail(error)
+        if pointee.isTunnel { closeTunnel(error) } else { fail(error) }
     }
 
     fileprivate func isListed(_ route: String?) -> Bool {

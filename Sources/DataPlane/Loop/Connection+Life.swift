@@ -262,8 +262,9 @@ extension LoopPointer {
         if connection.cutsBody { return close(connection, because: .ended) }
         sendFinish(connection)
         guard !connection.pointee.isClosed else { return }
-        // Unread input would turn close(2) into a reset that destroys our answer on its way.
-        if connection.pointee.inputEnded || connection.pointee.role == .upstream {
+        // Unread input would turn close(2) into a reset that destroys our answer on its way, or a WebSocket's close frame.
+        let waits = connection.pointee.role == .downstream || connection.pointee.http1?.pointee.framing == .tunnel
+        if connection.pointee.inputEnded || !waits {
             return close(connection, because: .ended)
         }
         connection.pointee.stage = .lingering

@@ -100,6 +100,33 @@ extension ExchangePointer {
     }
 }
 
+extension ExchangePointer {
+    /// Ends a WebSocket: each side gets a close frame with the code of the error's row where one fits between two frames, and is
+    /// cut where none does. The side at fault comes first: its code is what the log has.
+    func closeTunnel(_ error: ProxyError) {
+        guard !pointee.isFinished else { return }
+        pointee.error = error
+        loop.pointee.statistics.failures(error).increment()
+        let code = UInt16(error.row.webSocketClose)
+        let first = error.row.source == .upstream ? pointee.upstream : pointee.downstream
+        sendClose(code, to: first)
+        sendClose(code, to: first.peer)
+        complete()
+    }
+
+    private func sendClose(_ code: UInt16, to half: HalfPointer) {
+        guard let tunnel = pointee.tunnel, half.pointee.connection != nil, half.pointee.headSent,
+            !half.pointee.endQueued, !half.pointee.endSent, half.pointee.pending.isEmpty
+        else { return }
+        // What this side has been sent.
+        let sent = half.pointee.isUpstream ? tunnel.pointee.fromClient : tunnel.pointee.fromUpstream
+        guard sent.isBetweenFrames, !sent.sawClose else { return }
+        let close = WebSocketFrames.close(code: code, masked: half.pointee.isUpstream)
+        loop.relay(half, close, close.count, end: true)
+        if half.pointee.endSent, tunnel.pointee.closeCode == 0 { tunnel.pointee.closeCode = code }
+    }
+}
+
 extension LoopPointer {
     /// 101 to an HTTP/1.1 client, with the answer to its own key.
     func writeSwitch(_ client: ConnectionPointer, _ exchange: ExchangePointer) {
