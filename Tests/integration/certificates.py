@@ -40,6 +40,7 @@ def pack(identity, passphrase, *options):
 
 KEYS = {
     "ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+    "ec384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1"],
     "rsa": ["-newkey", "rsa:2048"],
     "rsa1024": ["-newkey", "rsa:1024"],
     "ed25519": ["-newkey", "ed25519"],

@@ -1,6 +1,7 @@
 """Domains over TLS: off, on and force; which certificate is shown for which name; changing one without cutting anybody."""
 
 import hashlib
+import socket
 import ssl
 
 import pytest
@@ -81,11 +82,20 @@ def test_the_wildcard_of_a_domain_serves_requests(gateway, authority, echo):
         assert wire.request("GET", "/", "one.wild.test").status == 200
 
 
-@pytest.mark.parametrize("key", ["ec", "rsa", "ed25519"])
-def test_kinds_of_keys(gateway, authority, key, echo):
+@pytest.mark.parametrize(
+    "key, kind", [("ec", "ECDSA P-256"), ("ec384", "ECDSA P-384"), ("rsa", "RSA 2048"), ("ed25519", "Ed25519")]
+)
+def test_kinds_of_keys(gateway, authority, key, kind, echo):
     site = Site(gateway, authority, identity=authority.issue(f"{key}.keys.test", key=key), host=f"{key}.keys.test")
     site.serve(echo.port)
-    assert site.get("/", tls=True).status == 200
+    assert gateway.api.get(f"/v1/tls-certificates/{site.name}")["keyType"] == kind
+    trusting = ssl.create_default_context(cadata=authority.cert)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        trusting.minimum_version = trusting.maximum_version = version
+        sock = socket.create_connection(("127.0.0.1", gateway.https_port), 10)
+        with Wire(trusting.wrap_socket(sock, server_hostname=site.host)) as wire:
+            assert hashlib.sha256(wire.sock.getpeercert(True)).hexdigest() == fingerprint(site.identity)
+            assert wire.request("GET", "/", site.host).status == 200
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -100,8 +110,6 @@ def test_old_tls_is_refused(site, gateway):
     context = tls_context()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    import socket
-
     with socket.create_connection(("127.0.0.1", gateway.https_port), 5) as sock, pytest.raises((ssl.SSLError, OSError)):
         context.wrap_socket(sock, server_hostname=site.host)
 
@@ -114,8 +122,6 @@ def test_the_whole_chain_is_shown(gateway, authority, tmp_path, echo):
     site = Site(gateway, authority, "chain.test", identity=identity)
     site.serve(echo.port)
     context = ssl.create_default_context(cadata=authority.cert)
-    import socket
-
     with socket.create_connection(("127.0.0.1", gateway.https_port), 5) as sock:
         with context.wrap_socket(sock, server_hostname="chain.test") as tls:
             assert tls.version() == "TLSv1.3"
@@ -143,8 +149,6 @@ def test_a_certificate_without_san_is_served_with_a_warning(gateway, authority, 
 def test_resumption_works(site, echo):
     site.serve(echo.port)
     context = tls_context()
-    import socket
-
     session = None
     for turn in range(2):
         with socket.create_connection(("127.0.0.1", site.gateway.https_port), 5) as sock:

@@ -49,10 +49,15 @@ class Stream:
 
 
 class Client:
-    """A client connection; `pump` reads one batch of events, `finish` reads until a stream is over."""
+    """A client connection; `pump` reads one batch of events, `finish` reads until a stream is over. `wrapped`: over this TLS."""
 
-    def __init__(self, port, tls=True, sni="h2.test", credit=True, timeout=10, validate=True, source=None):
-        self.wire = Wire.connect(port, tls=tls, sni=sni, alpn=("h2",), timeout=timeout, source=source)
+    def __init__(
+        self, port, tls=True, sni="h2.test", credit=True, timeout=10, validate=True, source=None, wrapped=None
+    ):
+        if wrapped:
+            self.wire = Wire(wrapped, timeout)
+        else:
+            self.wire = Wire.connect(port, tls=tls, sni=sni, alpn=("h2",), timeout=timeout, source=source)
         if tls:
             assert self.wire.sock.selected_alpn_protocol() == "h2", "the server did not choose h2"
         self.scheme = "https" if tls else "http"
