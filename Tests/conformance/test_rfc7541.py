@@ -1,11 +1,14 @@
 """RFC 7541 (HPACK), as far as a peer can get it wrong: each is COMPRESSION_ERROR of the connection (RFC 9113 §4.3)."""
 
+import hpack
 import pytest
 
 from conformance.rules import FINE, Rule, connection_error, each, goes_on, judge, named
+from integration.site import Site
 from integration.waiting import wait_until
+from peers import http2
 from peers.frames import *  # noqa: F403  frame types, flags and codes by their names in the RFC
-from peers.frames import literal
+from peers.frames import FrameServer, literal
 
 LOST = connection_error(COMPRESSION_ERROR)
 
@@ -118,6 +121,68 @@ def test_the_gateway_obeys_a_smaller_table(front, size):
             assert client.status(stream) == 200
         first = client.raw_blocks[1]
         assert first.startswith(integer(size, 5, 0x20)), first.hex()
+
+
+# Entries of 300 bytes and more, one after another and again: twice what a table of 4 KiB holds.
+ENTRIES = [f"{number:02d}" * 150 for number in range(24)]
+
+
+def within(blocks, size):
+    """The fields of these blocks, decoded with a table of at most this size; one that says more cannot be decoded."""
+    decoder = hpack.Decoder(max_header_list_size=1 << 20)
+    decoder.max_allowed_table_size = size
+    if size < decoder.header_table_size:
+        assert blocks[0].startswith(integer(size, 5, 0x20)), blocks[0].hex()
+    return [dict(decoder.decode(block)) for block in blocks]
+
+
+@named("7541 4.2", "the gateway's table stays at 4 KiB where the peer allows 64 KiB")
+def test_a_larger_table_is_not_taken(front, _rule):
+    def script(connection, id, headers):
+        connection.respond(id, 200, ("x-entry", ENTRIES[int(headers[":path"].rpartition("/")[2])]), end=True)
+
+    with http2.Server(script) as server:
+        front.site.serve(server.port, protocol="HTTP2", path="/entries")
+        with front.connect(first=settings((HEADER_TABLE_SIZE, 65_536))) as client:
+            client.settle()
+            for number in 2 * list(range(len(ENTRIES))):
+                client.finish(client.request(path=f"/entries/{number}"))
+            # Such an encoder would have said so, in the first block.
+            assert not any(block[0] & 0xE0 == 0x20 for block in client.raw_blocks)
+            told = within(client.raw_blocks, 4_096)
+            # The table is used: what is still in it is not sent again.
+            client.finish(client.request(path=f"/entries/{number}"))
+            assert len(client.raw_blocks[-1]) < 50
+    assert [fields["x-entry"] for fields in told] == 2 * ENTRIES
+
+
+@pytest.mark.parametrize(
+    "size",
+    [65_536, 0],
+    ids=[
+        "7541 4.2 upstream: the gateway's table stays at 4 KiB where the service allows 64 KiB",
+        "7541 4.2 upstream: the gateway keeps no table where the service wants none",
+    ],
+)
+def test_tables_towards_services(gateway, front, size):
+    def script(endpoint):
+        while True:
+            endpoint.headers(endpoint.next_request(), [(":status", "200")])
+
+    site = Site(gateway, front.site.authority, https="off")
+    with FrameServer(script, first=settings((HEADER_TABLE_SIZE, size))) as server:
+        site.serve(server.port, protocol="HTTP2")
+        with site.http2(tls=False) as client:
+            for entry in 2 * ENTRIES:
+                assert client.request("GET", site.host, "/", ("x-entry", entry)).status == 200
+        entries = []
+        for endpoint in server.endpoints:
+            # What goes out before the service's SETTINGS are read may use a table of 4 KiB.
+            kinds = [(one.kind, one.flags & ACK) for one in endpoint.frames if one.kind in (HEADERS, SETTINGS)]
+            early = sum(kind == HEADERS for kind, _ in kinds[: kinds.index((SETTINGS, ACK))]) if size == 0 else 0
+            if blocks := endpoint.raw_blocks[early:]:
+                entries += [fields["x-entry"] for fields in within(blocks, min(size, 4_096))]
+    assert len(entries) >= len(ENTRIES) and set(entries) == set(ENTRIES)
 
 
 @named("7541 4.2", "a table that shrinks and grows between two blocks is told with both sizes")
