@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+WEBSOCKETS = [HERE.parent / "integration" / f"{name}.py" for name in ("test_rfc6455", "test_websocket_http2")]
 DOCUMENT = HERE.parent.parent / "docs/conformance.md"
 # Heading, the tests that it lists, and which document a section number belongs to where the test does not say.
 SECTIONS = [
@@ -20,13 +21,14 @@ SECTIONS = [
     ("HTTP/1.1", ("test_http1_",), None),
     ("gRPC interoperability", ("test_grpc_interop",), None),
     ("Faults", ("test_faults",), None),
+    ("WebSocket", ("test_rfc6455", "test_websocket_http2"), None),
 ]
 
 
 def collect():
     """(file, function, case) of each test, in running order."""
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", str(HERE)],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", str(HERE), *map(str, WEBSOCKETS)],
         capture_output=True,
         text=True,
         env={key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"},
@@ -68,11 +70,31 @@ def case_rows(tests):
         yield f"| {words} | {', '.join(name for name in names if name)} | `{file}::{function}` |"
 
 
+def websocket_rows(tests):
+    """A row for each function, under the line that it stands below in its file."""
+    cases = {}
+    for file, function, _ in tests:
+        cases[file, function] = cases.get((file, function), 0) + 1
+    yield "| section | case | runs | test |"
+    yield "| --- | --- | --- | --- |"
+    for path in WEBSOCKETS:
+        section = ""
+        for line in path.read_text().splitlines():
+            if line.startswith("# ---- "):
+                section = line.removeprefix("# ---- ")
+            elif (found := re.match(r"def (test_\w+)", line)) and (count := cases.get((path.stem, found[1]))):
+                words = found[1].removeprefix("test_").replace("_", " ")
+                yield f"| {section} | {words} | {count} | `{path.stem}::{found[1]}` |"
+
+
 def sections():
     tests = collect()
     for heading, files, document in SECTIONS:
         mine = [test for test in tests if test[0].startswith(files)]
-        rows = case_rows(mine) if heading in ("gRPC interoperability", "Faults") else rule_rows(mine, document)
+        if heading == "WebSocket":
+            rows = websocket_rows(mine)
+        else:
+            rows = case_rows(mine) if heading in ("gRPC interoperability", "Faults") else rule_rows(mine, document)
         yield heading, "\n".join(rows)
 
 

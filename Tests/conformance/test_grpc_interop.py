@@ -324,13 +324,17 @@ def iterations(request):
 
 
 def test_rpc_soak(service, iterations):
-    """One channel; each call large, each within a second."""
+    """`--soak-iterations` (30) large calls on one channel, one after the other. Asserted is that each ends with OK and the whole payload
+    within 10 s. The description gives its number by a flag as well and counts as failed also a call over
+    `soak_per_iteration_max_acceptable_latency_ms`, allows `soak_max_failures` of them, and bounds the whole by
+    `soak_overall_timeout_seconds`: here none may fail, and no latency below 10 s is judged, as the machine is shared."""
     for _ in range(iterations):
         assert service.UnaryCall(large(), timeout=10).payload == payload(LARGE_RESPONSE)
 
 
 def test_channel_soak(interop, iterations):
-    """A channel for each call: no connection of a client is left behind."""
+    """The same calls, each on a channel of its own that is closed behind it: `--soak-iterations` handshakes and connections. Asserted is what
+    `rpc_soak` asserts, as in the description. That no connection is left behind is for `soak/test_soak.py`, which counts descriptors."""
     for _ in range(iterations):
         with interop.channel() as channel:
             assert TestService(channel).UnaryCall(large(), timeout=10).payload == payload(LARGE_RESPONSE)

@@ -436,7 +436,7 @@ def test_permessage_deflate_is_negotiated_end_to_end(site, way, behind):
     assert heard == [b"hello " * 1000]
 
 
-# ---- frames that no end may send: relayed, for the ends to judge
+# ---- §5 frames that no end may send: relayed, for the ends to judge
 
 
 INVALID = {
