@@ -123,9 +123,8 @@ def counted(gateway, path, seconds=5):
 
 
 def messages_of(gateway, route):
-    return tuple(
-        gateway.metric(f"causeway_route_{side}_messages_total", route=route["name"]) for side in ("request", "response")
-    )
+    names = "causeway_route_request_messages_total", "causeway_route_response_messages_total"
+    return tuple(gateway.metric(name, route=route["name"]) for name in names)
 
 
 @pytest.mark.parametrize("tls", [True, False], ids=["tls", "clear"])
@@ -196,7 +195,11 @@ def websockets(gateway):
         for name, value in metrics.items()
         if name.startswith("causeway_downstream_websockets_closed_total")
     }
-    names = (f"causeway_downstream_websockets_{what}" for what in ("opened_total", "open", "failed_total"))
+    names = (
+        "causeway_downstream_websockets_opened_total",
+        "causeway_downstream_websockets_open",
+        "causeway_downstream_websockets_failed_total",
+    )
     return *(metrics[name] for name in names), closed
 
 
@@ -310,13 +313,13 @@ def test_a_listener_s_connections_are_counted(gateway, site, echo):
     site.serve(echo.port)
     listener = listener_of(gateway, gateway.https_port)
     accepted, now_open, handshakes, failures, requests = (
-        Change(gateway, f"causeway_listener_{what}", listener=listener)
-        for what in (
-            "connections_accepted_total",
-            "connections_open",
-            "tls_handshakes_total",
-            "tls_failures_total",
-            "requests_total",
+        Change(gateway, name, listener=listener)
+        for name in (
+            "causeway_listener_connections_accepted_total",
+            "causeway_listener_connections_open",
+            "causeway_listener_tls_handshakes_total",
+            "causeway_listener_tls_failures_total",
+            "causeway_listener_requests_total",
         )
     )
     with site.http1() as wire:
@@ -349,6 +352,7 @@ def test_refused_connections_are_counted_by_listener(new_gateway):
 def test_an_endpoint_s_tries_are_counted(gateway, site):
     """One answers, one hangs up, one is not there: tries, failures and connections of each, and the cluster's answers."""
     go = threading.Event()
+    tries, failures = "causeway_endpoint_exchanges_total", "causeway_endpoint_failures_total"
 
     def respond(wire):
         while True:
@@ -361,25 +365,24 @@ def test_an_endpoint_s_tries_are_counted(gateway, site):
         for number, port in enumerate((good.port, bad.port, nowhere)):
             site.serve(port, path=f"/{number}")
 
-        def moved(number, port, what):
-            name = f"causeway_endpoint_{what}"
+        def moved(number, port, name):
             return gateway.metric(name, cluster=f"{site.name}-{number + 1}.static/HTTP", endpoint=f"127.0.0.1:{port}")
 
         with site.http1(tls=False) as wire:
             wire.send(f"GET /0 HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
-            wait_until(lambda: moved(0, good.port, "exchanges_active") == 1, 5, "it is active")
-            assert moved(0, good.port, "connections_open") == 1
+            wait_until(lambda: moved(0, good.port, "causeway_endpoint_exchanges_active") == 1, 5, "it is active")
+            assert moved(0, good.port, "causeway_endpoint_connections_open") == 1
             go.set()
             assert wire.read_response().body == b"ok"
-        wait_until(lambda: moved(0, good.port, "exchanges_active") == 0, 5, "it is over")
+        wait_until(lambda: moved(0, good.port, "causeway_endpoint_exchanges_active") == 0, 5, "it is over")
         assert site.get("/0").status == 200
         assert site.get("/1").status == 502
         assert site.get("/2").status == 503
-        assert (moved(0, good.port, "exchanges_total"), moved(0, good.port, "failures_total")) == (2, 0)
-        assert (moved(1, bad.port, "exchanges_total"), moved(1, bad.port, "failures_total")) == (1, 1)
+        assert (moved(0, good.port, tries), moved(0, good.port, failures)) == (2, 0)
+        assert (moved(1, bad.port, tries), moved(1, bad.port, failures)) == (1, 1)
         # The first connection is tried again, up to three times.
-        assert moved(2, nowhere, "exchanges_total") == moved(2, nowhere, "failures_total") == 4
-        assert moved(2, nowhere, "connect_failures_total") == 4
+        assert moved(2, nowhere, tries) == moved(2, nowhere, failures) == 4
+        assert moved(2, nowhere, "causeway_endpoint_connect_failures_total") == 4
         for number, answers in ((0, 2), (1, 0), (2, 0)):
             cluster = f"{site.name}-{number + 1}.static/HTTP"
             assert gateway.metric("causeway_cluster_response_seconds_count", cluster=cluster) == answers
