@@ -1,5 +1,7 @@
 """Timeouts as settings: each ends what it bounds, with its status and its flag, and nothing else."""
 
+import contextlib
+import socket
 import threading
 import time
 
@@ -7,7 +9,9 @@ import grpc
 import pytest
 
 from integration.site import Site
-from peers.http1 import RawServer
+from integration.waiting import wait_until
+from peers import http2
+from peers.http1 import EchoServer, RawServer
 from peers.protos import Ask, Kinds
 from peers.wire import Wire
 
@@ -16,12 +20,14 @@ from peers.wire import Wire
 def quick(new_gateway, authority):
     """A gateway whose timeouts are short."""
     gateway = new_gateway(
+        loops=1,
         settings=[
             "tls-handshake-timeout=400ms",
             "request-headers-timeout=400ms",
             "request-progress-timeout=400ms",
             "connection-idle-timeout=600ms",
             "connect-timeout=400ms",
+            "upstream-idle-timeout=1s",
             "max-concurrent-streams=3",
         ]
     ).start()
@@ -36,10 +42,21 @@ def ends_within(wire, seconds):
     return data
 
 
+def errors(gateway, kind):
+    """How many exchanges have ended so."""
+    return gateway.metric("causeway_errors_total", kind=kind)
+
+
+def abuse(gateway, kind):
+    return gateway.metric("causeway_downstream_abuse_total", kind=kind)
+
+
 def test_a_handshake_that_does_not_come_is_cut(quick):
-    _, site = quick
-    with Wire.connect(site.gateway.https_port) as wire:
+    gateway, site = quick
+    with Wire.connect(gateway.https_port) as wire:
         assert ends_within(wire, 3) == b""
+    wait_until(lambda: abuse(gateway, "slow_handshake") == 1, 5, "it is counted")
+    assert gateway.metric("causeway_listener_tls_failures_total") == 1
 
 
 def test_a_head_that_does_not_end_gets_408(quick):
@@ -48,6 +65,7 @@ def test_a_head_that_does_not_end_gets_408(quick):
         wire.send("GET / HTTP/1.1\r\nHost: quick")
         assert ends_within(wire, 3).startswith(b"HTTP/1.1 408 ")
     assert gateway.wait_log(status=408)["flag"] == "DT"
+    assert errors(gateway, "requestTimeout") == abuse(gateway, "slow_head") == 1
 
 
 def test_a_body_without_progress_gets_408(quick):
@@ -57,13 +75,167 @@ def test_a_body_without_progress_gets_408(quick):
         wire.send(f"POST /body HTTP/1.1\r\nHost: {site.host}\r\nContent-Length: 10\r\n\r\nabc")
         assert ends_within(wire, 3).startswith(b"HTTP/1.1 408 ")
     assert gateway.wait_log(path="/body")["flag"] == "DT"
+    assert errors(gateway, "requestProgress") == abuse(gateway, "slow_body") == 1
 
 
-def test_an_idle_connection_is_closed(quick):
-    _, site = quick
-    with site.http1(tls=False) as wire:
-        assert wire.request("GET", "/", site.host).status == 404
+@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
+def test_an_idle_connection_is_closed(quick, tls):
+    """By its end alone, over HTTP/2 behind a GOAWAY that blames nobody; each request begins the time anew."""
+    gateway, site = quick
+    with site.http1(tls=tls) as wire:
+        for _ in range(2):
+            assert wire.request("GET", "/", site.host).status == 404
+            threading.Event().wait(0.35)  # together more than the time
         assert ends_within(wire, 3) == b""
+    with site.http2(tls=tls) as client:
+        assert client.request("GET", site.host, "/").status == 404
+        began = time.monotonic()
+        client.read_to_end()
+        assert 0.5 < time.monotonic() - began < 3
+        assert client.goaway.error_code == 0
+    wait_until(lambda: gateway.metric("causeway_downstream_connections_open") == 0, 5, "both are gone")
+    gateway.wait_log(protocol="h2")
+    assert [record["flag"] for record in gateway.access_log()] == ["NR"] * 3, "nothing but the requests is logged"
+
+
+def test_a_connection_with_a_stream_is_not_idle(quick, grpc_server):
+    """Three times as long as an idle one may be, without a byte."""
+    _, site = quick
+    site.serve(grpc_server.port, protocol="GRPC")
+    with site.channel() as channel:
+        assert Kinds(channel).Unary(Ask(payload=b"late", delay_ms=1_800), timeout=10).payload == b"late"
+
+
+@contextlib.contextmanager
+def nobody_answers():
+    """A port whose queue of connections is full: the kernel drops what else comes, and nobody is told."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        full = False
+        while not full:
+            one = stack.enter_context(socket.socket())
+            one.settimeout(0.2)
+            try:
+                one.connect(listener.getsockname())
+            except TimeoutError:
+                full = True
+        yield listener.getsockname()[1]
+
+
+def timed_get(site, path):
+    began = time.monotonic()
+    return site.get(path).status, time.monotonic() - began
+
+
+def test_a_service_that_does_not_answer(quick):
+    gateway, site = quick
+    with nobody_answers() as port:
+        route = site.serve(port, proxyNextUpstream={"attempts": 0})
+        status, seconds = timed_get(site, "/")
+        assert status == 503 and 0.35 < seconds < 3
+        record = gateway.wait_log(authority=site.host)
+        assert (record["flag"], record["reason"]) == ("UF", "the connection to the service timed out")
+        assert (record["tries"], record["endpoint"]) == (0, f"127.0.0.1:{port}"), "the request never went out"
+        labels = {"cluster": f"{route['name']}.static/HTTP", "endpoint": f"127.0.0.1:{port}"}
+        for name in ("exchanges_total", "failures_total", "connect_failures_total"):
+            assert gateway.metric(f"causeway_endpoint_{name}", **labels) == 1, name
+    assert errors(gateway, "connectTimeout") == gateway.metric("causeway_upstream_connect_failures_total") == 1
+    assert gateway.metric("causeway_upstream_retries_total") == gateway.metric("causeway_upstream_connections_open") == 0
+
+
+def test_a_request_goes_on_to_a_service_that_answers(quick):
+    """Nothing was sent yet, so even a POST does. Whose turn it is first does not matter: one of both requests has to wait."""
+    gateway, site = quick
+    with nobody_answers() as port, EchoServer() as good:
+        site.serve(port, good.port)
+        found = [timed_get(site, "/") for _ in range(2)]
+        assert [status for status, _ in found] == [200, 200]
+        assert sum(0.35 < seconds < 3 for _, seconds in found) == 1
+        assert site.get("/", method="POST", body=b"x").status == 200
+    assert errors(gateway, "connectTimeout") == 0
+    assert gateway.metric("causeway_upstream_retries_total") == gateway.metric("causeway_endpoint_connect_failures_total") >= 1
+
+
+def test_a_service_that_accepts_and_does_not_shake_hands(quick):
+    """The time to connect is that until requests can be sent: the handshake is in it."""
+    gateway, site = quick
+    with RawServer(lambda wire: wire.read_to_end()) as server:
+        site.gateway.api.create_static(site.name, server.port, protocol="https", tlsVerify=False)
+        site.route(site.name, f"{site.name}.static", proxyNextUpstream={"attempts": 0})
+        began = time.monotonic()
+        assert site.get("/").status == 503
+        assert 0.35 < time.monotonic() - began < 3
+    record = gateway.wait_log(authority=site.host)
+    assert (record["flag"], record["reason"]) == ("UF", "the connection to the service timed out")
+    assert errors(gateway, "connectTimeout") == gateway.metric("causeway_upstream_connect_failures_total") == 1
+
+
+@pytest.mark.parametrize("protocol", ["http", "http2"])
+def test_an_idle_connection_to_a_service_is_closed(quick, protocol):
+    """Not while a request now and then needs it, and then after its time; the next request opens another."""
+    gateway, site = quick
+    ends = []
+
+    class Noting(EchoServer if protocol == "http" else http2.Server):
+        def _serve(self, wire):
+            super()._serve(wire)
+            ends.append(time.monotonic())
+
+    with Noting() as server:
+        site.gateway.api.create_static(site.name, server.port, protocol=protocol)
+        site.route(site.name, f"{site.name}.static")
+        for _ in range(3):
+            assert site.get("/").status == 200
+            last = time.monotonic()
+            threading.Event().wait(0.6)  # together more than the time
+        assert (server.connections, ends) == (1, [])
+        wait_until(lambda: ends, 5, "the service sees the end")
+        assert 0.95 < ends[0] - last < 3
+        wait_until(lambda: gateway.metric("causeway_upstream_connections_open") == 0, 5, "it is counted as gone")
+        assert site.get("/").status == 200
+        assert server.connections == 2
+    assert gateway.metric("causeway_upstream_connections_opened_total") == 2
+    wait_until(lambda: [record["flag"] for record in gateway.access_log()] == ["-"] * 4, 5, "nothing else is logged")
+
+
+def test_connections_to_services_that_are_not_kept(new_gateway, authority):
+    gateway = new_gateway(loops=1, settings=["upstream-idle-timeout=0"]).start()
+    site = Site(gateway, authority, https="off")
+    with EchoServer() as server:
+        site.serve(server.port)
+        assert [site.get("/").status for _ in range(3)] == [200] * 3
+        assert server.connections == 3
+        wait_until(lambda: gateway.metric("causeway_upstream_connections_open") == 0, 5, "none is kept")
+    gateway.stop()
+
+
+def unread(connection, id, headers):
+    """Gives no credit: the last byte of 65,536 waits at the gateway."""
+    connection.credit = False
+
+
+@pytest.mark.parametrize("front", ["http1", "http2"])
+def test_a_service_that_does_not_take_the_request(new_gateway, authority, front):
+    """`proxy-send-timeout` is looked at from time to time: it ends between once and twice its time."""
+    gateway = new_gateway(loops=1).start()
+    site = Site(gateway, authority, https="off")
+    with http2.Server(unread, wait_for_end=False) as server:
+        gateway.api.create_static(site.name, server.port, protocol="http2")
+        annotations = {"nginx.ingress.kubernetes.io/proxy-send-timeout": "1"}
+        site.route(site.name, f"{site.name}.static", customConfigs=annotations)
+        began = time.monotonic()
+        if front == "http1":
+            assert site.get("/", method="POST", body=bytes(65_536)).status == 504
+        else:
+            with site.http2(tls=False) as client:
+                assert client.request("POST", site.host, "/", body=bytes(65_536)).status == 504
+        assert 0.95 < time.monotonic() - began < 4
+        wait_until(lambda: server.resets, 5, "the service hears that it is over")
+    record = gateway.wait_log(authority=site.host)
+    assert (record["flag"], record["reason"]) == ("UT", "the service did not take the request in time")
+    assert errors(gateway, "sendTimeout") == 1 and abuse(gateway, "slow_body") == 0
+    assert gateway.metric("causeway_cluster_failures_total") == 1
+    gateway.stop()
 
 
 def test_streams_over_the_limit_are_refused(quick, grpc_server):
@@ -75,6 +247,7 @@ def test_streams_over_the_limit_are_refused(quick, grpc_server):
         streams = [client.open("POST", site.host, "/causeway.test.Kinds/Bidi", *fields, end=False) for _ in range(5)]
         client.until(lambda: sum(each.reset is not None for each in streams) == 2)
         assert [each.reset for each in streams] == [None, None, None, 7, 7]
+    assert site.gateway.metric("causeway_downstream_streams_refused_total") == 2
 
 
 def test_a_route_s_timeouts_act(quick, grpc_server):
@@ -83,10 +256,13 @@ def test_a_route_s_timeouts_act(quick, grpc_server):
         site.serve(server.port, path="/slow", timeouts={"responseHeaders": 300})
         assert site.get("/slow").status == 504
         assert gateway.wait_log(path="/slow")["flag"] == "UT"
+    assert errors(gateway, "responseTimeout") == 1
     site.serve(grpc_server.port, path="/causeway.test.Kinds/", protocol="GRPC", timeouts={"total": 400})
     with site.channel() as channel, pytest.raises(grpc.RpcError) as failed:
         Kinds(channel).Unary(Ask(delay_ms=3000), timeout=10)
     assert failed.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert gateway.wait_log(grpc_status=4)["flag"] == "UT"
+    assert errors(gateway, "totalTimeout") == 1
 
 
 def test_an_unknown_setting_stops_the_start(new_gateway):
