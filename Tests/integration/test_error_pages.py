@@ -10,6 +10,7 @@ from integration.site import Site
 from peers import http2
 from peers.http1 import EchoServer, RawServer
 from peers.wire import Wire
+from peers.ws_http2 import open_connect
 
 LOOPS = 1
 NGINX = "nginx.ingress.kubernetes.io/"
@@ -139,6 +140,25 @@ def test_grpc_and_bodies_under_way_keep_the_answer(site):
         with site.http1() as wire:
             wire.send(f"POST / HTTP/1.1\r\nHost: {site.host}\r\nContent-Length: 10\r\n\r\nabc")
             assert wire.read_response().get("x-from") == "service"
+        assert page.seen == []
+
+
+@pytest.mark.parametrize("over", ["h1", "h2"])
+def test_a_refused_websocket_keeps_its_answer(site, over):
+    """The client has asked for no page: it hears what its service says, or that there is none."""
+    with Answers() as service, EchoServer("page") as page:
+        serve(site, service.port, page.port, path="/there")
+        serve(site, free_port(), page.port, path="/gone")
+        for path, source in (("/there/404", "service"), ("/gone/x", None)):
+            status = 404 if source else 503
+            if over == "h1":
+                fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+                answer = site.get(path, *fields.items(), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+                assert (answer.status, answer.get("x-from")) == (status, source)
+            else:
+                with site.http2() as client:
+                    stream = client.finish(open_connect(client, site.host, path))
+                    assert (stream.status, stream.headers.get("x-from")) == (status, source)
         assert page.seen == []
 
 
