@@ -145,8 +145,11 @@ class Bench:
         port = self.gateway.https_port if tls else self.gateway.http_port
         return pinned([sys.executable, TESTS / "peers/attacker.py", kind, port, self.site.host, seconds], 19)
 
-    def counter(self, kind):
-        return self.gateway.metric("causeway_downstream_abuse_total", kind=kind)
+    def counter(self, name):
+        """Of a kind of abuse, or of a metric with its labels as it stands on the page."""
+        if name.startswith("causeway_"):
+            return self.gateway.metrics()[name]
+        return self.gateway.metric("causeway_downstream_abuse_total", kind=name)
 
     def run(self, kind, counter, seconds, tls=False, good_seconds=None):
         """The attack for a time, with the good client beside it from before its begin until after its end (or for the time

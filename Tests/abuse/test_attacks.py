@@ -6,21 +6,30 @@ good client's latency held against that under as much honest load, and the runs 
 
 import dataclasses
 import json
+import re
 import statistics
 
 import pytest
 
 from abuse.harness import LEAST_BAR_MS, MIB
-from peers.frames import ENHANCE_YOUR_CALM
-
-
-def calmed(report):
-    """Ended by GOAWAY(ENHANCE_YOUR_CALM)."""
-    return report["ended"] > 0 and report["codes"].get(str(ENHANCE_YOUR_CALM), 0) > 0
+from peers.frames import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR
 
 
 def closed(report):
     return report["ended"] > 0
+
+
+def went_away(code):
+    """Ended by GOAWAY."""
+    return lambda report: report["ended"] > 0 and report["codes"].get(str(code), 0) > 0
+
+
+calmed = went_away(ENHANCE_YOUR_CALM)
+
+
+def answered(report):
+    """Each request for itself: the connection stays."""
+    return report["bytes"] > 0
 
 
 def reset(code):
@@ -30,12 +39,25 @@ def reset(code):
 MOST_ROUNDS = 7
 
 
+def errors(kind, flag):
+    return f'causeway_errors_total{{flag="{flag}",kind="{kind}"}}'
+
+
+TOO_LARGE = errors("headersTooLarge", "DPE")
+STALLED = errors("clientStalled", "SI")
+
+
 @dataclasses.dataclass
 class Case:
+    """`counter` is a kind of abuse, or a metric's whole name; `flags` the metric that tells of the streams ended with it. Sizes have no
+    setting that takes them away."""
+
     kind: str
     thrown_out: object
     counter: str = None
     tls: bool = False
+    flags: str = None
+    has_setting: bool = True
 
 
 CASES = [
@@ -53,13 +75,25 @@ CASES = [
     Case("slow_head_http1", closed, "slow_head"),
     Case("slow_head_http2", calmed, "slow_head"),
     Case("incomplete_frame", calmed, "slow_head"),
-    Case("slow_body", closed),
-    Case("stalled_stream", reset(ENHANCE_YOUR_CALM)),
-    Case("slow_read", closed),
+    Case("slow_body", closed, flags=errors("requestProgress", "DT")),
+    Case("stalled_stream", reset(ENHANCE_YOUR_CALM), flags=STALLED),
+    Case("slow_read", closed, flags=STALLED),
+    Case("slow_read_http1", closed, "slow_read", flags=STALLED),
     Case("slow_handshake", closed, tls=True),
     Case("handshake_limit", closed, tls=True),
     Case("connection_limit", closed),
     Case("memory_connection", reset(7)),  # REFUSED_STREAM
+    Case("oversized_head", closed, TOO_LARGE, has_setting=False),
+    Case("oversized_uri", closed, TOO_LARGE, has_setting=False),
+    Case("oversized_trailers", closed, TOO_LARGE, has_setting=False),
+    Case("oversized_fields", answered, TOO_LARGE, has_setting=False),
+    Case("oversized_trailer_fields", answered, TOO_LARGE, has_setting=False),
+    Case(
+        "oversized_frame",
+        went_away(FRAME_SIZE_ERROR),
+        "causeway_downstream_connection_errors_total",
+        has_setting=False,
+    ),
 ]
 
 
@@ -104,14 +138,17 @@ def attacked(bench, case, rounds, seconds, honest_seconds, **more):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_an_attack_is_stopped_and_nobody_else_notices(limited, case, note, pytestconfig):
     seconds, rounds = pytestconfig.getoption("--abuse-seconds"), pytestconfig.getoption("--abuse-rounds")
+    flagged = limited.counter(case.flags) if case.flags else 0
     outcomes = attacked(limited, case, rounds, seconds, seconds)
     note(case, outcomes)
     for outcome in outcomes:
         assert not outcome.complaints(case.thrown_out), outcome.line()
+    if case.flags:
+        assert limited.counter(case.flags) > flagged
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
+@pytest.mark.parametrize("case", [case for case in CASES if case.has_setting], ids=lambda case: case.kind)
 def test_without_its_limit_an_attack_is_not_stopped(unlimited, case, note):
     outcome = unlimited.run(case.kind, case.counter or case.kind, 2, case.tls)
     note(case, [outcome])
@@ -119,6 +156,15 @@ def test_without_its_limit_an_attack_is_not_stopped(unlimited, case, note):
     # It breaks what the limit keeps: not only does nobody count.
     broken = dataclasses.replace(outcome, counted=1).complaints(case.thrown_out)
     assert broken, outcome.line()
+
+
+def test_every_kind_has_a_case(limited):
+    """What is common to all clients is in `test_memory.py`."""
+    found = (re.search('downstream_abuse_total{kind="(.*)"}', name) for name in limited.gateway.metrics())
+    assert {match[1] for match in found if match} == {case.counter or case.kind for case in CASES if case.has_setting} | {
+        "memory_loop",
+        "memory_worker",
+    }
 
 
 @pytest.mark.full

@@ -147,6 +147,33 @@ def test_a_connection_with_1000_hot_streams_does_not_starve_its_neighbours(wide)
     assert statistics.median(hot) < max(2 * statistics.median(honest), 50_000), (hot, honest)
 
 
+# Of the good client's p99: with turns it is some 50 ms on a busy machine, without them it is seconds.
+HELD_UP_MS = 250
+
+
+def beside_hot_requests(folder, authority, backend, *more):
+    """The good client's p99 in ms beside a connection that asks as fast as it can for what costs the worker least: the median of three. The
+    limits that would end such a connection are out of the way."""
+    from abuse.conftest import _bench
+
+    found = []
+    for bench in _bench(folder, authority, backend, ("max-concurrent-streams=10000", "max-control-frames=0", *more)):
+        for _ in range(3):
+            attacker = bench.attacker("hot_requests", 2)
+            found.append(report_of(bench.good_client(1.5))["p99_us"] / 1000)
+            assert report_of(attacker)["bytes"] > 0
+    return statistics.median(found)
+
+
+def test_requests_of_one_connection_take_turns_with_those_of_others(tmp_path, authority, backend):
+    assert beside_hot_requests(tmp_path, authority, backend) < HELD_UP_MS
+
+
+@pytest.mark.full
+def test_without_turns_the_others_wait(tmp_path, authority, backend):
+    assert beside_hot_requests(tmp_path, authority, backend, "requests-per-turn=0") > HELD_UP_MS
+
+
 # ---- budgets
 
 
@@ -174,6 +201,36 @@ def test_over_a_common_budget_new_streams_are_answered_with_uo(small, budget):
             return client.grpc(site.host, "/a.B/Unary").grpc_status == 0
 
     wait_until(served, 10, "room again once the holder has gone")
+
+
+def held_by_100_downloads(gateway, site):
+    """What one client may make the worker hold that asks for one download after the other and takes nothing, and how many of them were
+    refused: each is answered before the next begins."""
+    refused = 0
+    with FrameClient(gateway.http_port, site.host, first=settings((INITIAL_WINDOW_SIZE, 0))) as holder:
+        for _ in range(100):
+            stream = download(holder)
+            holder.until(lambda: stream in holder.blocks)
+            refused += ("grpc-status", "8") in holder.blocks[stream][-1]
+        return settled(lambda: gateway.metric("causeway_body_bytes_held")), refused
+
+
+@pytest.mark.parametrize("budget", ["loop", "worker"])
+def test_a_common_budget_bounds_what_is_held(small, budget):
+    gateway, site = small(f"memory-per-{budget}=1m")
+    held, refused = held_by_100_downloads(gateway, site)
+    assert MIB / 2 < held < 2 * MIB, f"{held / MIB:.1f} MiB"
+    assert refused == gateway.metric("causeway_downstream_abuse_total", kind=f"memory_{budget}") > 50
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("budget", ["loop", "worker"])
+def test_without_a_common_budget_nothing_bounds_it(small, budget):
+    """The same requests: all are taken, and several times as much is held."""
+    gateway, site = small(f"memory-per-{budget}=0")
+    held, refused = held_by_100_downloads(gateway, site)
+    assert held > 5 * MIB, f"{held / MIB:.1f} MiB"
+    assert refused == gateway.metric("causeway_downstream_abuse_total", kind=f"memory_{budget}") == 0
 
 
 def test_over_its_own_budget_a_connection_s_new_streams_are_refused_and_others_are_not(small):

