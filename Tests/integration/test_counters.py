@@ -32,7 +32,12 @@ def gateway(tmp_path_factory):
     made = Gateway(
         tmp_path_factory.mktemp("counters"),
         loops=1,
-        settings=["request-headers-timeout=400ms", "max-concurrent-streams=3", "max-control-frames=100"],
+        settings=[
+            "request-headers-timeout=400ms",
+            "connection-idle-timeout=1s",
+            "max-concurrent-streams=3",
+            "max-control-frames=100",
+        ],
     )
     try:
         made.start()
@@ -176,6 +181,20 @@ def test_http2_connections_that_end_by_an_error(gateway, site):
                 assert client.read_to_end().goaway.code == frames.ENHANCE_YOUR_CALM
 
 
+def test_ends_that_are_no_error_of_a_client(gateway, site):
+    """A connection that was idle for its time, and a service that breaks HTTP/2."""
+
+    def broken(connection, id, headers):
+        connection.wire.send(frames.frame(frames.DATA, 0, 0, b"x"))
+
+    with http2.Server(broken) as server:
+        site.serve(server.port, protocol="GRPC")
+        with moves(gateway, downstream_connection_errors_total=0, upstream_connections_opened_total=1):
+            with site.http2(tls=False) as client:
+                assert client.grpc(site.host, "/a.B/C").grpc_status == 14
+                assert client.read_to_end().goaway.error_code == frames.NO_ERROR
+
+
 def test_malformed_requests(gateway, site):
     """Over HTTP/1.1 each ends its connection, over HTTP/2 its stream."""
     with moves(gateway, downstream_requests_malformed_total=5, downstream_requests_total=3):
@@ -231,7 +250,7 @@ def test_streams_reset_by_either_side(gateway, site):
 def test_heads_that_do_not_arrive(gateway, site):
     """One of which nothing has come, one that stops, and a frame that stops."""
     kind = Change(gateway, "causeway_downstream_abuse_total", kind="slow_head")
-    with moves(gateway, downstream_head_timeouts_total=3):
+    with moves(gateway, downstream_head_timeouts_total=3, downstream_requests_malformed_total=0):
         with site.http1(tls=False) as wire:
             assert wire.read_to_end() == b""
         with site.http1(tls=False) as wire:

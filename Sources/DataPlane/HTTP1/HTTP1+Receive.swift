@@ -162,7 +162,7 @@ extension LoopPointer {
         for slot in 0..<FieldSlot.regular { pointee.fields[slot] = nghttp2_nv() }
         pointee.fieldCount = FieldSlot.regular
         pointee.facts = FieldFacts()
-        pointee.statistics.requestsMalformed.increment()
+        if error != .requestTimeout { pointee.statistics.requestsMalformed.increment() }
         beginExchange(on: connection, stream: 0, endsStream: true, failure: error)
     }
 

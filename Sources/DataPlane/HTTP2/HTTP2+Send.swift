@@ -56,8 +56,10 @@ extension LoopPointer {
     func fail(_ connection: ConnectionPointer, _ error: HTTP2Error) {
         guard !connection.pointee.isClosed, !connection.pointee.closesAfterFlush, let state = connection.pointee.http2
         else { return }
-        pointee.statistics.connectionErrors.increment()
-        if error == .enhanceYourCalm { pointee.statistics.connectionsAbusive.increment() }
+        if state.pointee.isServer, error != .noError {
+            pointee.statistics.connectionErrors.increment()
+            if error == .enhanceYourCalm { pointee.statistics.connectionsAbusive.increment() }
+        }
         while let half = state.pointee.streams.any() {
             detach(half)
             if state.pointee.isServer, error != .noError {

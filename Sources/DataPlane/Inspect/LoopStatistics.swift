@@ -56,9 +56,10 @@ enum LoopMetric: Int, CaseIterable {
         case .connectionsOpened: ("causeway_downstream_connections_opened_total", "Client connections accepted.")
         case .connectionsClosed: ("causeway_downstream_connections_closed_total", "Client connections closed.")
         case .connectionsRefused: ("causeway_downstream_connections_refused_total", "Client connections over a limit.")
-        case .connectionErrors: ("causeway_downstream_connection_errors_total", "HTTP/2 connections ended by an error.")
+        case .connectionErrors:
+            ("causeway_downstream_connection_errors_total", "Client connections of HTTP/2 ended for an error.")
         case .connectionsAbusive:
-            ("causeway_downstream_connections_abusive_total", "Connections ended with ENHANCE_YOUR_CALM.")
+            ("causeway_downstream_connections_abusive_total", "Those ended with ENHANCE_YOUR_CALM.")
         case .downstreamBytesReceived: ("causeway_downstream_received_bytes_total", "Plain bytes from clients.")
         case .downstreamBytesSent: ("causeway_downstream_sent_bytes_total", "Plain bytes to clients.")
         case .requests: ("causeway_downstream_requests_total", "Requests begun.")
