@@ -78,6 +78,26 @@ def test_a_body_without_progress_gets_408(quick):
     assert errors(gateway, "requestProgress") == abuse(gateway, "slow_body") == 1
 
 
+def test_a_body_that_the_service_does_not_take_is_not_the_client_s_fault(quick):
+    """It is not read on: whether it would make progress nobody knows."""
+    gateway, site = quick
+    with RawServer(lambda wire: (wire.read_head(), threading.Event().wait(3))) as server, site.http1(tls=False) as wire:
+        site.serve(server.port)
+        wire.send(f"POST / HTTP/1.1\r\nHost: {site.host}\r\nContent-Length: {64 << 20}\r\n\r\n")
+        sender = threading.Thread(target=send_for_ever, args=(wire,), daemon=True)
+        sender.start()
+        assert wire.read_response().status == 504
+    record = gateway.wait_log(authority=site.host)
+    assert (record["flag"], record["reason"]) == ("UT", "the service did not take the request in time")
+    assert (errors(gateway, "sendTimeout"), abuse(gateway, "slow_body")) == (1, 0)
+
+
+def send_for_ever(wire):
+    with contextlib.suppress(OSError):
+        for _ in range(1024):
+            wire.sock.sendall(bytes(1 << 16))
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
 def test_an_idle_connection_is_closed(quick, tls):
     """By its end alone, over HTTP/2 behind a GOAWAY that blames nobody; each request begins the time anew."""

@@ -83,6 +83,8 @@ extension ExchangePointer {
         }
         if isDue(pointee.responseDeadline, now) { return fail(.responseTimeout) }
         if pointee.progressTimeout > 0, pointee.lastProgress + pointee.progressTimeout <= now {
+            // Where the service takes nothing of what has come, the client is not to blame: it is not even read.
+            if isHeldUp { return fail(.sendTimeout) }
             loop.pointee.statistics.abuse(.slowBody).increment()
             return fail(.requestProgress)
         }
@@ -141,6 +143,12 @@ extension ExchangePointer {
             waiting += connection.pointee.output.count + connection.pointee.unsent.count
         }
         return pointee.requestBytes - waiting
+    }
+
+    /// Something of the request's body waits for the upstream.
+    private var isHeldUp: Bool {
+        let half = pointee.upstream
+        return !half.pointee.pending.isEmpty || half.pointee.connection?.pointee.isBlocked ?? false
     }
 
     private func sendIsLate() -> Bool {
