@@ -64,7 +64,7 @@ package struct GatewaySettings: Hashable, Sendable {
         case "request-progress-timeout": limits.requestProgressTimeout = try Self.time(name, value)
         case "connection-idle-timeout": limits.connectionIdleTimeout = try Self.time(name, value)
         case "max-header-list-size": limits.maxHeaderListSize = try Self.number(name, value, 4_096...262_144)
-        case "max-concurrent-streams": limits.maxConcurrentStreams = try Self.number(name, value, 1...1_000_000)
+        case "max-concurrent-streams": limits.maxConcurrentStreams = try Self.number(name, value, 1...65_535)
         case "max-connections": limits.maxConnections = try Self.number(name, value, 0...10_000_000)
         case "max-handshakes": limits.maxHandshakes = try Self.number(name, value, 0...10_000_000)
         case "memory-per-connection": limits.memoryPerConnection = try Self.size(name, value)

@@ -31,10 +31,21 @@ import Testing
         #expect(try made("max-resets=0").limits.maxResets == 0)
     }
 
+    /// Else no listener opens, which nobody asked for.
+    @Test func theMostThatASettingTakesIsNoProblemOfAListener() throws {
+        for (name, _) in GatewaySettings.names {
+            let taken = (0...40).reversed().lazy.compactMap { try? made("\(name)=\(1 << $0)") }.first
+            let settings = try #require(taken, "\(name)")
+            let listener = Listener(name: "http", address: "::1", port: 80, tls: false, limits: settings.limits)
+            #expect(ConfigObject.listener(listener).validate().isEmpty, "\(name)")
+        }
+    }
+
     @Test(arguments: [
         "connect-timeout", "connect-timeout=", "connect-timeout=5x", "connect-timeout=0", "connect-timeout=-1s",
         "connect-timeout=11m", "connect-timeout=99999999999s", "connect-timeout=1 s", "tls-handshake-timeout=25h",
-        "max-concurrent-streams=0", "max-header-list-size=100", "max-connections=many", "memory-per-loop=5t",
+        "max-concurrent-streams=0", "max-concurrent-streams=65536", "max-header-list-size=100", "max-connections=many",
+        "memory-per-loop=5t",
         "memory-per-loop=m", "memory-per-loop=-1", "header-decode-factor=9999", "nonsense=1", "=1s", "",
     ])
     func refusesWhatItCannotRead(_ assignment: String) {
