@@ -36,6 +36,7 @@ def pytest_addoption(parser):
     parser.addoption("--worker-kills", type=int, default=200, help="kills of the worker during publishes")
     parser.addoption("--kill-seed", type=int, default=1, help="what chance begins with")
     parser.addoption("--concurrency-seconds", type=float, default=60, help="how long 16 clients write at once")
+    parser.addoption("--certificates", type=int, default=10_000, help="of one listener, replaced while clients shake hands")
     parser.addoption("--soak-report", help="file for what the soak test measured, as JSON")
 
 
