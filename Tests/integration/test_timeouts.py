@@ -163,6 +163,17 @@ def test_a_service_that_does_not_answer(quick):
     assert gateway.metric("causeway_upstream_retries_total") == gateway.metric("causeway_upstream_connections_open") == 0
 
 
+def test_each_try_has_the_whole_time_and_counts_once(quick):
+    gateway, site = quick
+    with nobody_answers() as port:
+        route = site.serve(port, proxyNextUpstream={"attempts": 3})
+        status, seconds = timed_get(site, "/")
+        assert status == 503 and 1.55 < seconds < 5
+        labels = {"cluster": f"{route['name']}.static/HTTP", "endpoint": f"127.0.0.1:{port}"}
+        assert gateway.metric("causeway_endpoint_connect_failures_total", **labels) == 4
+    assert gateway.metric("causeway_upstream_connect_failures_total") == 4
+
+
 def test_a_request_goes_on_to_a_service_that_answers(quick):
     """Nothing was sent yet, so even a POST does. Whose turn it is first does not matter: one of both requests has to wait."""
     gateway, site = quick

@@ -379,10 +379,12 @@ extension ExchangePointer {
         return destinations[0].cluster
     }
 
-    /// Until the route's own time is over, or the cluster's, which bounds every connection in the making.
+    /// Until the route's own time is over, or the cluster's, which bounds every connection in the making: the end of such a one
+    /// comes first, so that what it was waited for counts once and spends one try.
     func waitForConnection(to endpoint: EndpointPointer) {
-        var timeout = endpoint.pointee.cluster.pointee.connectTimeout
-        if let own = pointee.route?.pointee.connect { timeout = min(timeout, UInt64(own)) }
+        let bound = endpoint.pointee.cluster.pointee.connectTimeout
+        var timeout = bound + 1
+        if let own = pointee.route?.pointee.connect, own < bound { timeout = UInt64(own) }
         pointee.connectDeadline = loop.milliseconds + timeout
         armTimer()
     }
