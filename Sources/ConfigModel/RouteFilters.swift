@@ -19,6 +19,7 @@ package struct RouteFilters: Hashable, Sendable {
     package var mirror: Mirror?
     /// Before any policy of balancing.
     package var affinity: CookieAffinity?
+    package var webSocketLimits: WebSocketLimits?
 
     package init() {}
 
@@ -154,6 +155,19 @@ package struct ConcurrencyLimit: Hashable, Sendable {
     package init(max: UInt32, perAddress: Bool = false) {
         self.max = max
         self.perAddress = perAddress
+    }
+}
+
+/// Bounds on what the frames of a WebSocket declare, in either direction; bytes as they pass, compressed ones of compressed messages.
+package struct WebSocketLimits: Hashable, Sendable {
+    /// 0: none.
+    package var maxFrameSize: UInt32
+    /// Of all fragments of a message together; 0: none.
+    package var maxMessageSize: UInt32
+
+    package init(maxFrameSize: UInt32 = 0, maxMessageSize: UInt32 = 0) {
+        self.maxFrameSize = maxFrameSize
+        self.maxMessageSize = maxMessageSize
     }
 }
 

@@ -181,6 +181,13 @@ extension Console {
         @JSONField package var perAddress: Bool? = nil
     }
 
+    package struct WebSocket: Codable, Hashable, Sendable {
+        /// Bytes of payload that a frame may declare; absent or 0: no limit.
+        @JSONField package var maxFrameSize: Int? = nil
+        /// The same of a message, all its frames together.
+        @JSONField package var maxMessageSize: Int? = nil
+    }
+
     package struct IPAccess: Codable, Hashable, Sendable {
         @JSONField package var enabled: Bool? = nil
         /// Addresses and ranges such as `10.0.0.0/8`; empty: all but those denied.

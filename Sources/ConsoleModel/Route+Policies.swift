@@ -154,6 +154,11 @@ extension Console.Route {
                 findings.refuse("concurrencyLimit.max", "Is required while enabled is true.")
             }
         }
+        for (size, value) in [
+            ("maxFrameSize", webSocket?.maxFrameSize), ("maxMessageSize", webSocket?.maxMessageSize),
+        ] where !(0...Int(UInt32.max)).contains(value ?? 0) {
+            findings.refuse("webSocket.\(size)", "Must be between 0 and \(UInt32.max) bytes; 0 means no limit.")
+        }
         for (list, ranges) in [("allow", ipAccess?.allow ?? []), ("deny", ipAccess?.deny ?? [])] {
             if ranges.count > Syntax.longestList {
                 findings.refuse("ipAccess.\(list)", "Must have at most \(Syntax.longestList) entries.")

@@ -32,6 +32,7 @@ extension Console {
         @JSONField package var redirect: Redirect? = nil
         @JSONField package var rateLimit: RateLimit? = nil
         @JSONField package var concurrencyLimit: ConcurrencyLimit? = nil
+        @JSONField package var webSocket: WebSocket? = nil
         /// Client addresses that may come.
         @JSONField package var ipAccess: IPAccess? = nil
         /// A service that gets copies of requests.

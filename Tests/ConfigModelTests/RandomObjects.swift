@@ -189,6 +189,7 @@ extension SeededGenerator {
         filters.concurrencyLimit = maybe {
             ConcurrencyLimit(max: $0.number(1), perAddress: Bool.random(using: &$0))
         }
+        filters.webSocketLimits = maybe { WebSocketLimits(maxFrameSize: $0.number(), maxMessageSize: $0.number()) }
         filters.directResponse = maybe {
             DirectResponse(status: $0.number(200), body: $0.text(), contentType: $0.text())
         }

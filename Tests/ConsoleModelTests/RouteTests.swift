@@ -100,6 +100,8 @@ struct RouteTests {
         (#""mock":{"status":199}"#, "mock.status"),
         (#""rateLimit":{"qps":0}"#, "rateLimit.qps"),
         (#""rateLimit":{"enabled":true}"#, "rateLimit.qps"),
+        (#""webSocket":{"maxFrameSize":-1}"#, "webSocket.maxFrameSize"),
+        (#""webSocket":{"maxMessageSize":4294967296}"#, "webSocket.maxMessageSize"),
         (#""ipAccess":{"allow":["10.0.0.0/33"]}"#, "ipAccess.allow[0]"),
         (#""ipAccess":{"deny":["1.2.3.4","::1/129"]}"#, "ipAccess.deny[1]"),
         (#""mirror":{"percentage":101}"#, "mirror.percentage"),

@@ -9,6 +9,8 @@ struct ProxyErrorTests {
         let http: Int
         let grpc: Int
         let close: Int
+        /// nil: as `close`.
+        var closeUpstream: Int?
         let flag: String
     }
 
@@ -59,6 +61,8 @@ struct ProxyErrorTests {
         .init(error: .totalTimeout, http: 504, grpc: 4, close: 1001, flag: "UT"),
         .init(error: .deadlineExceeded, http: 504, grpc: 4, close: 1001, flag: "DE"),
         .init(error: .requestProgress, http: 408, grpc: 4, close: 1001, flag: "DT"),
+        .init(error: .downstreamMessageTooBig, http: 413, grpc: 8, close: 1009, closeUpstream: 1001, flag: "ML"),
+        .init(error: .upstreamMessageTooBig, http: 502, grpc: 8, close: 1011, closeUpstream: 1009, flag: "ML"),
         .init(error: .downstreamClosed, http: 499, grpc: 1, close: 1006, flag: "DC"),
         .init(error: .clientStalled, http: 408, grpc: 4, close: 1001, flag: "SI"),
         .init(error: .clientAbusive, http: 429, grpc: 8, close: 1008, flag: "AB"),
@@ -76,6 +80,7 @@ struct ProxyErrorTests {
             #expect(row.http == expected.http, "\(expected.error)")
             #expect(row.grpc == expected.grpc, "\(expected.error)")
             #expect(row.webSocketClose == expected.close, "\(expected.error)")
+            #expect(row.webSocketCloseUpstream == expected.closeUpstream ?? expected.close, "\(expected.error)")
             #expect("\(row.flag)" == expected.flag, "\(expected.error)")
             #expect(!"\(row.reason)".isEmpty, "\(expected.error)")
         }

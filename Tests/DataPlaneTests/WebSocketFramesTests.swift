@@ -1,5 +1,6 @@
 // Mirrors WebSocketFrames.swift.
 
+import ConfigModel
 import DataPlane
 import Testing
 
@@ -114,5 +115,82 @@ struct WebSocketFramesTests {
         #expect(masked.count == 8)
         #expect(masked[6] ^ masked[2] == 0x03)
         #expect(masked[7] ^ masked[3] == 0xe9)
+    }
+
+    // MARK: - Limits
+
+    private func header(_ opcode: UInt8, _ length: UInt64, final: Bool = true, masked: Bool = false) -> [UInt8] {
+        var bytes: [UInt8] = [(final ? 0x80 : 0) | opcode, (masked ? 0x80 : 0) | 127]
+        for shift in stride(from: UInt64(56), through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: length >> shift))
+        }
+        return bytes + (masked ? [1, 2, 3, 4] : [])
+    }
+
+    private func whole(_ opcode: UInt8, _ length: Int, final: Bool = true) -> [UInt8] {
+        header(opcode, UInt64(length), final: final) + [UInt8](repeating: 7, count: length)
+    }
+
+    private struct Passed: Equatable {
+        var bytes: [UInt8]
+        var exceeds: Bool
+    }
+
+    /// What passes of the bytes, given in pieces of this size, and whether the rest is over a limit.
+    private func passed(_ bytes: [UInt8], _ limits: WebSocketLimits, pieces: Int = .max) -> Passed {
+        var frames = WebSocketFrames()
+        var result: [UInt8] = []
+        var at = 0
+        while at < bytes.count {
+            let piece = Array(bytes[at..<at + min(pieces, bytes.count - at)])
+            at += piece.count
+            var held = [UInt8](repeating: 0, count: 9)
+            let count = held.withUnsafeMutableBufferPointer { buffer in
+                buffer.baseAddress.map { frames.copyHeldHeader(to: $0) } ?? 0
+            }
+            let passage = piece.withUnsafeBytes { frames.consume($0, within: limits) }
+            if passage.count > 0 { result += held[..<count] + piece[..<passage.count] }
+            if passage.exceeds {
+                #expect(frames.isBetweenFrames && !frames.sawClose)
+                return Passed(bytes: result, exceeds: true)
+            }
+        }
+        return Passed(bytes: result, exceeds: false)
+    }
+
+    @Test(arguments: [1, 2, 3, 9, 10, 13, 14, 1_000, .max])
+    func passesNothingOfAFrameOverALimit(pieces: Int) {
+        let limits = WebSocketLimits(maxFrameSize: 200, maxMessageSize: 500)
+        let before =
+            whole(1, 200, final: false) + whole(9, 125) + whole(0, 200, final: false) + whole(0, 100)
+            + whole(2, 200, final: false)
+        for offending in [
+            whole(0, 201), whole(0, 200, final: false) + whole(0, 101), header(0, UInt64(Int64.max)),
+            header(0, .max), header(0, UInt64(UInt32.max) + 1), whole(9, 126), header(8, 126),
+        ] {
+            let extra = offending.count > 300 ? 210 : 0
+            let expected = Passed(bytes: before + offending[..<extra], exceeds: true)
+            #expect(passed(before + offending, limits, pieces: pieces) == expected)
+        }
+        #expect(passed(before, limits, pieces: pieces) == Passed(bytes: before, exceeds: false))
+    }
+
+    @Test func aLimitOfOneKindIsNoneOfTheOther() {
+        #expect(!passed(header(2, 1 << 40), WebSocketLimits()).exceeds)
+        let fragments = whole(2, 100, final: false) + whole(0, 100, final: false) + whole(0, 100)
+        #expect(!passed(fragments, WebSocketLimits(maxFrameSize: 100)).exceeds)
+        #expect(passed(fragments, WebSocketLimits(maxFrameSize: 99)).exceeds)
+        #expect(!passed(fragments, WebSocketLimits(maxMessageSize: 300)).exceeds)
+        #expect(passed(fragments, WebSocketLimits(maxMessageSize: 299)).bytes == Array(fragments[..<220]))
+    }
+
+    @Test func eachMessageBeginsAnew() {
+        let bytes = whole(2, 300) + whole(1, 300) + whole(2, 100, final: false) + whole(0, 200) + whole(2, 300)
+        #expect(passed(bytes, WebSocketLimits(maxMessageSize: 300)) == Passed(bytes: bytes, exceeds: false))
+    }
+
+    /// An open WebSocket is kept small: 32 bytes and one of these for each direction are in one piece of memory.
+    @Test func isSmall() {
+        #expect(MemoryLayout<WebSocketFrames>.size <= 56)
     }
 }

@@ -151,6 +151,7 @@ def route():
         "redirect": {"enabled": False, "status": 308, "url": "https://elsewhere.test/"},
         "rateLimit": {"enabled": True, "qps": 100, "burst": 20, "perAddress": True},
         "concurrencyLimit": {"enabled": True, "max": 40, "perAddress": True},
+        "webSocket": {"maxFrameSize": 65536, "maxMessageSize": 1000001},
         "ipAccess": {"enabled": True, "allow": ["10.0.0.0/8"], "deny": ["10.1.2.3"]},
         "mirror": {"enabled": True, "service": "new.static", "percentage": 12.5},
         "customConfigs": {"higress.io/unknown": "kept"},

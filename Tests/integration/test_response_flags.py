@@ -8,16 +8,19 @@ import threading
 
 import h2.errors
 import pytest
+from wsproto.events import TextMessage
 
 from integration.gateway import Gateway
 from integration.ports import free_port
 from integration.site import Site
 from integration.test_observability import table_of_guide
 from integration.test_streams import end, inspect
+from integration.test_websocket import accepting
 from integration.waiting import wait_until
 from peers import http2
 from peers.http1 import EchoServer, RawServer
 from peers.wire import Closed, Wire
+from peers.ws_http2 import WebSocket
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +256,16 @@ def ended_by_policy(site):
         site.gateway.api.delete(f"/v1/routes/{made['name']}")
         assert client.finish(stream).grpc_status == 14
     return {"path": "/asked", "status": 200, "grpc_status": 14}
+
+
+@scenario("ML")
+def message_too_big(site):
+    with RawServer(lambda wire: (accepting(wire), wire.read_to_end())) as server, site.http2() as client:
+        site.serve(server.port, webSocket={"maxFrameSize": 10})
+        ws = WebSocket(client, site.host, "/asked")
+        ws.send(TextMessage(data="eleven byte"))
+        ws.until(lambda: ws.close)
+    return {"path": "/asked", "status": 200}
 
 
 @scenario("DR")

@@ -53,6 +53,7 @@ GOOD = {
         "mock": {"enabled": False, "status": 200, "content": "x"},
         "redirect": {"enabled": False, "status": 307, "url": "/x"},
         "rateLimit": {"enabled": True, "qps": 5, "burst": 6, "perAddress": True},
+        "webSocket": {"maxFrameSize": 7, "maxMessageSize": 8},
         "ipAccess": {"allow": ["10.0.0.0/8"], "deny": ["::1"]},
         "mirror": {"service": "there.static", "percentage": 12.5},
         "loadBalancing": {"policy": "random"},

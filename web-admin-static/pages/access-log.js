@@ -15,7 +15,7 @@ import { tail } from "../parts/tail.js";
 
 /** Lines that are kept. */
 const MOST = 500;
-const FLAGS = ["NR", "AD", "UA", "RL", "MD", "UH", "UF", "UR", "UC", "UPE", "UT", "SI", "DE", "DPE", "DT", "DC", "AB", "EO", "RC", "UO", "DR"];
+const FLAGS = ["NR", "AD", "UA", "RL", "MD", "UH", "UF", "UR", "UC", "UPE", "UT", "SI", "DE", "DPE", "DT", "DC", "AB", "EO", "RC", "ML", "UO", "DR"];
 const FILTERS = ["text", "route", "authority", "status", "flag"];
 /** Fields of a line as the guide lists them. */
 const ORDER = [

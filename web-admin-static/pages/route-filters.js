@@ -3,8 +3,8 @@
 
 import { h } from "../dom.js";
 import { chooseField, chooseSeveral } from "../parts/choice.js";
-import { areaField, boxesField, durationField, linesField, numberField, rowsField, section, selectField, switchable, switchField, textCell, textField, when } from "../parts/fields.js";
-import { t } from "../parts/i18n.js";
+import { areaField, boxesField, durationField, linesField, numberField, rowsField, section, selectField, sizeField, switchable, switchField, textCell, textField, when } from "../parts/fields.js";
+import { bytes, t } from "../parts/i18n.js";
 
 const CONDITIONS = ["error", "timeout", "invalid_header", "http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429", "non_idempotent"];
 
@@ -65,6 +65,10 @@ function access(draft, consumers) {
       switchField(draft, "rateLimit.perAddress")),
     switchable(draft, "concurrencyLimit", "route.concurrencyLimit", () => draft.get("concurrencyLimit.max") && t("count.atOnce", { n: draft.get("concurrencyLimit.max") }),
       numberField(draft, "concurrencyLimit.max", { required: true }), switchField(draft, "concurrencyLimit.perAddress")),
+    section(draft, "route.webSocket",
+      () => ["maxFrameSize", "maxMessageSize"].filter((name) => draft.get(`webSocket.${name}`) > 0).map((name) => `${t(`route.webSocket.${name}`)}: ${bytes(draft.get(`webSocket.${name}`))}`).join(", "),
+      h("p", { class: "hint" }, t("route.webSocket.text")),
+      h("div", { class: "pair" }, ["maxFrameSize", "maxMessageSize"].map((name) => sizeField(draft, `webSocket.${name}`, { empty: t("route.webSocket.none") })))),
   ];
 }
 

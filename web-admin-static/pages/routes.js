@@ -33,7 +33,7 @@ const isGRPC = (row) => (protocolOf(row) ?? "").toUpperCase().startsWith("GRPC")
 /** What a route does beyond passing on, in single words. */
 function features(row) {
   return [
-    row.authConfig?.enabled && "auth", on(row.ipAccess) && "ipAccess", on(row.rateLimit) && "rateLimit", on(row.concurrencyLimit) && "concurrencyLimit", on(row.cors) && "cors", on(row.headerControl) && "headerControl",
+    row.authConfig?.enabled && "auth", on(row.ipAccess) && "ipAccess", on(row.rateLimit) && "rateLimit", on(row.concurrencyLimit) && "concurrencyLimit", (row.webSocket?.maxFrameSize > 0 || row.webSocket?.maxMessageSize > 0) && "webSocket", on(row.cors) && "cors", on(row.headerControl) && "headerControl",
     on(row.rewrite) && "rewrite", on(row.redirect) && "redirect", on(row.mock) && "mock", on(row.mirror) && "mirror", on(row.proxyNextUpstream) && "retry",
     row.timeouts && "timeouts", row.loadBalancing && "balancing", keepsSessions(row.customConfigs) && "affinity", isCanary(row.customConfigs) && "canary", row.streamPolicy && "streamPolicy",
   ].filter(Boolean).map((each) => t(`route.badge.${each}`));

@@ -16,6 +16,7 @@ extension RouteFilters: CanonicalCodable {
         writer.bool(10, httpsOnly)
         writer.optional(11, affinity)
         writer.optional(12, concurrencyLimit)
+        writer.optional(13, webSocketLimits)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -32,6 +33,18 @@ extension RouteFilters: CanonicalCodable {
         httpsOnly = try reader.bool(10)
         affinity = try reader.optional(11)
         concurrencyLimit = try reader.optional(12)
+        webSocketLimits = try reader.optional(13)
+    }
+}
+
+extension WebSocketLimits: CanonicalCodable {
+    func write(to writer: inout CanonicalWriter) {
+        writer.integer(1, maxFrameSize)
+        writer.integer(2, maxMessageSize)
+    }
+
+    init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
+        self.init(maxFrameSize: try reader.integer(1), maxMessageSize: try reader.integer(2))
     }
 }
 

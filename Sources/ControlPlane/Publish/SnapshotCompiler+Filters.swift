@@ -21,6 +21,7 @@ extension SnapshotCompiler {
         }
         filters.rateLimit = rateLimit(route)
         filters.concurrencyLimit = concurrencyLimit(route)
+        filters.webSocketLimits = webSocketLimits(route)
         if let mock = route.mock, mock.enabled == true {
             filters.directResponse = DirectResponse(
                 status: UInt16(clamping: mock.status ?? 200), body: mock.content ?? "",
@@ -89,6 +90,13 @@ extension SnapshotCompiler {
             return ConcurrencyLimit(max: UInt32(clamping: max), perAddress: limit.perAddress ?? false)
         }
         return route.annotatedConcurrencyLimit.map { ConcurrencyLimit(max: UInt32(clamping: $0), perAddress: true) }
+    }
+
+    private static func webSocketLimits(_ route: Console.Route) -> WebSocketLimits? {
+        let limits = WebSocketLimits(
+            maxFrameSize: UInt32(clamping: route.webSocket?.maxFrameSize ?? 0),
+            maxMessageSize: UInt32(clamping: route.webSocket?.maxMessageSize ?? 0))
+        return limits == WebSocketLimits() ? nil : limits
     }
 
     private static func edits(_ stage: Console.HeaderControl.Stage?) -> HeaderEdits? {

@@ -19,6 +19,7 @@ struct LoopRoute {
     let send: UInt32?
     let rewritesPath: Bool
     let filters: FiltersPointer?
+    let webSocketLimits: WebSocketLimits?
     /// `:authority` for the upstream, where the route gives another.
     let authority: nghttp2_nv?
     let authorityText: FixedText?
@@ -117,7 +118,7 @@ extension LoopPointer {
                 responseHeaders: route.timeouts.responseHeaders, streamIdle: route.timeouts.streamIdle,
                 total: route.timeouts.total, connect: route.timeouts.connect, send: route.timeouts.send,
                 rewritesPath: compiled.rewritesPath,
-                filters: filters,
+                filters: filters, webSocketLimits: route.filters.webSocketLimits,
                 authority: authority.map { $0.field(":authority") }, authorityText: authority,
                 name: FixedText(route.name), destinations: destinations, destinationCount: known.count,
                 totalWeight: known.reduce(0) { $0 + UInt64($1.weight) }, fallback: fallback,

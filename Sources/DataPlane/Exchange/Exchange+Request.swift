@@ -192,7 +192,17 @@ extension ExchangePointer {
         guard !pointee.isFinished else { return }
         pointee.lastProgress = loop.pointee.milliseconds
         if end { half.pointee.endReceived = true }
-        if pointee.isTunnel { noteFrames(half, bytes, count) }
+        if pointee.isTunnel {
+            if let limits = pointee.route?.pointee.webSocketLimits {
+                return receivedFrames(half, bytes, count, end: end, within: limits)
+            }
+            noteFrames(half, bytes, count)
+        }
+        passOn(half, bytes, count, end: end)
+    }
+
+    /// Body bytes from one side go to the other.
+    func passOn(_ half: HalfPointer, _ bytes: UnsafePointer<UInt8>, _ count: Int, end: Bool) {
         if half.pointee.isUpstream { return receivedResponseBody(bytes, count, end: end) }
         pointee.requestBytes &+= count
         pointee.requestReceived &+= count

@@ -55,6 +55,8 @@ package enum ProxyError: UInt8, CaseIterable, Error {
     case totalTimeout
     case deadlineExceeded
     case requestProgress
+    case downstreamMessageTooBig
+    case upstreamMessageTooBig
     case downstreamClosed
     case clientStalled
     case clientAbusive
@@ -70,8 +72,10 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         package let http: Int
         /// gRPC status codes (grpc.io, "Status codes and their use in gRPC").
         package let grpc: Int
-        /// RFC 6455 §7.4.1.
+        /// RFC 6455 §7.4.1, towards the client.
         package let webSocketClose: Int
+        /// Towards the service: another one where the two sides are not in the same case.
+        package let webSocketCloseUpstream: Int
         package let flag: StaticString
         package let reason: StaticString
     }
@@ -137,6 +141,14 @@ package enum ProxyError: UInt8, CaseIterable, Error {
         case .totalTimeout: Row(.local, 504, 4, 1001, "UT", "the route's total timeout has passed")
         case .deadlineExceeded: Row(.downstream, 504, 4, 1001, "DE", "the call's deadline has passed")
         case .requestProgress: Row(.downstream, 408, 4, 1001, "DT", "the request body made no progress")
+        case .downstreamMessageTooBig:
+            Row(
+                .downstream, 413, 8, 1009, "ML", "the client sent a WebSocket frame or message over the route's limit",
+                closeUpstream: 1001)
+        case .upstreamMessageTooBig:
+            Row(
+                .upstream, 502, 8, 1011, "ML", "the service sent a WebSocket frame or message over the route's limit",
+                closeUpstream: 1009)
         case .downstreamClosed: Row(.downstream, 499, 1, 1006, "DC", "the client went away")
         case .clientStalled: Row(.downstream, 408, 4, 1001, "SI", "the client did not take the response")
         case .clientAbusive:
@@ -163,8 +175,12 @@ package enum ProxyError: UInt8, CaseIterable, Error {
 
 extension ProxyError.Row {
     init(
-        _ source: ErrorSource, _ http: Int, _ grpc: Int, _ close: Int, _ flag: StaticString, _ reason: StaticString
+        _ source: ErrorSource, _ http: Int, _ grpc: Int, _ close: Int, _ flag: StaticString, _ reason: StaticString,
+        closeUpstream: Int? = nil
     ) {
-        self.init(source: source, http: http, grpc: grpc, webSocketClose: close, flag: flag, reason: reason)
+        self.init(
+            source: source, http: http, grpc: grpc, webSocketClose: close,
+            webSocketCloseUpstream: closeUpstream ?? close,
+            flag: flag, reason: reason)
     }
 }

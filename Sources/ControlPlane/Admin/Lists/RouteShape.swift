@@ -31,6 +31,7 @@ extension Console.Route {
         add("ipAccess", ipAccess.map { $0.enabled ?? true } ?? false)
         add("rateLimit", rateLimit.map { $0.enabled ?? true } ?? false)
         add("concurrencyLimit", concurrencyLimit.map { $0.enabled ?? true } ?? false)
+        add("webSocket", (webSocket?.maxFrameSize ?? 0) > 0 || (webSocket?.maxMessageSize ?? 0) > 0)
         add("cors", cors.map { $0.enabled ?? true } ?? false)
         add("headerControl", headerControl.map { $0.enabled ?? true } ?? false)
         add("rewrite", effectiveRewrite != nil)
