@@ -208,7 +208,7 @@ def test_what_is_too_big_before_the_answer_does_not_pass(site):
         assert close_code(heard[0][len(small) :]) == 1001
 
 
-# ---- `websockets` at both ends, which sends 8 MiB: most of it is on its way when the gateway ends it
+# ---- `websockets` at both ends, which sends MiBs: most of it is on its way when the gateway ends it
 
 
 @pytest.mark.parametrize("way", ["ws", "wss"])
@@ -218,8 +218,9 @@ def test_a_client_of_websockets_reads_1009(site, way):
         with site.websocket(tls=way == "wss") as ws:
             ws.send("hello")
             assert ws.recv(timeout=10) == "hello"
+            # Over wss all of it fits into the bridge: that has no half-close, and a write which fails has the library drop what it reads.
             with contextlib.suppress(ConnectionClosed):
-                ws.send(bytes(8 << 20))
+                ws.send(bytes(8 << 20 if way == "ws" else 100_000))
             with pytest.raises(ConnectionClosed):
                 ws.recv(timeout=10)
             assert ws.close_code == 1009
@@ -227,14 +228,18 @@ def test_a_client_of_websockets_reads_1009(site, way):
 
 
 def test_a_service_of_websockets_reads_1009(site, way):
+    greeted = threading.Event()
+
     def push(connection):
         assert connection.recv(timeout=10) == "hello"
         connection.send("hello")
+        assert greeted.wait(10)
         connection.send(bytes(8 << 20))
 
     with Far(first=push) as service:
         site.serve(service.port, webSocket=LIMITS)
         with near(site, way) as code:
+            greeted.set()
             assert code() == 1011
         wait_until(lambda: service.codes == [1009], 10, "the service hears of it")
 
