@@ -50,9 +50,10 @@ package struct Cluster: Hashable, Sendable {
 
 /// One address of a cluster.
 package struct Endpoint: Hashable, Sendable {
-    /// IPv4 or IPv6 address (no brackets), a host name that is resolved again by time, or `unix:/path`.
+    /// IPv4 or IPv6 address (no brackets), a host name that is resolved again by time, `unix:/path`, or `file:/path`: as many
+    /// endpoints as that file of the worker's machine names.
     package var host: String
-    /// 1 to 65,535; 0 for Unix sockets.
+    /// 1 to 65,535; 0 for Unix sockets. Of a file: that of its endpoints that have none of their own.
     package var port: UInt16
     /// Relative to the other endpoints; 0 counts as 1.
     package var weight: UInt32
@@ -65,6 +66,9 @@ package struct Endpoint: Hashable, Sendable {
         self.weight = weight
         self.drains = drains
     }
+
+    /// The path of the file that names endpoints; nil: this is an endpoint itself.
+    package var file: Substring? { host.hasPrefix("file:") ? host.dropFirst("file:".utf8.count) : nil }
 }
 
 /// An HTTP proxy that opens a tunnel to each endpoint (CONNECT, RFC 9110 §9.3.6). It is told the endpoint's host as it is

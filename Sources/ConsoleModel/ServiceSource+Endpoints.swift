@@ -37,7 +37,7 @@ extension Console.ServiceSource {
 
     func checkEndpoints(_ kind: Kind, _ findings: inout Findings) {
         guard let endpoints else { return }
-        if kind.isRegistry {
+        if kind != .static, kind != .dns {
             return findings.refuse("endpoints", "Only static and dns sources can have settings of single endpoints.")
         }
         let known = Set(addresses)

@@ -26,7 +26,7 @@ extension Console.ServiceSource {
             }
         case .zookeeper:
             if property("zkServicesPath") != nil { requireTexts("zkServicesPath", &findings) }
-        case .eureka, .static, .dns: break
+        case .eureka, .static, .dns, .file: break
         }
     }
 

@@ -29,6 +29,7 @@ extension Console.ServiceSource {
         switch kind {
         case .static: checkStaticAddresses(&findings)
         case .dns: checkHostNames(&findings)
+        case .file: checkPath(&findings)
         default: checkRegistry(kind, &findings)
         }
         checkPort(&findings)
@@ -89,6 +90,24 @@ extension Console.ServiceSource {
         }
     }
 
+    /// Whether the file is there is the worker's machine's to say.
+    private func checkPath(_ findings: inout Findings) {
+        if let problem = Syntax.problem(withText: domain) { return findings.refuse("domain", problem) }
+        if domain.isEmpty {
+            return findings.refuse(
+                "domain",
+                "Is required: the path of a file on the worker's machine, as in /etc/causeway/endpoints/shop.json.")
+        }
+        if !domain.hasPrefix("/") || domain.hasSuffix("/") {
+            findings.refuse("domain", "Must be the absolute path of a file, as in /etc/causeway/endpoints/shop.json.")
+        }
+        if domain.utf8.count > Self.longestPath {
+            findings.refuse("domain", "Must be a path of at most \(Self.longestPath) bytes.")
+        }
+    }
+
+    private static let longestPath = 512
+
     private func checkPort(_ findings: inout Findings) {
         guard let port else { return findings.refuse("port", "Is required.") }
         if !(1...65_535).contains(port) { findings.refuse("port", "Must be between 1 and 65535.") }
@@ -104,13 +123,13 @@ extension Console.ServiceSource {
             findings.refuse("tlsCa", "Has no meaning while tlsVerify is false: endpoints are not checked.")
         }
         if kind.isRegistry {
-            if tlsCa != nil { findings.refuse("tlsCa", "Only static and dns sources can have it.") }
+            if tlsCa != nil { findings.refuse("tlsCa", "Only static, dns and file sources can have it.") }
             if tlsClientCertificate != nil {
-                findings.refuse("tlsClientCertificate", "Only static and dns sources can have it.")
+                findings.refuse("tlsClientCertificate", "Only static, dns and file sources can have it.")
             }
         }
         if proxyName != nil {
-            if kind.isRegistry {
+            if kind != .static, kind != .dns {
                 findings.refuse("proxyName", "Only static and dns sources can have a proxy server.")
             } else if let address = addresses.first(where: { $0.hasPrefix("unix:") || $0.hasPrefix("_") }) {
                 findings.refuse(

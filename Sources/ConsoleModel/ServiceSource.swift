@@ -7,7 +7,8 @@ extension Console {
         @JSONField package var version: String? = nil
         /// One of `Kind`'s raw values.
         @JSONField package var type = ""
-        /// `static`: `host:port` separated by commas; `dns`: host names separated by commas; registries: their address.
+        /// `static`: `host:port` separated by commas; `dns`: host names separated by commas; `file`: a path on the worker's
+        /// machine; registries: their address.
         @JSONField package var domain = ""
         @JSONField package var port: Int? = nil
         /// `http`, `http2`, `http2s`, `https`, `grpc`, `grpcs`: how routes speak to the service unless they say otherwise.
@@ -47,10 +48,10 @@ extension Console {
         }
 
         package enum Kind: String, Sendable, CaseIterable {
-            case `static`, dns, nacos, nacos2, nacos3, zookeeper, consul, eureka
+            case `static`, dns, file, nacos, nacos2, nacos3, zookeeper, consul, eureka
 
             /// Registries are stored and shown; nothing asks them for services yet.
-            package var isRegistry: Bool { self != .static && self != .dns }
+            package var isRegistry: Bool { self != .static && self != .dns && self != .file }
         }
 
         /// Credentials for a registry. `properties` is write-only.
@@ -74,7 +75,7 @@ extension Console {
 
     /// One address of a service.
     package struct ServiceEndpoint: Hashable, Sendable {
-        /// An IPv4 or IPv6 address without brackets, a host name, or `unix:/path`.
+        /// An IPv4 or IPv6 address without brackets, a host name, `unix:/path`, or `file:/path`: the endpoints in that file.
         package var host: String
         /// 0 for Unix sockets.
         package var port: UInt16
@@ -83,7 +84,7 @@ extension Console {
         package var drains = false
 
         package var text: String {
-            if host.hasPrefix("unix:") { return host }
+            if host.hasPrefix("unix:") || host.hasPrefix("file:") { return host }
             return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         }
     }
@@ -125,7 +126,7 @@ extension Console.ServiceSource {
 
     package var verifiesTLS: Bool { tlsVerify ?? true }
 
-    /// The addresses of a checked `static` or `dns` source, in the order given.
+    /// The addresses of a checked `static`, `dns` or `file` source, in the order given.
     package var serviceEndpoints: [Console.ServiceEndpoint] {
         addresses.compactMap { address in
             var endpoint: Console.ServiceEndpoint
@@ -134,6 +135,8 @@ extension Console.ServiceSource {
                 guard let parsed = try? Self.endpoint(address).get() else { return nil }
                 endpoint = parsed
             case .dns: endpoint = Console.ServiceEndpoint(host: address, port: UInt16(clamping: servicePort))
+            case .file:
+                endpoint = Console.ServiceEndpoint(host: "file:" + address, port: UInt16(clamping: servicePort))
             default: return nil
             }
             let settings = settings(of: address)
@@ -143,9 +146,10 @@ extension Console.ServiceSource {
         }
     }
 
-    /// The parts of `domain` between commas.
+    /// The parts of `domain` between commas; a path may have commas of its own.
     var addresses: [String] {
-        domain.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        if kind == .file { return [domain] }
+        return domain.split(separator: ",", omittingEmptySubsequences: false).map { part in
             String(part.trimmingPrefix(while: { $0 == " " }).reversed().trimmingPrefix(while: { $0 == " " }).reversed())
         }
     }

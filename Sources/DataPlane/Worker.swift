@@ -122,16 +122,18 @@ private func run(
     }
     guard let health = HealthChecker(loops: mailboxes, logger: logger),
         let resolver = Resolver(loops: mailboxes, health: health, servers: options.resolver, logger: logger),
+        let files = EndpointFiles(loops: mailboxes, health: health, logger: logger),
         let client = ConfigClient(
             path: options.channel, state: state,
             store: SnapshotStore(folder: state.path, key: state.key, logger: logger),
-            mailboxes: mailboxes, registry: registry, status: status, resolver: resolver, health: health,
+            mailboxes: mailboxes, registry: registry, status: status, resolver: resolver, files: files,
+            health: health,
             inherited: predecessor?.sockets ?? ServiceManager.listeningSockets(), logger: logger)
     else { throw WorkerStartFailure(description: "out of descriptors") }
 
     for each in loops { each.loop.pointee.resolver = .passRetained(resolver) }
     let parts = InspectParts(
-        metrics: MetricsPage(registry: registry, status: status, health: health, resolver: resolver),
+        metrics: MetricsPage(registry: registry, status: status, health: health, resolver: resolver, files: files),
         status: status, health: health, loops: mailboxes, accessLog: options.accessLog,
         logThreshold: options.logThreshold,
         logger: logger)
@@ -169,6 +171,8 @@ private func run(
     }
     let logThread = try thread("access-log") { options.accessLog.run() }
     let resolverThread = try thread("resolver") { resolver.run() }
+    // A file system that hangs must not hold up the end of the process.
+    try thread("endpoint-files") { files.run() }.detach()
     let healthThread = try thread("health") { health.run() }
     let running = Running(loops.count)
     let loopThreads = try loops.enumerated().map { index, handle in
@@ -200,6 +204,7 @@ private func run(
     client.run(identity: identity, predecessor: predecessor)
     lifeThread.join()
     resolver.stop()
+    files.stop()
     health.stop()
     // OpenSSL tidies up when the process ends: nobody may be in it then. The log is last, with the lines of all others.
     resolverThread.join()

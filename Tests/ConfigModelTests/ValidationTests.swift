@@ -192,6 +192,15 @@ import Testing
                 "host: must not have a path longer than 107 bytes"
             ),
             (Endpoint(host: "unix:/a\0b", port: 0), "host: must not contain control characters"),
+            (Endpoint(host: "file:/etc/a b.json", port: 80), nil),
+            (Endpoint(host: "file:/" + String(repeating: "x", count: 511), port: 80), nil),
+            (Endpoint(host: "file:etc/a", port: 80), "host: must name a file by an absolute path"),
+            (Endpoint(host: "file:/etc/a", port: 0), "port: must be from 1 to 65535"),
+            (Endpoint(host: "file:/a\0b", port: 80), "host: must not contain control characters"),
+            (
+                Endpoint(host: "file:/" + String(repeating: "x", count: 512), port: 80),
+                "host: must not have a path longer than 512 bytes"
+            ),
             (Endpoint(host: "a", port: 1, weight: 1_000_001), "weight: must be from 0 to 1000000"),
         ] as [(Endpoint, String?)])
     func endpointsAreAddressesNamesOrSockets(endpoint: Endpoint, problem: String?) throws {

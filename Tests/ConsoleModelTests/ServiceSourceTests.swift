@@ -14,6 +14,7 @@ struct ServiceSourceTests {
         #"{"name":"greeter","type":"static","domain":"10.0.0.5:50051","port":80,"protocol":"grpc"}"#,
         #"{"name":"a","type":"static","domain":"10.0.0.5:1, [::1]:2,localhost:3,api.test:4,unix:/run/a.sock"}"#,
         #"{"name":"a","type":"dns","domain":"api.test, localhost","port":443,"protocol":"https","sni":"api.test"}"#,
+        #"{"name":"a","type":"file","domain":"/etc/Causeway/a, b.json","port":8080,"protocol":"grpcs","slowStart":9}"#,
         #"{"name":"a","type":"nacos2","domain":"10.0.0.1","port":8848,"properties":{"nacosGroups":["g"]}}"#,
         #"{"name":"a","type":"nacos3","domain":"n.test","port":8848,"properties":{"enableMCPServer":true,"mcpServerBaseUrl":"/mcp"}}"#,
         #"{"name":"a","type":"consul","domain":"c.test","port":8500,"properties":{"consulDatacenter":"dc1","consulRefreshInterval":30}}"#,
@@ -49,6 +50,14 @@ struct ServiceSourceTests {
         (#"{"name":"a","type":"dns","domain":"_a._tcp.a.test","port":80,"proxyName":"p"}"#, "proxyName"),
         (#"{"name":"a","type":"static","domain":"1.2.3.4:5,unix:/run/a","proxyName":"p"}"#, "proxyName"),
         (#"{"name":"a","type":"eureka","domain":"n.test","port":80,"proxyName":"p"}"#, "proxyName"),
+        (#"{"name":"a","type":"file","port":80}"#, "domain"),
+        (#"{"name":"a","type":"file","domain":"etc/a.json","port":80}"#, "domain"),
+        (#"{"name":"a","type":"file","domain":"/etc/","port":80}"#, "domain"),
+        (#"{"name":"a","type":"file","domain":"/etc/a\u0000.json","port":80}"#, "domain"),
+        (#"{"name":"a","type":"file","domain":"/etc/a.json"}"#, "port"),
+        (#"{"name":"a","type":"file","domain":"/etc/a.json","port":65536}"#, "port"),
+        (#"{"name":"a","type":"file","domain":"/etc/a.json","port":80,"proxyName":"p"}"#, "proxyName"),
+        (#"{"name":"a","type":"file","domain":"/etc/a","port":80,"endpoints":[{"address":"10.0.0.1"}]}"#, "endpoints"),
         (#"{"name":"a","type":"nacos","domain":"n.test","port":80}"#, "properties.nacosGroups"),
         (
             #"{"name":"a","type":"nacos","domain":"n.test","port":80,"properties":{"nacosGroups":[7]}}"#,
@@ -96,6 +105,25 @@ struct ServiceSourceTests {
         #expect(source.serviceName == "api.dns")
         #expect(source.backendProtocol == .grpcs)
         #expect(Console.Service(of: source)?.endpoints == ["a.test:8443", "b.test:8443"])
+    }
+
+    @Test func aFileIsOneEndpointUntilTheWorkerReadsIt() throws {
+        var source = Console.ServiceSource(name: "shop", kind: .file, domain: "/etc/A, b.json", port: 8080)
+        source.normalize()
+        #expect(source.check().lines == [])
+        #expect(source.domain == "/etc/A, b.json")
+        #expect(source.serviceName == "shop.file" && source.offersService)
+        #expect(source.serviceEndpoints.map(\.text) == ["file:/etc/A, b.json"])
+        #expect(source.serviceEndpoints.map(\.port) == [8080])
+    }
+
+    @Test func thePathOfAFileIsBounded() throws {
+        func fields(_ count: Int) throws -> [String] {
+            let path = "/" + String(repeating: "a", count: count - 1)
+            return try findings(#"{"name":"a","type":"file","domain":"\#(path)","port":80}"#).fields
+        }
+        #expect(try fields(512) == [])
+        #expect(try fields(513) == ["domain"])
     }
 
     @Test(arguments: [

@@ -135,6 +135,16 @@ def test_a_route_is_typed_field_by_field(admin, api):
 NGINX, HIGRESS = "nginx.ingress.kubernetes.io/", "higress.io/"
 
 
+def test_a_source_of_a_file(admin, api):
+    admin.expected.add("400")
+    admin.open("#/sources?new=1").fill("name", "shop").fill("type", "file").fill("domain", "shop.json").fill("port", "8080").card("grpc")
+    admin.click("Create", exact=True)
+    assert admin.error("domain") == "Must be the absolute path of a file, as in /etc/causeway/endpoints/shop.json."
+    admin.fill("domain", "/etc/a, b.json").click("Create", exact=True).no_dialog().see("/etc/a, b.json", "File of endpoints")
+    source = api.get("/v1/service-sources/shop")
+    assert (source["type"], source["domain"], source["port"], source["protocol"]) == ("file", "/etc/a, b.json", 8080, "grpc")
+
+
 def test_sessions_by_a_cookie(admin, api):
     api.create_static("one", 9)
     api.create_route("kept", [], "one.static", customConfigs={f"{HIGRESS}unknown": "stays"})

@@ -79,7 +79,7 @@ def _endpoints():
         yield Endpoint("DELETE", f"{path}/{{name}}", "empty", delete)
         if path == "/v1/domains":
             yield Endpoint("GET", "/v1/domains/{name}/routes", "list", page)
-    yield Endpoint("GET", "/v1/services", "list", "only of static and dns sources: there is no Kubernetes, and no registry is asked")
+    yield Endpoint("GET", "/v1/services", "list", "only of static, dns and file sources: there is no Kubernetes, and no registry is asked")
 
     dashboard = "metrics are Prometheus text at the worker, for a Grafana of one's own"
     for method, path in [

@@ -106,18 +106,24 @@ function registry(draft, type) {
 
 export function sourceFields(draft, { certificates, proxies }, isNew) {
   const type = () => draft.get("type");
-  const known = () => ["static", "dns"].includes(type());
+  // Addresses that the form knows one by one.
+  const listed = () => ["static", "dns"].includes(type());
+  const known = () => listed() || type() === "file";
   return [
     textField(draft, "name", { required: true, disabled: !isNew, placeholder: "greeter" }),
-    selectField(draft, "type", [...["static", "dns"].map((each) => [each, t(`source.type.${each}`)]), ...REGISTRIES.map((each) => [each, t(`source.type.${each}`)])]),
-    per(draft, type, (chosen) => (known() ? [
+    selectField(draft, "type", [...["static", "dns", "file"].map((each) => [each, t(`source.type.${each}`)]), ...REGISTRIES.map((each) => [each, t(`source.type.${each}`)])]),
+    per(draft, type, (chosen) => (chosen === "file" ? [
+      textField(draft, "domain", { required: true, placeholder: t("source.domain.file.example"), words: "source.domain.file" }),
+      numberField(draft, "port", { required: true, words: "source.port.file" }),
+    ] : known() ? [
       linesField(draft, "domain", { join: ",", rows: 3, required: true, placeholder: t(`source.domain.${chosen}.example`), words: `source.domain.${chosen}` }),
       chosen === "dns" && numberField(draft, "port", { required: true }),
     ] : registry(draft, chosen))),
     when(draft, known, protocolFields(draft), tlsSection(draft, certificates), health(draft), ejection(draft),
-      balancing(draft, { fallback: t("balancing.roundRobin.default") }), endpoints(draft)),
+      balancing(draft, { fallback: t("balancing.roundRobin.default") })),
+    when(draft, () => listed() || draft.get("endpoints"), endpoints(draft)),
     section(draft, "source.rarely", () => [draft.get("proxyName") && `${t("source.proxyName")}: ${draft.get("proxyName")}`, draft.get("vport") && t("source.vport")].filter(Boolean).join(", "),
-      when(draft, () => known() || draft.get("proxyName"), chooseField(draft, "proxyName", proxies, {
+      when(draft, () => listed() || draft.get("proxyName"), chooseField(draft, "proxyName", proxies, {
         describe: (each) => `${each.serverAddress}:${each.serverPort}`, empty: t("source.proxyName.none"), hint: proxies.rows.length ? undefined : h("span", {}, t("source.proxyName.noProxy"), " ", h("a", { href: address("proxies", { new: "1" }) }, t("proxy.new"))),
       })), numberField(draft, "vport.defaultValue"),
       rowsField(draft, "vport.servicesVport", { add: t("source.vport.add"), make: () => ({ name: "", value: null }), row: (at) => [textCell(draft, `${at}.name`, t("name")), numberCell(draft, `${at}.value`, t("source.port"))] })),

@@ -32,7 +32,7 @@ export default () => listPage({
   columns: () => [
     { key: "name", label: t("source.name"), cell: (row) => nameCell(row) },
     { key: "type", label: t("source.type"), text: (row) => t(`source.type.${row.type}`) },
-    { key: "domain", label: t("source.domain"), cell: (row) => lines((row.domain ?? "").split(",").map((each) => place(row.type === "dns" && row.port ? `${each}:${row.port}` : each))) },
+    { key: "domain", label: t("source.domain"), cell: (row) => lines((row.type === "file" ? [row.domain] : (row.domain ?? "").split(",")).map((each) => place(row.type === "dns" && row.port ? `${each}:${row.port}` : each))) },
     { key: "protocol", label: t("source.protocol"), cell: (row) => badge((row.protocol ?? "http").toUpperCase()) },
     { key: "features", label: t("features"), cell: (row) => { const found = features(row); return found.length ? found : h("span", { class: "soft" }, "–"); } },
     { key: "usedBy", label: t("usedBy"), descends: true, cell: (row) => usedBy(row, "routes", "count.routes", serviceOf(row)) },

@@ -88,6 +88,9 @@ extension Cluster {
             if proxy != nil, endpoint.host.hasPrefix("unix:") {
                 findings.report("endpoints[\(index)].host", "must not be a Unix socket behind a proxy server")
             }
+            if proxy != nil, endpoint.file != nil {
+                findings.report("endpoints[\(index)].host", "must not be a file of endpoints behind a proxy server")
+            }
         }
         proxy?.check(&findings)
         if let name = tls?.serverName, !Syntax.isIPv6(name) {
@@ -107,6 +110,8 @@ extension UpstreamProxy {
 extension Endpoint {
     /// `sun_path` holds 108 bytes, the last of them zero.
     private static let socketPathBytes = 107
+    /// With what is wrong with the file it stands in one report of the channel.
+    private static let filePathBytes = 512
 
     fileprivate func check(_ field: String, _ findings: inout Findings) {
         findings.check("\(field).weight", weight, in: 0...Bounds.weight)
@@ -120,7 +125,15 @@ extension Endpoint {
             if port != 0 { findings.report("\(field).port", "must be 0 for a Unix socket") }
             return
         }
-        if !Syntax.isIPv6(host) { findings.check("\(field).host", Syntax.hostName(host)) }
+        if let file {
+            if !file.hasPrefix("/") { findings.report("\(field).host", "must name a file by an absolute path") }
+            if file.utf8.count > Self.filePathBytes {
+                findings.report("\(field).host", "must not have a path longer than \(Self.filePathBytes) bytes")
+            }
+            if Syntax.hasControl(host) { findings.report("\(field).host", "must not contain control characters") }
+        } else if !Syntax.isIPv6(host) {
+            findings.check("\(field).host", Syntax.hostName(host))
+        }
         if port == 0 { findings.report("\(field).port", "must be from 1 to 65535") }
     }
 }

@@ -1,4 +1,5 @@
-// What of the clusters concerns threads beside the loops: host names to resolve and endpoints to check. Kept from change to
+// What of the clusters concerns threads beside the loops: host names to resolve, files of endpoints, and
+// endpoints to check. Kept from change to
 // change, so that these threads hear of a change only when it is theirs.
 
 internal import ConfigModel
@@ -6,6 +7,8 @@ internal import ConfigModel
 struct ClusterWatch {
     /// How many endpoints have each host name.
     private var uses: [String: Int] = [:]
+    /// Names of the clusters that have their endpoints in each file, by path.
+    private var files: [String: Set<String>] = [:]
     /// With health checks, by name.
     private var checked: [String: Cluster] = [:]
 
@@ -13,12 +16,15 @@ struct ClusterWatch {
     struct Changes {
         /// nil: the names are those of before.
         var names: Set<String>?
+        /// Clusters by the path of their file; nil: they are those of before.
+        var files: [String: Set<String>]?
         /// nil: the clusters with checks are those of before. In the order of names.
         var checked: [Cluster]?
     }
 
     mutating func follow(_ diff: SnapshotDiff) -> Changes {
         var namesChanged = false
+        var filesChanged = false
         var checksChanged = false
         for object in diff.removed + diff.changed.map(\.old) {
             guard case .cluster(let cluster) = object.object else { continue }
@@ -26,6 +32,11 @@ struct ClusterWatch {
                 let left = (uses[name] ?? 0) - 1
                 uses[name] = left > 0 ? left : nil
                 namesChanged = true
+            }
+            for path in cluster.endpoints.compactMap(\.file).map(String.init) {
+                files[path]?.remove(cluster.name)
+                if files[path]?.isEmpty == true { files[path] = nil }
+                filesChanged = true
             }
             checksChanged = checked.removeValue(forKey: cluster.name) != nil || checksChanged
         }
@@ -35,13 +46,17 @@ struct ClusterWatch {
                 uses[name, default: 0] += 1
                 namesChanged = true
             }
+            for path in cluster.endpoints.compactMap(\.file).map(String.init) {
+                files[path, default: []].insert(cluster.name)
+                filesChanged = true
+            }
             if cluster.healthCheck != nil {
                 checked[cluster.name] = cluster
                 checksChanged = true
             }
         }
         return Changes(
-            names: namesChanged ? Set(uses.keys) : nil,
+            names: namesChanged ? Set(uses.keys) : nil, files: filesChanged ? files : nil,
             checked: checksChanged ? checkedClusters : nil)
     }
 

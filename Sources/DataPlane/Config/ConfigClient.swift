@@ -17,6 +17,7 @@ final class ConfigClient: Sendable {
     private let registry: MetricsRegistry
     private let status: WorkerStatus
     private let resolver: Resolver
+    private let files: EndpointFiles
     private let health: HealthChecker
     private let logger: Logger
     private let wake: Int32
@@ -40,6 +41,9 @@ final class ConfigClient: Sendable {
         var subscriber: SubscriberState
         var warmup: Warmup
         var degraded: [ObjectProblem] = []
+        /// Clusters by the path of the file that has their endpoints, and what is wrong with such files.
+        var files: [String: Set<String>] = [:]
+        var fileProblems: [ObjectProblem] = []
         var socket: Int32 = -1
         var decoder = FrameDecoder()
         var toldDraining = false
@@ -47,18 +51,22 @@ final class ConfigClient: Sendable {
         var kept: ServedVersion?
         var disk = DiskTrouble()
 
-        var reports: [ProblemReport] { degraded.map { ProblemReport($0) } + disk.reports }
+        var reports: [ProblemReport] {
+            (degraded + fileProblems).map { ProblemReport($0) } + disk.reports
+        }
     }
 
     /// Milliseconds between two status messages, and between two tries of degraded objects.
     private static let statusInterval: Int32 = 5_000
     private static let degradedInterval: Int32 = 1_000
     private static let swapTimeout: Int32 = 10_000
+    /// Milliseconds that a snapshot waits for files of endpoints that it is the first to name.
+    private static let patienceForFiles: UInt64 = 1_000
 
     init?(
         path: String, state: StateFolder, store: SnapshotStore, mailboxes: [Mailbox], registry: MetricsRegistry,
         status: WorkerStatus,
-        resolver: Resolver, health: HealthChecker, inherited: InheritedSockets, logger: Logger
+        resolver: Resolver, files: EndpointFiles, health: HealthChecker, inherited: InheritedSockets, logger: Logger
     ) {
         self.path = path
         self.state = state
@@ -67,12 +75,14 @@ final class ConfigClient: Sendable {
         self.registry = registry
         self.status = status
         self.resolver = resolver
+        self.files = files
         self.health = health
         self.logger = logger
         self.inherited = inherited
         wake = causeway_eventfd(1)
         guard wake >= 0, let started = Latch(1) else { return nil }
         self.started = started
+        files.tell(wake)
     }
 
     /// The worker goes away: takes no further snapshots.
@@ -259,6 +269,12 @@ final class ConfigClient: Sendable {
         case .refused(let problems):
             return .failure(Refusal(reports: problems.map { ProblemReport($0) }))
         case .ready(let warm):
+            // Before the swap, so that loops know the endpoints of a cluster when they make it.
+            if let watched = warm.watch.files {
+                session.files = watched
+                files.watch(Set(watched.keys), milliseconds: Self.patienceForFiles)
+                _ = takeFileProblems(&session)
+            }
             guard let done = Latch(mailboxes.count) else {
                 return .failure(Refusal(reports: [ProblemReport(reason: "the worker is out of descriptors")]))
             }
@@ -311,6 +327,19 @@ final class ConfigClient: Sendable {
         guard case .success = apply(current, &session), session.degraded != before else { return }
         logger.notice("degraded objects changed", metadata: ["degraded": "\(session.degraded.count)"])
         if session.socket >= 0 { _ = sendStatus(session) }
+    }
+
+    /// True: they are others than before.
+    private func takeFileProblems(_ session: inout Session) -> Bool {
+        let problems = files.problems
+        let before = session.fileProblems
+        session.fileProblems = session.files.sorted { $0.key < $1.key }.flatMap { path, clusters in
+            guard let reason = problems[path] else { return [ObjectProblem]() }
+            return clusters.sorted().map {
+                ObjectProblem(key: ObjectKey(.cluster, $0), field: "endpoints", reason: reason)
+            }
+        }
+        return session.fileProblems != before
     }
 
     private func warm(_ first: Candidate, _ session: inout Session) -> Bool {
@@ -418,6 +447,7 @@ final class ConfigClient: Sendable {
             let (draining, stopped) = control.withLock { ($0.draining, $0.stopped) }
             if stopped || !standStill(&session) { return }
             let now = Clock.monotonicNanoseconds()
+            if takeFileProblems(&session) { nextStatus = now }
             if now >= nextStatus || (draining && !session.toldDraining) {
                 session.toldDraining = draining
                 nextStatus = now + UInt64(Self.statusInterval) * 1_000_000

@@ -66,7 +66,12 @@ struct EndpointPage {
     private func verdict(_ entry: Entry, _ row: HealthChecker.Row?) -> Verdict {
         let view = entry.view
         if view.drains { return Verdict(state: "drained", reason: "it is to be drained: it gets no new requests") }
-        if view.address == nil { return Verdict(state: "unresolved", reason: "its name has no address (yet)") }
+        if view.address == nil {
+            let reason =
+                view.endpoint.hasPrefix("file:")
+                ? "its file has no endpoint, or could not be read yet" : "its name has no address (yet)"
+            return Verdict(state: "unresolved", reason: reason)
+        }
         let age = row.map { HealthChecker.now &- min($0.since, HealthChecker.now) }
         if !view.isHealthy {
             return Verdict(state: "unhealthy", reason: row?.failure.map { "its check failed: \($0)" }, age: age)

@@ -10,7 +10,7 @@ final class EndpointWalk: Sendable {
         let cluster: String
         /// As the configuration has it.
         let endpoint: String
-        /// What metrics and logs call it; nil: its name has no address (yet).
+        /// What metrics and logs call it; nil: its name or file has no address (yet).
         let address: String?
         let drains: Bool
         let hasChecks: Bool
@@ -125,9 +125,9 @@ extension EndpointPointer {
 }
 
 extension Endpoint {
-    /// `address:port`, `[address]:port`, `name:port`, or `unix:/path`.
+    /// `address:port`, `[address]:port`, `name:port`, `unix:/path`, or `file:/path`.
     fileprivate var text: String {
-        if host.hasPrefix("unix:") { return host }
+        if host.hasPrefix("unix:") || file != nil { return host }
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }

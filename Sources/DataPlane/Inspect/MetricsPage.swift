@@ -9,6 +9,7 @@ struct MetricsPage {
     let status: WorkerStatus
     let health: HealthChecker
     let resolver: Resolver
+    let files: EndpointFiles
 
     func text() -> [UInt8] {
         var page = PrometheusText()
@@ -55,6 +56,13 @@ struct MetricsPage {
         page.sample([], counts.lookups)
         page.begin("causeway_dns_failures_total", .counter, help: "Look-ups that gave no address.")
         page.sample([], counts.failures)
+        let fileCounts = files.counts
+        page.begin(
+            "causeway_endpoint_file_changes_total", .counter, help: "Times that files of endpoints brought other ones.")
+        page.sample([], fileCounts.changes)
+        page.begin(
+            "causeway_endpoint_files_failing", .gauge, help: "Files of endpoints that are missing or not taken.")
+        page.sample([], UInt64(fileCounts.failing))
         page.begin("causeway_handover_failures_total", .counter, help: "Handovers to a new worker that failed.")
         page.sample([], status.handoverFailures)
         ProcessFigures.add(to: &page)

@@ -1,5 +1,6 @@
-// Reads the JSON object of a token's header or payload (RFC 8259), in place and in one pass. Stricter than the grammar where two
-// readers could understand two things: names that stand twice are refused, at any depth, and so are texts that are not Unicode.
+// Reads the JSON object of a token's header or payload (RFC 8259), or of a file of endpoints, in place and in one pass. Stricter than
+// the grammar where two readers could understand two things: names that stand twice are refused, at any depth, and so are texts that
+// are not Unicode.
 // Bounds: depth, names, and the bytes, which the token's length bounds. No input traps, and nothing is allocated.
 
 internal import Glibc
@@ -46,12 +47,21 @@ package struct ClaimReader {
         of bytes: UnsafeMutableRawBufferPointer, names: UnsafeMutablePointer<Name>,
         _ body: (UnsafeRawBufferPointer, ClaimValue) -> Bool
     ) -> Bool {
-        guard let start = bytes.baseAddress else { return false }
+        read(bytes, names: names) { $0.object(1, body) } == nil
+    }
+
+    /// Has `body` read all that stands in `bytes`, value by value. The offset at which it stopped; nil: it has read all of it.
+    static func read(
+        _ bytes: UnsafeMutableRawBufferPointer, names: UnsafeMutablePointer<Name>, _ body: (inout ClaimReader) -> Bool
+    ) -> Int? {
+        guard let start = bytes.baseAddress else { return 0 }
         var reader = ClaimReader(start.assumingMemoryBound(to: UInt8.self), bytes.count, names)
         reader.skipBlanks()
-        guard reader.object(1, body) else { return false }
-        reader.skipBlanks()
-        return reader.p == reader.end
+        if body(&reader) {
+            reader.skipBlanks()
+            if reader.p == reader.end { return nil }
+        }
+        return bytes.count - reader.left
     }
 
     /// Gives each element of a list to `body`, if they are all strings. False: they are not, or one was refused.
@@ -63,22 +73,30 @@ package struct ClaimReader {
         return withUnsafeTemporaryAllocation(of: Name.self, capacity: 1) { none in
             guard let none = none.baseAddress else { return false }
             var reader = ClaimReader(start.assumingMemoryBound(to: UInt8.self), list.count, none)
-            guard reader.take(0x5b) else { return false }
-            reader.skipBlanks()
-            if reader.take(0x5d) { return true }
-            while true {
-                reader.skipBlanks()
-                guard let text = reader.string(), body(text) else { return false }
-                reader.skipBlanks()
-                if reader.take(0x5d) { return true }
-                guard reader.take(0x2c) else { return false }
+            return reader.elements { reader in
+                guard let text = reader.string() else { return false }
+                return body(text)
             }
         }
     }
 
     // MARK: - The grammar
 
+    /// Bytes that are not read yet.
+    var left: Int { end - p }
+
+    /// What the next value begins with; nil: there is none.
+    var next: UInt8? { p < end ? p.pointee : nil }
+
     private mutating func object(_ depth: Int, _ body: (UnsafeRawBufferPointer, ClaimValue) -> Bool) -> Bool {
+        members(depth) { reader, name in
+            guard let value = reader.value(depth, isRead: depth == 1) else { return false }
+            return body(name, value)
+        }
+    }
+
+    /// Gives the name of each member of an object to `body`, which reads the value.
+    mutating func members(_ depth: Int, _ body: (inout ClaimReader, UnsafeRawBufferPointer) -> Bool) -> Bool {
         guard depth <= Self.deepest, take(0x7b) else { return false }
         let first = nameCount
         defer { nameCount = first }
@@ -90,25 +108,33 @@ package struct ClaimReader {
             skipBlanks()
             guard take(0x3a) else { return false }
             skipBlanks()
-            guard let value = value(depth, isRead: depth == 1), body(name, value) else { return false }
+            guard body(&self, name) else { return false }
             skipBlanks()
             if take(0x7d) { return true }
             guard take(0x2c) else { return false }
         }
     }
 
-    /// Strings inside lists are left as they are: those are read again.
-    private mutating func list(_ depth: Int) -> Bool {
-        guard depth <= Self.deepest, take(0x5b) else { return false }
+    /// Has `body` read each element of a list.
+    mutating func elements(_ body: (inout ClaimReader) -> Bool) -> Bool {
+        guard take(0x5b) else { return false }
         skipBlanks()
         if take(0x5d) { return true }
         while true {
             skipBlanks()
-            guard value(depth, isRead: false) != nil else { return false }
+            guard body(&self) else { return false }
             skipBlanks()
             if take(0x5d) { return true }
             guard take(0x2c) else { return false }
         }
+    }
+
+    /// The next value; strings have their escapes resolved.
+    mutating func value() -> ClaimValue? { value(1, isRead: true) }
+
+    /// Strings inside lists are left as they are: those are read again.
+    private mutating func list(_ depth: Int) -> Bool {
+        depth <= Self.deepest && elements { $0.value(depth, isRead: false) != nil }
     }
 
     private mutating func value(_ depth: Int, isRead: Bool) -> ClaimValue? {

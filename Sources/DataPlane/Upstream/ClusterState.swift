@@ -22,7 +22,7 @@ struct ClusterState {
     let block: CellBlock
     /// Authorities of its own and the certificate that endpoints are shown; nil: neither.
     var tlsMaterial: UpstreamTLSMaterial?
-    /// Endpoints in use; replaced as a whole when names resolve anew.
+    /// Endpoints in use; replaced as a whole when names resolve anew, or a file changes.
     var endpoints: UnsafeMutableBufferPointer<EndpointPointer>
     /// How exchanges are spread where their route says nothing.
     let balancing: LoopBalancing
@@ -33,7 +33,7 @@ struct ClusterState {
     var isRetired = false
     /// Routes of the loop that have it.
     var users = 0
-    /// Endpoints that names no longer resolve to, while something still uses them.
+    /// Endpoints that names no longer resolve to, or that files no longer have, while something still uses them.
     var retiredEndpoints: [EndpointPointer] = []
 
     static let maxHTTP2ConnectionsPerEndpoint = 16
@@ -55,19 +55,22 @@ extension ClusterPointer {
         return cluster
     }
 
-    /// Sets the addresses; endpoints whose address stays keep their pools. `resolved` has what is known of host names.
+    /// Sets the addresses; endpoints whose address stays keep their pools. `resolved` has what is known of host names and
+    /// files.
     func setAddresses(resolved: [String: [ResolvedAddress]]) {
         let old = Array(pointee.endpoints)
+        var reusable: [String: [EndpointPointer]] = [:]
+        for endpoint in old.reversed() { reusable[endpoint.pointee.name.string, default: []].append(endpoint) }
         let unhealthy = pointee.loop.pointee.unhealthy[pointee.config.name] ?? []
         var new: [EndpointPointer] = []
         pointee.hasUnresolvedNames = false
         for endpoint in pointee.config.endpoints {
             let addresses = pointee.config.addresses(of: endpoint, known: resolved)
-            if addresses.isEmpty { pointee.hasUnresolvedNames = true }
+            if addresses.isEmpty, endpoint.file == nil { pointee.hasUnresolvedNames = true }
             for found in addresses {
-                // A record's weight and that of the configuration multiply: at most 10^6 × 65,535.
+                // A record's or file's weight and that of the configuration multiply: at most 10^6 × 65,535.
                 let weight = Int(max(1, endpoint.weight)) * Int(found.weight)
-                let same = old.first { $0.pointee.name.holds(found.name) && !new.contains($0) }
+                let same = reusable[found.name]?.popLast()
                 let endpoint = same ?? makeEndpoint(found, endpoint)
                 endpoint.pointee.weight = weight
                 endpoint.pointee.isHealthy = !unhealthy.contains(endpoint.pointee.name.string)
@@ -82,7 +85,8 @@ extension ClusterPointer {
         pointee.endpoints = .allocate(capacity: new.count)
         _ = pointee.endpoints.initialize(from: new)
         endpointsChanged()
-        for endpoint in old where !new.contains(endpoint) {
+        let gone = Set(reusable.values.joined())
+        for endpoint in old where gone.contains(endpoint) {
             endpoint.retire()
             pointee.retiredEndpoints.append(endpoint)
         }

@@ -18,19 +18,20 @@ struct EndpointAddress: Equatable {
 }
 
 extension Cluster {
-    /// The name that has to be resolved to reach an endpoint; nil: an address is given.
+    /// The name that has to be resolved to reach an endpoint; nil: an address is given, by the configuration or by a file.
     func lookupName(of endpoint: Endpoint) -> String? {
+        if endpoint.file != nil { return nil }
         let host = proxy?.host ?? endpoint.host
         return SocketAddress(literal: host, port: 0) == nil ? host : nil
     }
 
-    /// Whether it is by this name that endpoints are reached, be it their own or the proxy server's.
+    /// Whether it is by this name or file that endpoints are reached, be it their own or the proxy server's.
     func isReached(by name: String) -> Bool {
         if let proxy { return proxy.host == name }
         return endpoints.contains { $0.host == name }
     }
 
-    /// `known` has what host names resolve to. Empty: the name is not among them (yet).
+    /// `known` has what host names resolve to and what is in files. Empty: the name is not among them (yet), or the file has none.
     func addresses(of endpoint: Endpoint, known: [String: [ResolvedAddress]]) -> [EndpointAddress] {
         func resolve(_ host: String, _ port: UInt16) -> [ResolvedAddress] {
             if let literal = SocketAddress(literal: host, port: port) {
@@ -47,10 +48,14 @@ extension Cluster {
                     port: endpoint.port, weight: 1, tunnel: target)
             }
         }
-        return resolve(endpoint.host, endpoint.port).map { found in
+        let found = resolve(endpoint.host, endpoint.port).map { found in
             EndpointAddress(
                 address: found.address, name: found.address.text, host: found.service?.host ?? endpoint.host,
                 port: found.address.port, weight: found.service?.weight ?? 1, tunnel: nil)
         }
+        guard endpoint.file != nil else { return found }
+        // An address once without a port and once with the port that is the default: the first counts.
+        var names: Set<String> = []
+        return found.filter { names.insert($0.name).inserted }
     }
 }

@@ -5,15 +5,15 @@ internal import CCares
 internal import COpenSSL
 internal import Glibc
 
-/// An address of a name.
+/// An address of a name, or in a file of endpoints.
 struct ResolvedAddress: Sendable, Equatable {
     let address: SocketAddress
-    /// From an SRV record; nil: the endpoint's own port, weight and host name hold.
+    /// From an SRV record or a file; nil: the endpoint's own weight and host name hold.
     let service: Service?
 
     struct Service: Sendable, Equatable {
         let weight: UInt32
-        /// The record's target: SNI, and what the certificate is checked against.
+        /// The record's target, the file's address: SNI, and what the certificate is checked against.
         let host: String
     }
 }
@@ -215,8 +215,8 @@ private func machineHasIPv6() -> Bool {
 }
 
 extension ResolvedAddress {
-    /// With the endpoint's port, unless a record has given one.
+    /// With the endpoint's port, unless a record or a file has given one.
     func with(port: UInt16) -> ResolvedAddress {
-        service == nil ? ResolvedAddress(address: address.with(port: port), service: nil) : self
+        address.port == 0 ? ResolvedAddress(address: address.with(port: port), service: service) : self
     }
 }
