@@ -2,7 +2,6 @@
 HTTP/1.1 and HTTP/2: both ends are told by a close frame, and a side that stands within a frame is cut."""
 
 import contextlib
-import select
 import struct
 import threading
 
@@ -15,7 +14,7 @@ from wsproto.events import TextMessage
 from integration.test_rfc6455 import WAYS, Pipe, ServerPipe, Service, frame
 from integration.test_streams import end, stream_of
 from integration.waiting import wait_until
-from peers.wire import Closed
+from peers.wire import Closed, readable
 from peers.ws_http2 import WebSocket
 
 # What a service over HTTP/1.1 or HTTP/2 reads of a close frame from the gateway: masked, a code, no reason.
@@ -313,7 +312,7 @@ def test_a_service_that_still_sends_reads_its_close_frame(gateway, site, way):
 
     def talk(pipe):
         message = frame(2, bytes(10_000), mask=None)
-        while not select.select([pipe.sock], [], [], 0.002)[0]:
+        while not readable(pipe.sock, 0.002):
             pipe.send(message)
         for _ in range(100):
             pipe.send(message)

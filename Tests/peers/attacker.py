@@ -4,7 +4,6 @@ how many connections it made, how many the gateway ended, by GOAWAY with which c
 import collections
 import json
 import pathlib
-import select
 import socket
 import sys
 import threading
@@ -14,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from peers.frames import *  # noqa: E402, F403
 from peers.frames import literal  # noqa: E402
+from peers.wire import readable  # noqa: E402
 
 BATCH = 200  # frames in one write
 
@@ -359,7 +359,7 @@ def hot_requests(attack, count=300_000):
 def drain(attack, sock):
     """Takes the answers, so that nothing waits for us, until none has come for a while."""
     try:
-        while select.select([sock], [], [], 0.5)[0] and (data := sock.recv(1 << 20)):
+        while readable(sock, 0.5) and (data := sock.recv(1 << 20)):
             attack.bytes += len(data)
     except OSError:
         pass

@@ -1,9 +1,17 @@
 """One TCP connection, clear or TLS, with the little HTTP/1.1 that tests need at byte level, for clients and back ends."""
 
 import dataclasses
+import selectors
 import socket
 import ssl
 import struct
+
+
+def readable(sock, seconds):
+    """Whether something to read comes within the time, at any number of descriptors, which `select` alone does not take."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
 
 
 class Closed(Exception):
