@@ -211,6 +211,19 @@ def test_malformed_requests(gateway, site):
             assert client.finish(stream).status(stream) == 404
 
 
+@pytest.mark.parametrize("front", ["http1", "http2"])
+def test_heads_that_are_too_large_are_not_malformed(gateway, site, front):
+    large = Change(gateway, "causeway_errors_total", kind="headersTooLarge")
+    field = ("x-large", "x" * 70_000)
+    with moves(gateway, downstream_requests_malformed_total=0, downstream_requests_total=1):
+        with getattr(site, front)(tls=False) as client:
+            if front == "http1":
+                assert client.request("GET", "/", site.host, field).status == 431
+            else:
+                assert client.request("GET", site.host, "/", field).status == 431
+    assert large() == 1
+
+
 def test_streams_over_the_limit(gateway, site):
     """Five at once where three may be."""
     with http2.Server(lambda connection, id, headers: None) as server:

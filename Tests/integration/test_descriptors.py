@@ -29,7 +29,7 @@ def refused(gateway):
     return {
         "in all": gateway.metric("causeway_downstream_connections_refused_total"),
         "by listener": gateway.metric("causeway_listener_connections_refused_total"),
-        "by kind": gateway.metric("causeway_downstream_abuse_total", kind="connection_limit"),
+        "by kind": gateway.metric("causeway_downstream_abuse_total", kind="descriptor_reserve"),
     }
 
 

@@ -114,6 +114,7 @@ def test_an_idle_connection_is_closed(quick, tls):
         assert 0.5 < time.monotonic() - began < 3
         assert client.goaway.error_code == 0
     wait_until(lambda: gateway.metric("causeway_downstream_connections_open") == 0, 5, "both are gone")
+    assert gateway.metric("causeway_downstream_idle_timeouts_total") == 2
     gateway.wait_log(protocol="h2")
     assert [record["flag"] for record in gateway.access_log()] == ["NR"] * 3, "nothing but the requests is logged"
 
@@ -223,6 +224,7 @@ def test_an_idle_connection_to_a_service_is_closed(quick, protocol):
         wait_until(lambda: ends, 5, "the service sees the end")
         assert 0.95 < ends[0] - last < 3
         wait_until(lambda: gateway.metric("causeway_upstream_connections_open") == 0, 5, "it is counted as gone")
+        assert gateway.metric("causeway_upstream_idle_timeouts_total") == 1
         assert site.get("/").status == 200
         assert server.connections == 2
     assert gateway.metric("causeway_upstream_connections_opened_total") == 2

@@ -28,6 +28,8 @@ enum AbuseKind: Int, CaseIterable {
     /// A connection that takes nothing from the kernel's buffer.
     case slowRead
     case connectionLimit
+    /// A connection that would take a descriptor of those kept for the worker itself.
+    case descriptorReserve
     case handshakeLimit
     case memoryConnection
     case memoryLoop
@@ -52,6 +54,7 @@ enum AbuseKind: Int, CaseIterable {
         case .stalledStream: "stalled_stream"
         case .slowRead: "slow_read"
         case .connectionLimit: "connection_limit"
+        case .descriptorReserve: "descriptor_reserve"
         case .handshakeLimit: "handshake_limit"
         case .memoryConnection: "memory_connection"
         case .memoryLoop: "memory_loop"

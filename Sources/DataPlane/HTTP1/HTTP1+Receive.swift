@@ -162,7 +162,8 @@ extension LoopPointer {
         for slot in 0..<FieldSlot.regular { pointee.fields[slot] = nghttp2_nv() }
         pointee.fieldCount = FieldSlot.regular
         pointee.facts = FieldFacts()
-        if error != .requestTimeout { pointee.statistics.requestsMalformed.increment() }
+        // Late and too large are another thing, as over HTTP/2.
+        if error != .requestTimeout, error != .headersTooLarge { pointee.statistics.requestsMalformed.increment() }
         beginExchange(on: connection, stream: 0, endsStream: true, failure: error)
     }
 

@@ -33,12 +33,14 @@ enum LoopMetric: Int, CaseIterable {
     case streamsReset
     case streamsRefused
     case headTimeouts
+    case downstreamIdleTimeouts
     case tlsHandshakes
     case tlsErrors
     case webSocketsOpened
     case webSocketsFailed
     case upstreamConnections
     case upstreamConnectFailures
+    case upstreamIdleTimeouts
     case upstreamGoAways
     case upstreamBytesReceived
     case upstreamBytesSent
@@ -68,6 +70,8 @@ enum LoopMetric: Int, CaseIterable {
         case .streamsReset: ("causeway_streams_reset_total", "RST_STREAM frames received.")
         case .streamsRefused: ("causeway_downstream_streams_refused_total", "Streams over the limit.")
         case .headTimeouts: ("causeway_downstream_head_timeouts_total", "Request heads that did not arrive in time.")
+        case .downstreamIdleTimeouts:
+            ("causeway_downstream_idle_timeouts_total", "Client connections ended for want of a request.")
         case .tlsHandshakes: ("causeway_tls_handshakes_total", "TLS handshakes completed.")
         case .tlsErrors: ("causeway_tls_errors_total", "TLS handshakes and records that failed.")
         case .webSocketsOpened: ("causeway_downstream_websockets_opened_total", "WebSockets opened.")
@@ -75,6 +79,8 @@ enum LoopMetric: Int, CaseIterable {
             ("causeway_downstream_websockets_failed_total", "WebSocket handshakes that opened nothing.")
         case .upstreamConnections: ("causeway_upstream_connections_opened_total", "Connections to endpoints.")
         case .upstreamConnectFailures: ("causeway_upstream_connect_failures_total", "Connections that failed.")
+        case .upstreamIdleTimeouts:
+            ("causeway_upstream_idle_timeouts_total", "Connections to endpoints ended for want of a request.")
         case .upstreamGoAways: ("causeway_upstream_goaways_total", "GOAWAY frames from endpoints.")
         case .upstreamBytesReceived: ("causeway_upstream_received_bytes_total", "Plain bytes from endpoints.")
         case .upstreamBytesSent: ("causeway_upstream_sent_bytes_total", "Plain bytes to endpoints.")
@@ -157,6 +163,10 @@ struct LoopStatistics {
     var resourceFailures: Counter { self[.resourceFailures] }
     var windowsNotGrown: Counter { self[.windowsNotGrown] }
     var accessLogDropped: Counter { self[.accessLogDropped] }
+
+    func idleTimeouts(_ role: ConnectionRole) -> Counter {
+        self[role == .upstream ? .upstreamIdleTimeouts : .downstreamIdleTimeouts]
+    }
 
     func bytesReceived(_ role: ConnectionRole) -> Counter {
         self[role == .upstream ? .upstreamBytesReceived : .downstreamBytesReceived]

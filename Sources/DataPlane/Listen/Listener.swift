@@ -207,10 +207,11 @@ extension LoopPointer {
             }
             accepted += 1
             let limit = Int(listener.pointee.limits.maxConnections)
-            if (limit > 0 && listener.pointee.open >= limit) || fd >= pointee.descriptorLimit {
+            let isOverLimit = limit > 0 && listener.pointee.open >= limit
+            if isOverLimit || fd >= pointee.descriptorLimit {
                 pointee.statistics.connectionsRefused.increment()
                 listener.pointee.counters.refused.increment()
-                pointee.statistics.abuse(.connectionLimit).increment()
+                pointee.statistics.abuse(isOverLimit ? .connectionLimit : .descriptorReserve).increment()
                 Glibc.close(fd)
                 continue
             }

@@ -157,6 +157,7 @@ extension LoopPointer {
                 close(connection, because: .timeout)
             }
         case .idle:
+            pointee.statistics.idleTimeouts(connection.pointee.role).increment()
             if connection.pointee.http2 != nil {
                 fail(connection, .noError)
             } else {
