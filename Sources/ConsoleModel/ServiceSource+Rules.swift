@@ -37,6 +37,7 @@ extension Console.ServiceSource {
         checkVirtualPorts(&findings)
         loadBalancing?.check("loadBalancing", &findings)
         checkEndpoints(kind, &findings)
+        connections?.check(&findings)
         checkHealth(kind, &findings)
         return findings
     }

@@ -25,6 +25,8 @@ extension Console {
         @JSONField package var loadBalancing: LoadBalancing? = nil
         /// What single addresses of `domain` have of their own.
         @JSONField package var endpoints: [EndpointSettings]? = nil
+        /// Bounds of the connections to its endpoints; absent: the settings of the gateway.
+        @JSONField package var connections: Connections? = nil
         @JSONField package var healthCheck: HealthCheck? = nil
         @JSONField package var ejection: Ejection? = nil
         /// Milliseconds in which the share of an endpoint that comes (back) grows to its weight; absent: at once.
@@ -52,6 +54,31 @@ extension Console {
 
             /// Registries are stored and shown; nothing asks them for services yet.
             package var isRegistry: Bool { self != .static && self != .dns && self != .file }
+        }
+
+        /// What is absent is as the gateway's settings have it.
+        package struct Connections: Codable, Hashable, Sendable {
+            /// Milliseconds to establish one, TLS included.
+            @JSONField package var connectTimeout: Int? = nil
+            /// Milliseconds for which one without a stream is kept; 0: not kept.
+            @JSONField package var idleTimeout: Int? = nil
+            /// Of each loop to one endpoint; 0: as many as open files allow.
+            @JSONField package var maxPerEndpoint: Int? = nil
+
+            package init() {}
+
+            func check(_ findings: inout Findings) {
+                let numbers = [
+                    ("connectTimeout", connectTimeout, 1...600_000), ("idleTimeout", idleTimeout, 0...86_400_000),
+                    ("maxPerEndpoint", maxPerEndpoint, 0...10_000_000),
+                ]
+                for (name, value, range) in numbers {
+                    if let value, !range.contains(value) {
+                        findings.refuse(
+                            "connections.\(name)", "Must be between \(range.lowerBound) and \(range.upperBound).")
+                    }
+                }
+            }
         }
 
         /// Credentials for a registry. `properties` is write-only.

@@ -26,6 +26,7 @@ def source(authority):
         "tlsClientCertificate": "full",
         "loadBalancing": {"policy": "consistentHash", "hashOn": "header", "hashName": "x-user"},
         "endpoints": [{"address": "one.internal.test", "weight": 3, "drain": True}],
+        "connections": {"connectTimeout": 1500, "idleTimeout": 20000, "maxPerEndpoint": 8},
         "healthCheck": {
             "type": "http",
             "interval": 7000,

@@ -383,6 +383,9 @@ def test_connections_that_fail_eject_by_default(site):
         ({"ejection": {"maxPercent": 101}}, "ejection.maxPercent"),
         ({"slowStart": -1}, "slowStart"),
         ({"panicThreshold": 101}, "panicThreshold"),
+        ({"connections": {"connectTimeout": 0}}, "connections.connectTimeout"),
+        ({"connections": {"idleTimeout": -1}}, "connections.idleTimeout"),
+        ({"connections": {"maxPerEndpoint": 10_000_001}}, "connections.maxPerEndpoint"),
     ],
 )
 def test_bad_settings_are_refused_by_field(gateway, source, field):

@@ -242,6 +242,33 @@ def test_connections_to_services_that_are_not_kept(new_gateway, authority):
     gateway.stop()
 
 
+def test_a_service_source_has_times_of_its_own(quick):
+    """Other services keep those of the gateway."""
+    gateway, site = quick
+    own = Site(gateway, None, "own.test", https="off")
+    with nobody_answers() as port, EchoServer() as server:
+        for each, name, to, connections in (
+            (site, "slow", port, None),
+            (own, "slower", port, {"connectTimeout": 1_200}),
+            (site, "kept", server.port, None),
+            (own, "not-kept", server.port, {"idleTimeout": 0}),
+        ):
+            gateway.api.create_static(name, to, connections=connections)
+            each.route(name, f"{name}.static", f"/{name}", proxyNextUpstream={"attempts": 0})
+        status, seconds = timed_get(site, "/slow")
+        assert status == 503 and 0.35 < seconds < 1.1
+        status, seconds = timed_get(own, "/slower")
+        assert status == 503 and 1.15 < seconds < 5
+        assert [site.get("/kept").status for _ in range(3)] == [200] * 3
+        assert server.connections == 1
+        assert [own.get("/not-kept").status for _ in range(3)] == [200] * 3
+        assert server.connections == 4
+        source = {**gateway.api.get("/v1/service-sources/not-kept"), "connections": None}
+        gateway.api.put("/v1/service-sources/not-kept", source)
+        assert [own.get("/not-kept").status for _ in range(3)] == [200] * 3
+        assert server.connections == 5, "the gateway's again"
+
+
 def unread(connection, id, headers):
     """Gives no credit: the last byte of 65,536 waits at the gateway."""
     connection.credit = False

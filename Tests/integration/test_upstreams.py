@@ -267,11 +267,13 @@ def test_a_hash_annotation_that_names_nothing_is_refused(gateway):
     assert "customConfigs[higress.io/upstream-hash-by]" in [each["field"] for each in answer.json()["errors"]]
 
 
-def test_connections_to_an_endpoint_are_bounded_where_the_setting_says_so(new_gateway, authority):
-    gateway = new_gateway(loops=1, settings=["max-endpoint-connections=2"]).start()
+@pytest.mark.parametrize("bound, own", [(2, None), (1, {"maxPerEndpoint": 2})])
+def test_connections_to_an_endpoint_are_bounded_where_the_setting_or_the_source_says_so(new_gateway, authority, bound, own):
+    gateway = new_gateway(loops=1, settings=[f"max-endpoint-connections={bound}"]).start()
     site = Site(gateway, authority, "bounded.test", https="off")
     with EchoServer() as server:
-        site.serve(server.port)
+        gateway.api.create_static(site.name, server.port, connections=own)
+        site.route(site.name, f"{site.name}.static")
         threads = [threading.Thread(target=lambda: statuses.append(site.get("/").status)) for _ in range(12)]
         statuses = []
         for thread in threads:

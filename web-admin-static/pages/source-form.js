@@ -65,6 +65,12 @@ function health(draft) {
       h("div", { class: "pair" }, numberField(draft, "healthCheck.unhealthyThreshold", { empty: "3" }), numberField(draft, "healthCheck.healthyThreshold", { empty: "2" }))));
 }
 
+function connections(draft) {
+  return section(draft, "source.connections", () => draft.get("connections") && t("source.connections.own"),
+    h("div", { class: "pair" }, durationField(draft, "connections.connectTimeout"), durationField(draft, "connections.idleTimeout")),
+    numberField(draft, "connections.maxPerEndpoint", { empty: t("form.default") }));
+}
+
 function ejection(draft) {
   const on = () => draft.get("ejection.enabled") !== false;
   return section(draft, "source.ejection", () => (on() ? draft.get("ejection") && t("source.ejection.own") : t("form.off")),
@@ -119,7 +125,7 @@ export function sourceFields(draft, { certificates, proxies }, isNew) {
       linesField(draft, "domain", { join: ",", rows: 3, required: true, placeholder: t(`source.domain.${chosen}.example`), words: `source.domain.${chosen}` }),
       chosen === "dns" && numberField(draft, "port", { required: true }),
     ] : registry(draft, chosen))),
-    when(draft, known, protocolFields(draft), tlsSection(draft, certificates), health(draft), ejection(draft),
+    when(draft, known, protocolFields(draft), tlsSection(draft, certificates), health(draft), ejection(draft), connections(draft),
       balancing(draft, { fallback: t("balancing.roundRobin.default") })),
     when(draft, () => listed() || draft.get("endpoints"), endpoints(draft)),
     section(draft, "source.rarely", () => [draft.get("proxyName") && `${t("source.proxyName")}: ${draft.get("proxyName")}`, draft.get("vport") && t("source.vport")].filter(Boolean).join(", "),

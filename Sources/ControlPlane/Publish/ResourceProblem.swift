@@ -78,6 +78,8 @@ package struct ResourceProblem: Hashable, Sendable, Error {
         if field.hasPrefix("balancing") { return "loadBalancing" }
         switch field {
         case "proxy.host", "proxy.port", "proxy.connectTimeout": return "proxyName"
+        case "connectTimeout", "idleTimeout": return "connections.\(field)"
+        case "maxConnections": return "connections.maxPerEndpoint"
         case "tls.serverName": return "sni"
         case "tls.certificateAuthorities": return "tlsCa"
         case "tls.clientIdentity": return "tlsClientCertificate"

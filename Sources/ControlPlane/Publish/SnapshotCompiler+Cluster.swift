@@ -23,7 +23,8 @@ extension SnapshotCompiler {
     private func cluster(
         _ name: String, _ source: Console.ServiceSource, _ proxy: Console.ProxyServer?, _ spoken: BackendProtocol
     ) -> Cluster {
-        Cluster(
+        let connections = source.connections
+        return Cluster(
             name: name,
             endpoints: source.serviceEndpoints.map {
                 Endpoint(host: $0.host, port: $0.port, weight: UInt32(clamping: $0.weight), drains: $0.drains)
@@ -31,11 +32,12 @@ extension SnapshotCompiler {
             protocol: spoken.usesHTTP2 ? .http2 : .http1,
             tls: spoken.usesTLS ? Self.tls(source) : nil, proxy: proxy.map(Self.proxy),
             balancing: source.loadBalancing.map(Self.balancing) ?? LoadBalancing(),
-            connectTimeout: settings.connectTimeout, idleTimeout: settings.upstreamIdleTimeout,
+            connectTimeout: connections?.connectTimeout.map { UInt32(clamping: $0) } ?? settings.connectTimeout,
+            idleTimeout: connections?.idleTimeout.map { UInt32(clamping: $0) } ?? settings.upstreamIdleTimeout,
             healthCheck: source.healthCheck.flatMap(Self.healthCheck), ejection: Self.ejection(source.ejection),
             slowStart: UInt32(clamping: source.slowStart ?? 0),
             panicThreshold: UInt32(clamping: source.panicThreshold ?? 50),
-            maxConnections: settings.maxEndpointConnections)
+            maxConnections: connections?.maxPerEndpoint.map { UInt32(clamping: $0) } ?? settings.maxEndpointConnections)
     }
 
     private static func tls(_ source: Console.ServiceSource) -> UpstreamTLS {

@@ -8,8 +8,10 @@ import Seal
 import Testing
 
 @Suite struct SnapshotCompilerTests {
-    private func compile(_ configuration: StoredConfiguration) throws -> CompiledConfiguration {
-        try SnapshotCompiler().compile(configuration, history: .mint())
+    private func compile(
+        _ configuration: StoredConfiguration, settings: GatewaySettings = GatewaySettings()
+    ) throws -> CompiledConfiguration {
+        try SnapshotCompiler(settings: settings).compile(configuration, history: .mint())
     }
 
     private func object<T>(_ compiled: CompiledConfiguration, _ key: ObjectKey, _ read: (ConfigObject) -> T?) throws
@@ -61,7 +63,7 @@ import Testing
         var settings = GatewaySettings()
         try settings.set("max-connections=5")
         try settings.set("max-resets=9")
-        let compiled = try SnapshotCompiler(settings: settings).compile(configuration, history: .mint())
+        let compiled = try compile(configuration, settings: settings)
         var limits = settings.limits
         let plain = Listener(name: "plain", address: "127.0.0.1", port: 8000, tls: false, limits: limits)
         (limits.maxConnections, limits.memoryPerWorker) = (7, 1 << 40)
@@ -254,6 +256,23 @@ import Testing
                 $0.ejection = Console.Ejection(); $0.ejection?.enabled = false
             }))
         #expect(try cluster(off, "greeter.static/HTTP").ejection.failures == 0)
+    }
+
+    @Test func boundsOfConnectionsAreThoseOfTheSourceOrTheSettings() throws {
+        var settings = GatewaySettings()
+        settings.connectTimeout = 2_000
+        settings.upstreamIdleTimeout = 3_000
+        settings.maxEndpointConnections = 4
+        let usual = try cluster(try compile(sample(), settings: settings), "greeter.static/HTTP")
+        #expect([usual.connectTimeout, usual.idleTimeout, usual.maxConnections] == [2_000, 3_000, 4])
+        let own = sample(source: {
+            $0.connections = Console.ServiceSource.Connections()
+            $0.connections?.connectTimeout = 700
+            $0.connections?.idleTimeout = 0
+            $0.connections?.maxPerEndpoint = 9
+        })
+        let made = try cluster(try compile(own, settings: settings), "greeter.static/HTTP")
+        #expect([made.connectTimeout, made.idleTimeout, made.maxConnections] == [700, 0, 9])
     }
 
     // MARK: Routes
