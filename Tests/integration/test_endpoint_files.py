@@ -11,6 +11,7 @@ import pytest
 from integration.api import route
 from integration.site import Site
 from integration.test_dns import echo_at
+from integration.test_observability import Change
 from integration.upgrades import Upgrades
 from integration.upstreams import names, near, shares
 from integration.waiting import PATIENCE, wait_until
@@ -84,11 +85,13 @@ def test_a_rename_moves_traffic_within_a_second(site, path):
         serve(site, path)
         # The answer to the write has waited for the file, so the first request knows it.
         assert shares(names(site, 4)) == {"old": 1.0}
+        changes = Change(site.gateway, "causeway_endpoint_file_changes_total")
         for server, name in ((new, "new"), (old, "old"), (new, "new")):
             put(path, server)
             begun = time.monotonic()
             wait_until(lambda: shares(names(site, 4)) == {name: 1.0}, interval=0.02)
             assert time.monotonic() - begun < SOON * PATIENCE
+        assert changes() == 3
         assert degraded(site) == []
 
 
