@@ -23,7 +23,7 @@ struct TokenVerifier {
 
     private let check = SignatureCheck()
     private let space: UnsafeMutablePointer<UInt8> = .allocate(capacity: longestToken * 2)
-    private let names: UnsafeMutablePointer<ClaimReader.Name> = .allocate(capacity: ClaimReader.mostNames)
+    private let names: UnsafeMutablePointer<JSONReader.Name> = .allocate(capacity: JSONReader.mostNames)
     private let memory: UnsafeMutablePointer<Remembered>
 
     /// A token that was found good.
@@ -71,7 +71,7 @@ struct TokenVerifier {
     private struct Payload {
         var issuer: UnsafeRawBufferPointer?
         var subject: UnsafeRawBufferPointer?
-        var audience: ClaimValue?
+        var audience: JSONValue?
         var expires: Double?
         var notBefore: Double?
         var issued: Double?
@@ -114,7 +114,7 @@ struct TokenVerifier {
     /// nil: it is not the header of a token. Keys that it brings or points to (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
     private func header(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Header? {
         var header = Header()
-        let isRead = ClaimReader.members(of: UnsafeMutableRawBufferPointer(start: bytes, count: count), names: names) {
+        let isRead = JSONReader.members(of: UnsafeMutableRawBufferPointer(start: bytes, count: count), names: names) {
             name, value in
             if Self.equal(name, "alg") {
                 guard case .string(let text) = value else { return false }
@@ -133,7 +133,7 @@ struct TokenVerifier {
 
     private func payload(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Payload? {
         var payload = Payload()
-        let isRead = ClaimReader.members(of: UnsafeMutableRawBufferPointer(start: bytes, count: count), names: names) {
+        let isRead = JSONReader.members(of: UnsafeMutableRawBufferPointer(start: bytes, count: count), names: names) {
             name, value in
             guard name.count == 3 else { return true }
             if Self.equal(name, "iss") {
@@ -212,7 +212,7 @@ struct TokenVerifier {
         case .string(let audience): return form.pointee.takes(audience: audience) ? nil : .tokenAudience
         case .list(let list):
             var isOurs = false
-            let isRead = ClaimReader.strings(of: list) {
+            let isRead = JSONReader.strings(of: list) {
                 if form.pointee.takes(audience: $0) { isOurs = true }
                 return true
             }
@@ -253,7 +253,7 @@ struct TokenVerifier {
         of token: UnsafeRawBufferPointer, _ form: TokenFormPointer, _ body: (FixedText, UnsafeRawBufferPointer) -> Void
     ) {
         guard let parts = Parts(token), let count = Base64URL.decode(parts.payload, into: space) else { return }
-        _ = ClaimReader.members(of: UnsafeMutableRawBufferPointer(start: space, count: count), names: names) {
+        _ = JSONReader.members(of: UnsafeMutableRawBufferPointer(start: space, count: count), names: names) {
             name, value in
             for claim in form.pointee.claims where same(claim.name.bytes, name) {
                 switch value {

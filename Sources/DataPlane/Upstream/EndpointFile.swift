@@ -46,9 +46,9 @@ package enum EndpointFile {
         // Escapes are resolved in place.
         var copy = bytes
         let stop: Int? = copy.withUnsafeMutableBytes { bytes in
-            withUnsafeTemporaryAllocation(of: ClaimReader.Name.self, capacity: ClaimReader.mostNames) { names in
+            withUnsafeTemporaryAllocation(of: JSONReader.Name.self, capacity: JSONReader.mostNames) { names in
                 guard let names = names.baseAddress else { return 0 }
-                return ClaimReader.read(bytes, names: names) { reading.document(&$0) }
+                return JSONReader.read(bytes, names: names) { reading.document(&$0) }
             }
         }
         if let stop {
@@ -88,7 +88,7 @@ package enum EndpointFile {
             return false
         }
 
-        mutating func document(_ reader: inout ClaimReader) -> Bool {
+        mutating func document(_ reader: inout JSONReader) -> Bool {
             guard reader.next == 0x7b else {
                 return refuse(reader.left, "it must be an object with the list endpoints")
             }
@@ -101,7 +101,7 @@ package enum EndpointFile {
             }
         }
 
-        private mutating func endpoint(_ reader: inout ClaimReader) -> Bool {
+        private mutating func endpoint(_ reader: inout JSONReader) -> Bool {
             let start = reader.left
             guard reader.next == 0x7b else {
                 return refuse(start, "an endpoint must be an object with its address")
@@ -152,7 +152,7 @@ package enum EndpointFile {
 
         private static func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
 
-        private static func number(_ value: ClaimValue, in range: ClosedRange<UInt32>) -> UInt32? {
+        private static func number(_ value: JSONValue, in range: ClosedRange<UInt32>) -> UInt32? {
             guard case .number(let digits) = value, let number = UInt32(text(digits)), range.contains(number) else {
                 return nil
             }

@@ -8,14 +8,14 @@ private func members(_ input: UnsafeRawBufferPointer) -> Int? {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: input.count, alignment: 1)
     defer { copy.deallocate() }
     copy.copyMemory(from: input)
-    let names = UnsafeMutablePointer<ClaimReader.Name>.allocate(capacity: ClaimReader.mostNames)
+    let names = UnsafeMutablePointer<JSONReader.Name>.allocate(capacity: JSONReader.mostNames)
     defer { names.deallocate() }
     var count = 0
-    let isRead = ClaimReader.members(of: copy, names: names) { name, value in
+    let isRead = JSONReader.members(of: copy, names: names) { name, value in
         count += 1
         precondition(name.count <= input.count, "a name is longer than all there is")
         if let seconds = value.seconds { precondition(abs(seconds) < 1e15, "a point in time that no clock shows") }
-        if case .list(let list) = value { _ = ClaimReader.strings(of: list) { $0.count <= input.count } }
+        if case .list(let list) = value { _ = JSONReader.strings(of: list) { $0.count <= input.count } }
         return true
     }
     return isRead ? count : nil

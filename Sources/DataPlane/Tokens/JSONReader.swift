@@ -6,7 +6,7 @@
 internal import Glibc
 
 /// A value of a member. What it points to is valid for as long as the bytes.
-package enum ClaimValue {
+package enum JSONValue {
     case null
     case bool(Bool)
     /// As it is written.
@@ -18,7 +18,7 @@ package enum ClaimValue {
     case object
 }
 
-package struct ClaimReader {
+package struct JSONReader {
     /// Levels of lists and objects.
     package static let deepest = 16
     /// Names of the objects that are open at once.
@@ -45,17 +45,17 @@ package struct ClaimReader {
     /// such an object. `names` has room for `mostNames`. The bytes are changed: they can be read once.
     package static func members(
         of bytes: UnsafeMutableRawBufferPointer, names: UnsafeMutablePointer<Name>,
-        _ body: (UnsafeRawBufferPointer, ClaimValue) -> Bool
+        _ body: (UnsafeRawBufferPointer, JSONValue) -> Bool
     ) -> Bool {
         read(bytes, names: names) { $0.object(1, body) } == nil
     }
 
     /// Has `body` read all that stands in `bytes`, value by value. The offset at which it stopped; nil: it has read all of it.
     static func read(
-        _ bytes: UnsafeMutableRawBufferPointer, names: UnsafeMutablePointer<Name>, _ body: (inout ClaimReader) -> Bool
+        _ bytes: UnsafeMutableRawBufferPointer, names: UnsafeMutablePointer<Name>, _ body: (inout JSONReader) -> Bool
     ) -> Int? {
         guard let start = bytes.baseAddress else { return 0 }
-        var reader = ClaimReader(start.assumingMemoryBound(to: UInt8.self), bytes.count, names)
+        var reader = JSONReader(start.assumingMemoryBound(to: UInt8.self), bytes.count, names)
         reader.skipBlanks()
         if body(&reader) {
             reader.skipBlanks()
@@ -72,7 +72,7 @@ package struct ClaimReader {
         // Names are in objects, and those are none of the strings.
         return withUnsafeTemporaryAllocation(of: Name.self, capacity: 1) { none in
             guard let none = none.baseAddress else { return false }
-            var reader = ClaimReader(start.assumingMemoryBound(to: UInt8.self), list.count, none)
+            var reader = JSONReader(start.assumingMemoryBound(to: UInt8.self), list.count, none)
             return reader.elements { reader in
                 guard let text = reader.string() else { return false }
                 return body(text)
@@ -88,7 +88,7 @@ package struct ClaimReader {
     /// What the next value begins with; nil: there is none.
     var next: UInt8? { p < end ? p.pointee : nil }
 
-    private mutating func object(_ depth: Int, _ body: (UnsafeRawBufferPointer, ClaimValue) -> Bool) -> Bool {
+    private mutating func object(_ depth: Int, _ body: (UnsafeRawBufferPointer, JSONValue) -> Bool) -> Bool {
         members(depth) { reader, name in
             guard let value = reader.value(depth, isRead: depth == 1) else { return false }
             return body(name, value)
@@ -96,7 +96,7 @@ package struct ClaimReader {
     }
 
     /// Gives the name of each member of an object to `body`, which reads the value.
-    mutating func members(_ depth: Int, _ body: (inout ClaimReader, UnsafeRawBufferPointer) -> Bool) -> Bool {
+    mutating func members(_ depth: Int, _ body: (inout JSONReader, UnsafeRawBufferPointer) -> Bool) -> Bool {
         guard depth <= Self.deepest, take(0x7b) else { return false }
         let first = nameCount
         defer { nameCount = first }
@@ -116,7 +116,7 @@ package struct ClaimReader {
     }
 
     /// Has `body` read each element of a list.
-    mutating func elements(_ body: (inout ClaimReader) -> Bool) -> Bool {
+    mutating func elements(_ body: (inout JSONReader) -> Bool) -> Bool {
         guard take(0x5b) else { return false }
         skipBlanks()
         if take(0x5d) { return true }
@@ -130,14 +130,14 @@ package struct ClaimReader {
     }
 
     /// The next value; strings have their escapes resolved.
-    mutating func value() -> ClaimValue? { value(1, isRead: true) }
+    mutating func value() -> JSONValue? { value(1, isRead: true) }
 
     /// Strings inside lists are left as they are: those are read again.
     private mutating func list(_ depth: Int) -> Bool {
         depth <= Self.deepest && elements { $0.value(depth, isRead: false) != nil }
     }
 
-    private mutating func value(_ depth: Int, isRead: Bool) -> ClaimValue? {
+    private mutating func value(_ depth: Int, isRead: Bool) -> JSONValue? {
         guard p < end else { return nil }
         switch p.pointee {
         case 0x22: return string(inPlace: isRead).map { .string($0) }
@@ -320,7 +320,7 @@ package struct ClaimReader {
     }
 }
 
-extension ClaimValue {
+extension JSONValue {
     /// A point in time in seconds since 1970 (RFC 7519 §2, NumericDate), which need not be whole; nil: it is none.
     package var seconds: Double? {
         guard case .number(let text) = self else { return nil }

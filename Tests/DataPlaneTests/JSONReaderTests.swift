@@ -1,9 +1,9 @@
-// Mirrors ClaimReader.swift.
+// Mirrors JSONReader.swift.
 
 import DataPlane
 import Testing
 
-struct ClaimReaderTests {
+struct JSONReaderTests {
     /// Members in their order, as text; nil: refused.
     private func read(_ text: String) -> [String]? { read(Array(text.utf8)) }
 
@@ -11,9 +11,9 @@ struct ClaimReaderTests {
         var bytes = input
         var members: [String] = []
         let isRead = bytes.withUnsafeMutableBytes { bytes in
-            withUnsafeTemporaryAllocation(of: ClaimReader.Name.self, capacity: ClaimReader.mostNames) { names in
+            withUnsafeTemporaryAllocation(of: JSONReader.Name.self, capacity: JSONReader.mostNames) { names in
                 guard let names = names.baseAddress else { return false }
-                return ClaimReader.members(of: bytes, names: names) { name, value in
+                return JSONReader.members(of: bytes, names: names) { name, value in
                     members.append("\(String(decoding: name, as: UTF8.self))=\(self.text(value))")
                     return true
                 }
@@ -22,7 +22,7 @@ struct ClaimReaderTests {
         return isRead ? members : nil
     }
 
-    private func text(_ value: ClaimValue) -> String {
+    private func text(_ value: JSONValue) -> String {
         switch value {
         case .null: return "null"
         case .bool(let value): return "\(value)"
@@ -31,7 +31,7 @@ struct ClaimReaderTests {
         case .object: return "{}"
         case .list(let list):
             var strings: [String] = []
-            let areStrings = ClaimReader.strings(of: list) {
+            let areStrings = JSONReader.strings(of: list) {
                 strings.append(String(decoding: $0, as: UTF8.self))
                 return true
             }
@@ -77,12 +77,12 @@ struct ClaimReaderTests {
         func nested(_ depth: Int) -> String {
             #"{"a":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + "}"
         }
-        #expect(read(nested(ClaimReader.deepest - 1)) != nil)
-        #expect(read(nested(ClaimReader.deepest)) == nil)
+        #expect(read(nested(JSONReader.deepest - 1)) != nil)
+        #expect(read(nested(JSONReader.deepest)) == nil)
         #expect(read(nested(100_000)) == nil)
         func wide(_ names: Int) -> String { "{" + (0..<names).map { "\"\($0)\":0" }.joined(separator: ",") + "}" }
-        #expect(read(wide(ClaimReader.mostNames))?.count == ClaimReader.mostNames)
-        #expect(read(wide(ClaimReader.mostNames + 1)) == nil)
+        #expect(read(wide(JSONReader.mostNames))?.count == JSONReader.mostNames)
+        #expect(read(wide(JSONReader.mostNames + 1)) == nil)
     }
 
     @Test(
@@ -114,9 +114,9 @@ struct ClaimReaderTests {
         var bytes = Array("{\"exp\":\(text)}".utf8)
         var result: Double?
         _ = bytes.withUnsafeMutableBytes { bytes in
-            withUnsafeTemporaryAllocation(of: ClaimReader.Name.self, capacity: ClaimReader.mostNames) { names in
+            withUnsafeTemporaryAllocation(of: JSONReader.Name.self, capacity: JSONReader.mostNames) { names in
                 guard let names = names.baseAddress else { return false }
-                return ClaimReader.members(of: bytes, names: names) { _, value in
+                return JSONReader.members(of: bytes, names: names) { _, value in
                     result = value.seconds
                     return true
                 }
