@@ -6,7 +6,7 @@ import pytest
 
 from integration.site import Site
 from integration.test_config_live import Load, load_tools, steady_backend  # noqa: F401 (fixtures)
-from integration.waiting import wait_until
+from integration.waiting import PATIENCE, wait_until
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["h2c", "TLS"])
@@ -29,7 +29,7 @@ def test_a_drain_behind_fails_no_call(new_gateway, authority, load_tools, steady
         enough = calls(gateway) + count
         wait_until(lambda: calls(gateway) >= enough, 15, "calls are answered there")
 
-    load = Load(load_tools, site, seconds=6, rate=800, streams=0)
+    load = Load(load_tools, site, seconds=8 * PATIENCE, rate=800, streams=0)
     drained, other = behind
     for each in behind:
         goes_on(each)
