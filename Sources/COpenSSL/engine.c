@@ -235,6 +235,8 @@ void causeway_keep_memory(void) {
     // come again, zeroed.
     mallopt(M_TRIM_THRESHOLD, 4 << 20);
     mallopt(M_MMAP_THRESHOLD, 2 << 20);
+    // Beside a sanitizer's allocator this one is set up by the first call, which two threads must not make at once.
+    malloc_trim(0);
 }
 
 void causeway_give_back_memory(void) { malloc_trim(0); }
