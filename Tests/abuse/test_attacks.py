@@ -159,11 +159,12 @@ def test_without_its_limit_an_attack_is_not_stopped(unlimited, case, note):
 
 
 def test_every_kind_has_a_case(limited):
-    """What is common to all clients is in `test_memory.py`."""
+    """What is common to all clients is in `test_memory.py`, and in `test_descriptors.py` of the integration tests."""
     found = (re.search('downstream_abuse_total{kind="(.*)"}', name) for name in limited.gateway.metrics())
     assert {match[1] for match in found if match} == {case.counter or case.kind for case in CASES if case.has_setting} | {
         "memory_loop",
         "memory_worker",
+        "descriptor_reserve",
     }
 
 

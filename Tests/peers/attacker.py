@@ -4,6 +4,7 @@ how many connections it made, how many the gateway ended, by GOAWAY with which c
 import collections
 import json
 import pathlib
+import select
 import socket
 import sys
 import threading
