@@ -50,12 +50,16 @@ final class EndpointFiles: Sendable {
         while !state.withLock({ $0.paths == $0.answered }), Clock.monotonicNanoseconds() < end { poll(nil, 0, 1) }
     }
 
-    /// What is wrong, by path.
+    /// What is wrong, by path. Made anew under the lock: ThreadSanitizer does not see how Swift shares a dictionary's storage.
     var problems: [String: String] {
         state.withLock { state in
-            state.paths.subtracting(state.answered).reduce(into: state.problems) {
-                $0[$1] = Self.told($1, "it is not read yet: is its file system there?")
+            var told: [String: String] = [:]
+            for path in state.paths {
+                told[path] =
+                    state.answered.contains(path)
+                    ? state.problems[path] : Self.told(path, "it is not read yet: is its file system there?")
             }
+            return told
         }
     }
 
