@@ -33,7 +33,7 @@ struct TryStories {
         let listener = Console.Listener(name: "http", address: "0.0.0.0", port: Int(silent.port), protocol: .http)
         let harness = try await AdminHarness(listeners: [listener]) { parts in
             var limits = TryOuts.Limits()
-            limits.lifetime = .seconds(1)
+            limits.lifetime = .seconds(5)
             limits.most = 1
             parts.tryOuts = TryOuts(limits)
         }
@@ -44,7 +44,7 @@ struct TryStories {
             #expect(try await client.call(.post, "/v1/try", Self.body).status == 429)
             let events = try await client.call(.get, "/v1/try/\(id)/events")
             #expect(events.text.hasPrefix("event: open\n"))
-            #expect(events.text.contains("event: error\ndata: {\"reason\":\"It was open for 1 s"), "\(events.text)")
+            #expect(events.text.contains("event: error\ndata: {\"reason\":\"It was open for 5 s"), "\(events.text)")
         }
         // The stream's connection ended with it.
         try await harness.application.test(.live) { client in
