@@ -1,6 +1,5 @@
-// What of the clusters concerns threads beside the loops: host names to resolve, files of endpoints, and
-// endpoints to check. Kept from change to
-// change, so that these threads hear of a change only when it is theirs.
+// What of the clusters concerns threads beside the loops: host names to resolve, files of endpoints, and endpoints to check. Kept from
+// change to change, so that these threads hear of a change only when it is theirs.
 
 internal import ConfigModel
 

@@ -1,7 +1,6 @@
 // Reads the JSON object of a token's header or payload (RFC 8259), or of a file of endpoints, in place and in one pass. Stricter than
 // the grammar where two readers could understand two things: names that stand twice are refused, at any depth, and so are texts that
-// are not Unicode.
-// Bounds: depth, names, and the bytes, which the token's length bounds. No input traps, and nothing is allocated.
+// are not Unicode. Bounds: depth, names, and the bytes, which those who have it read bound. No input traps, and nothing is allocated.
 
 internal import Glibc
 
