@@ -22,6 +22,12 @@ package struct Findings: Hashable, Sendable {
         errors.append(FieldError(field, message))
     }
 
+    /// Refuses a number out of its range; one that is absent is right.
+    mutating func check(_ field: String, _ value: Int?, in range: ClosedRange<Int>) {
+        guard let value, !range.contains(value) else { return }
+        refuse(field, "Must be between \(range.lowerBound) and \(range.upperBound).")
+    }
+
     package mutating func warn(_ message: String) {
         if !warnings.contains(message) { warnings.append(message) }
     }

@@ -163,9 +163,6 @@ extension Console.Listener.Limits {
     ]
 
     func check(_ findings: inout Findings) {
-        for (name, path, range) in Self.bounds {
-            guard let value = self[keyPath: path], !range.contains(value) else { continue }
-            findings.refuse("limits.\(name)", "Must be between \(range.lowerBound) and \(range.upperBound).")
-        }
+        for (name, path, range) in Self.bounds { findings.check("limits.\(name)", self[keyPath: path], in: range) }
     }
 }

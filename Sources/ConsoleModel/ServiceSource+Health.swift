@@ -69,10 +69,10 @@ extension Console.HealthCheck {
             let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
             return findings.refuse("healthCheck.type", "Must be one of \(known).")
         }
-        checkNumber("interval", interval, 100...600_000, &findings)
-        checkNumber("timeout", timeout, 10...60_000, &findings)
-        checkNumber("unhealthyThreshold", unhealthyThreshold, 1...100, &findings)
-        checkNumber("healthyThreshold", healthyThreshold, 1...100, &findings)
+        findings.check("healthCheck.interval", interval, in: 100...600_000)
+        findings.check("healthCheck.timeout", timeout, in: 10...60_000)
+        findings.check("healthCheck.unhealthyThreshold", unhealthyThreshold, in: 1...100)
+        findings.check("healthCheck.healthyThreshold", healthyThreshold, in: 1...100)
         if kind != .http, path != nil { refuseMember("path", "http", &findings) }
         if kind != .http, statuses != nil { refuseMember("statuses", "http", &findings) }
         if kind != .grpc, service != nil { refuseMember("service", "grpc", &findings) }
@@ -99,24 +99,14 @@ extension Console.HealthCheck {
     private func refuseMember(_ name: String, _ kinds: String, _ findings: inout Findings) {
         findings.refuse("healthCheck.\(name)", "Has a meaning only with the type \(kinds).")
     }
-
-    private func checkNumber(_ name: String, _ value: Int?, _ range: ClosedRange<Int>, _ findings: inout Findings) {
-        guard let value, !range.contains(value) else { return }
-        findings.refuse("healthCheck.\(name)", "Must be between \(range.lowerBound) and \(range.upperBound).")
-    }
 }
 
 extension Console.Ejection {
     func check(_ findings: inout Findings) {
-        let numbers = [
-            ("failures", failures, 1...1_000), ("baseTime", baseTime, 1...86_400_000),
-            ("maxTime", maxTime, 1...86_400_000), ("maxPercent", maxPercent, 0...100),
-        ]
-        for (name, value, range) in numbers {
-            if let value, !range.contains(value) {
-                findings.refuse("ejection.\(name)", "Must be between \(range.lowerBound) and \(range.upperBound).")
-            }
-        }
+        findings.check("ejection.failures", failures, in: 1...1_000)
+        findings.check("ejection.baseTime", baseTime, in: 1...86_400_000)
+        findings.check("ejection.maxTime", maxTime, in: 1...86_400_000)
+        findings.check("ejection.maxPercent", maxPercent, in: 0...100)
     }
 }
 

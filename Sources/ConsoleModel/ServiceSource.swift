@@ -68,16 +68,9 @@ extension Console {
             package init() {}
 
             func check(_ findings: inout Findings) {
-                let numbers = [
-                    ("connectTimeout", connectTimeout, 1...600_000), ("idleTimeout", idleTimeout, 0...86_400_000),
-                    ("maxPerEndpoint", maxPerEndpoint, 0...10_000_000),
-                ]
-                for (name, value, range) in numbers {
-                    if let value, !range.contains(value) {
-                        findings.refuse(
-                            "connections.\(name)", "Must be between \(range.lowerBound) and \(range.upperBound).")
-                    }
-                }
+                findings.check("connections.connectTimeout", connectTimeout, in: 1...600_000)
+                findings.check("connections.idleTimeout", idleTimeout, in: 0...86_400_000)
+                findings.check("connections.maxPerEndpoint", maxPerEndpoint, in: 0...10_000_000)
             }
         }
 
