@@ -224,7 +224,7 @@ int causeway_verify_address(SSL *ssl, const char *address) {
     return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address);
 }
 
-int causeway_eventfd(int nonblocking) { return eventfd(0, EFD_CLOEXEC | (nonblocking ? EFD_NONBLOCK : 0)); }
+int causeway_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int causeway_contains(const void *bytes, size_t count, const char *text) {
     return memmem(bytes, count, text, strlen(text)) != NULL;

@@ -55,8 +55,8 @@ static inline uint32_t causeway_event_bits(const struct epoll_event *events, int
 /// Verifies an upstream certificate against an IP address. 1 on success.
 int causeway_verify_address(SSL *ssl, const char *address);
 
-/// An eventfd: what wakes a loop or a thread. Negative on failure.
-int causeway_eventfd(int nonblocking);
+/// An eventfd in non-blocking mode: what wakes a loop or a thread. Negative on failure.
+int causeway_eventfd(void);
 /// memmem(3), which needs _GNU_SOURCE.
 int causeway_contains(const void *bytes, size_t count, const char *text);
 

@@ -1,7 +1,6 @@
 // The worker's end of the config channel, on the main thread: connects, and connects again; performs what
 // `SubscriberState` decides; keeps each snapshot on disk before it is acknowledged. Traffic never waits for it.
 
-internal import COpenSSL
 internal import ConfigChannel
 internal import ConfigModel
 internal import Glibc
@@ -20,7 +19,7 @@ final class ConfigClient: Sendable {
     private let files: EndpointFiles
     private let health: HealthChecker
     private let logger: Logger
-    private let wake: Int32
+    private let wake: WakeUp
     private let inherited: InheritedSockets
     /// Counts down when what is on disk is served, or there is nothing.
     let started: Latch
@@ -61,7 +60,7 @@ final class ConfigClient: Sendable {
     private static let degradedInterval: Int32 = 1_000
     private static let swapTimeout: Int32 = 10_000
     /// Milliseconds that a snapshot waits for files of endpoints that it is the first to name.
-    private static let patienceForFiles: UInt64 = 1_000
+    private static let patienceForFiles: Int32 = 1_000
 
     init?(
         path: String, state: StateFolder, store: SnapshotStore, mailboxes: [Mailbox], registry: MetricsRegistry,
@@ -79,8 +78,8 @@ final class ConfigClient: Sendable {
         self.health = health
         self.logger = logger
         self.inherited = inherited
-        wake = causeway_eventfd(1)
-        guard wake >= 0, let started = Latch(1) else { return nil }
+        guard let wake = WakeUp(), let started = Latch(1) else { return nil }
+        self.wake = wake
         self.started = started
         files.tell(wake)
     }
@@ -88,12 +87,12 @@ final class ConfigClient: Sendable {
     /// The worker goes away: takes no further snapshots.
     func drain() {
         control.withLock { $0.draining = true }
-        signal()
+        wake.signal()
     }
 
     func stop() {
         control.withLock { $0.stopped = true }
-        signal()
+        wake.signal()
     }
 
     // MARK: - Handover
@@ -101,19 +100,19 @@ final class ConfigClient: Sendable {
     /// Takes and writes nothing until released. The latch counts down when it is so; answers to the control plane wait.
     func hold(_ latch: Latch) {
         control.withLock { $0.hold = latch }
-        signal()
+        wake.signal()
     }
 
     func release() {
         control.withLock { $0.hold = nil }
-        signal()
+        wake.signal()
     }
 
     /// Another process is this worker for the control plane: only the connection stays until that has taken its place, so that
     /// the worker is connected all the time.
     func leave() {
         control.withLock { $0.hasLeft = true }
-        signal()
+        wake.signal()
     }
 
     /// What the worker serves, in words that another worker compares with what it finds on disk.
@@ -157,11 +156,10 @@ final class ConfigClient: Sendable {
         while socket >= 0, !control.withLock({ $0.stopped }) {
             var entries = [
                 pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+                wake.entry,
             ]
             poll(&entries, 2, -1)
-            var counter: UInt64 = 0
-            if entries[1].revents != 0 { _ = read(wake, &counter, 8) }
+            wake.take()
             if entries[0].revents != 0, recv(socket, &chunk, chunk.count, 0) <= 0, errno != EINTR { return }
         }
     }
@@ -458,13 +456,10 @@ final class ConfigClient: Sendable {
             let wait = session.reports.isEmpty ? Self.statusInterval : Self.degradedInterval
             var entries = [
                 pollfd(fd: session.socket, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+                wake.entry,
             ]
             guard poll(&entries, 2, wait) >= 0 || errno == EINTR else { return }
-            if entries[1].revents != 0 {
-                var counter: UInt64 = 0
-                _ = read(wake, &counter, 8)
-            }
+            wake.take()
             guard entries[0].revents != 0 else { continue }
             let count = recv(session.socket, &chunk, chunk.count, 0)
             if count < 0, errno == EINTR { continue }
@@ -536,15 +531,7 @@ final class ConfigClient: Sendable {
     }
 
     private func sleepUntilWoken(_ milliseconds: Int32) {
-        var entry = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
-        if poll(&entry, 1, milliseconds) == 1 {
-            var counter: UInt64 = 0
-            _ = read(wake, &counter, 8)
-        }
-    }
-
-    private func signal() {
-        var one: UInt64 = 1
-        _ = write(wake, &one, 8)
+        wake.wait(milliseconds: milliseconds)
+        wake.take()
     }
 }

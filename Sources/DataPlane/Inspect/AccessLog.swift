@@ -2,7 +2,6 @@
 // thread writes them, so that a slow disk holds up no loop. What cannot be written is dropped and counted. The newest lines stay
 // in memory for those who look on; where nothing is written they are made for as long as somebody does.
 
-internal import COpenSSL
 internal import Glibc
 package import Logging
 internal import Synchronization
@@ -52,7 +51,7 @@ package final class AccessLog: Sendable {
     private let state = Lock<State>(State())
     private let lost = Atomic(0)
     fileprivate let isWanted: Atomic<Bool>
-    private let wake: Int32
+    private let wake: WakeUp
 
     private struct State {
         var chunks: [[UInt8]] = []
@@ -74,8 +73,8 @@ package final class AccessLog: Sendable {
         self.target = target
         self.logger = logger
         isWanted = Atomic(target != .off)
-        wake = causeway_eventfd(0)
-        guard wake >= 0 else { return nil }
+        guard let wake = WakeUp() else { return nil }
+        self.wake = wake
         guard case .file(let path) = target else { return }
         let file = Self.open(path)
         if file < 0, ![EROFS, ENOSPC, EDQUOT, EIO].contains(errno) { return nil }
@@ -98,7 +97,7 @@ package final class AccessLog: Sendable {
             state.size += chunk.count
             return true
         }
-        signal()
+        wake.signal()
         return takeLost() + (accepted ? 0 : 1)
     }
 
@@ -121,12 +120,12 @@ package final class AccessLog: Sendable {
     /// Opens the file again (after a rotation).
     package func reopen() {
         state.withLock { $0.reopen = true }
-        signal()
+        wake.signal()
     }
 
     package func stop() {
         state.withLock { $0.stopped = true }
-        signal()
+        wake.signal()
     }
 
     /// Writes until stopped. The writer's thread runs this.
@@ -134,8 +133,8 @@ package final class AccessLog: Sendable {
         var file = openFile()
         var isFailing = false
         while true {
-            var counter: UInt64 = 0
-            _ = read(wake, &counter, 8)
+            wake.wait()
+            wake.take()
             let (chunks, reopens, stops) = state.withLock { state in
                 let taken = (state.chunks, state.reopen, state.stopped)
                 state.chunks = []
@@ -195,10 +194,5 @@ package final class AccessLog: Sendable {
             }
             return true
         }
-    }
-
-    private func signal() {
-        var one: UInt64 = 1
-        _ = write(wake, &one, 8)
     }
 }

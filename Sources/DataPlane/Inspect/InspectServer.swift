@@ -22,7 +22,7 @@ struct InspectParts: Sendable {
 final class InspectServer: Sendable {
     /// In non-blocking mode: another worker may accept on the same socket.
     let descriptor: Int32
-    private let wake: Int32
+    private let wake: WakeUp
     private let parts: InspectParts
     /// 0: a Unix socket.
     let port: UInt16
@@ -40,9 +40,8 @@ final class InspectServer: Sendable {
         wake = try Self.makeWake(descriptor)
     }
 
-    private static func makeWake(_ descriptor: Int32) throws(ListenFailure) -> Int32 {
-        let wake = causeway_eventfd(1)
-        guard wake >= 0, fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0 else {
+    private static func makeWake(_ descriptor: Int32) throws(ListenFailure) -> WakeUp {
+        guard let wake = WakeUp(), fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0 else {
             throw ListenFailure(reason: String(cString: strerror(errno)))
         }
         return wake
@@ -99,17 +98,14 @@ final class InspectServer: Sendable {
     }
 
     /// Another worker answers from now on.
-    func stop() {
-        var one: UInt64 = 1
-        _ = write(wake, &one, 8)
-    }
+    func stop() { wake.signal() }
 
     /// Answers until the process ends, or it is stopped.
     func run() {
         while true {
             var entries = [
                 pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+                wake.entry,
             ]
             poll(&entries, 2, -1)
             if entries[1].revents != 0 {

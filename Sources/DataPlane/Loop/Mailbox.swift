@@ -1,7 +1,5 @@
-// How other threads speak to a loop: a locked list and an eventfd that wakes it.
+// How other threads speak to a loop: a locked list, and what wakes it.
 
-internal import COpenSSL
-internal import Glibc
 internal import Synchronization
 
 /// What a loop can be told.
@@ -29,28 +27,26 @@ enum LoopMessage: Sendable {
 }
 
 final class Mailbox: Sendable {
-    /// An eventfd in non-blocking mode.
-    let descriptor: Int32
+    private let wake: WakeUp
     private let messages = Lock<[LoopMessage]>([])
 
+    /// nil: out of descriptors.
     init?() {
-        descriptor = causeway_eventfd(1)
-        guard descriptor >= 0 else { return nil }
+        guard let wake = WakeUp() else { return nil }
+        self.wake = wake
     }
 
-    deinit { close(descriptor) }
+    /// Readable while there are messages.
+    var descriptor: Int32 { wake.descriptor }
 
     func post(_ message: LoopMessage) {
         messages.withLock { $0.append(message) }
-        var one: UInt64 = 1
-        // A full counter (EAGAIN) means that the loop is about to wake up anyway.
-        _ = write(descriptor, &one, 8)
+        wake.signal()
     }
 
     /// Everything posted since the last call. Called by the loop.
     func take() -> [LoopMessage] {
-        var counter: UInt64 = 0
-        _ = read(descriptor, &counter, 8)
+        wake.take()
         return messages.withLock { list in
             let taken = list
             list.removeAll(keepingCapacity: true)
@@ -62,26 +58,22 @@ final class Mailbox: Sendable {
 /// Counts down to zero; one thread waits.
 final class Latch: Sendable {
     private let remaining: Atomic<Int>
-    /// Readable once the count is zero.
-    let descriptor: Int32
+    private let end: WakeUp
 
+    /// nil: out of descriptors.
     init?(_ count: Int) {
+        guard let end = WakeUp() else { return nil }
         remaining = Atomic(count)
-        descriptor = causeway_eventfd(0)
-        guard descriptor >= 0 else { return nil }
+        self.end = end
     }
 
-    deinit { close(descriptor) }
+    /// Readable once the count is zero.
+    var descriptor: Int32 { end.descriptor }
 
     func countDown() {
-        guard remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
-        var one: UInt64 = 1
-        _ = write(descriptor, &one, 8)
+        if remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { end.signal() }
     }
 
     /// Waits until the count is zero; false when `milliseconds` have passed before.
-    func wait(milliseconds: Int32) -> Bool {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, milliseconds) == 1
-    }
+    func wait(milliseconds: Int32) -> Bool { end.wait(milliseconds: milliseconds) }
 }

@@ -2,7 +2,6 @@
 // link (as Kubernetes mounts ConfigMaps) and of a change in place, on every file system, network ones too. What hangs there holds up
 // neither names nor loops. A file that is missing or not right changes nothing of what is served.
 
-internal import COpenSSL
 internal import Glibc
 internal import Logging
 
@@ -11,7 +10,7 @@ final class EndpointFiles: Sendable {
     private let health: HealthChecker
     private let logger: Logger
     private let state = Lock<State>(State())
-    private let wake: Int32
+    private let wake: WakeUp
 
     private struct State {
         var paths: Set<String> = []
@@ -21,8 +20,12 @@ final class EndpointFiles: Sendable {
         var problems: [String: String] = [:]
         var changes: UInt64 = 0
         /// Woken when problems are others.
-        var listener: Int32 = -1
+        var listener: WakeUp?
+        /// Counts down when each was looked at.
+        var looked: Latch?
         var stopped = false
+
+        var isSettled: Bool { answered == paths }
     }
 
     /// Milliseconds.
@@ -32,22 +35,23 @@ final class EndpointFiles: Sendable {
         self.loops = loops
         self.health = health
         self.logger = logger
-        wake = causeway_eventfd(1)
-        guard wake >= 0 else { return nil }
+        guard let wake = WakeUp() else { return nil }
+        self.wake = wake
     }
 
     // MARK: - Told and asked by other threads
 
     /// The files to know, in place of those before. Returns when each was looked at, or after so many milliseconds.
-    func watch(_ paths: Set<String>, milliseconds: UInt64) {
-        state.withLock { state in
+    func watch(_ paths: Set<String>, milliseconds: Int32) {
+        let looked = state.withLock { state in
             state.paths = paths
             state.answered.formIntersection(paths)
             state.problems = state.problems.filter { paths.contains($0.key) }
+            state.looked = state.isSettled ? nil : Latch(1)
+            return state.looked
         }
-        Self.signal(wake)
-        let end = Clock.monotonicNanoseconds() + milliseconds * 1_000_000
-        while !state.withLock({ $0.paths == $0.answered }), Clock.monotonicNanoseconds() < end { poll(nil, 0, 1) }
+        wake.signal()
+        _ = looked?.wait(milliseconds: milliseconds)
     }
 
     /// What is wrong, by path. Made anew under the lock: ThreadSanitizer does not see how Swift shares a dictionary's storage.
@@ -69,19 +73,14 @@ final class EndpointFiles: Sendable {
         return state.withLock { ($0.changes, failing) }
     }
 
-    /// An eventfd to wake when problems are others.
-    func tell(_ listener: Int32) {
+    /// Whom to wake when problems are others.
+    func tell(_ listener: WakeUp) {
         state.withLock { $0.listener = listener }
     }
 
     func stop() {
         state.withLock { $0.stopped = true }
-        Self.signal(wake)
-    }
-
-    private static func signal(_ descriptor: Int32) {
-        var one: UInt64 = 1
-        if descriptor >= 0 { _ = write(descriptor, &one, 8) }
+        wake.signal()
     }
 
     // MARK: - The thread
@@ -90,14 +89,12 @@ final class EndpointFiles: Sendable {
     func run() {
         var files: [String: EndpointFileState] = [:]
         while true {
-            var counter: UInt64 = 0
-            _ = read(wake, &counter, 8)
+            wake.take()
             let (paths, stops) = state.withLock { ($0.paths, $0.stopped) }
             if stops { return }
             files = files.filter { paths.contains($0.key) }
             for path in paths { look(path, &files[path, default: EndpointFileState()]) }
-            var entry = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
-            poll(&entry, 1, paths.isEmpty ? -1 : Self.interval)
+            wake.wait(milliseconds: paths.isEmpty ? -1 : Self.interval)
         }
     }
 
@@ -141,14 +138,18 @@ final class EndpointFiles: Sendable {
                 "a file of endpoints is taken",
                 metadata: ["path": "\(path)", "endpoints": "\(file.entries?.count ?? 0)"])
         }
-        let listener: Int32 = state.withLock { state in
-            guard state.paths.contains(path) else { return -1 }
+        let listener: WakeUp? = state.withLock { state in
+            guard state.paths.contains(path) else { return nil }
             state.answered.insert(path)
             state.problems[path] = file.problem.map { Self.told(path, $0) }
+            if state.isSettled {
+                state.looked?.countDown()
+                state.looked = nil
+            }
             if result != .unchanged, file.problem == nil { state.changes += 1 }
-            return file.problem == before ? -1 : state.listener
+            return file.problem == before ? nil : state.listener
         }
-        Self.signal(listener)
+        listener?.signal()
     }
 
     /// For `degraded`.

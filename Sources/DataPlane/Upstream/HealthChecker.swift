@@ -22,7 +22,7 @@ final class HealthChecker: Sendable {
 
     private let loops: [Mailbox]
     private let logger: Logger
-    private let wake: Int32
+    private let wake: WakeUp
     private let inbox = Lock<Inbox>(Inbox())
     private let table = Lock<[Key: Row]>([:])
 
@@ -56,8 +56,8 @@ final class HealthChecker: Sendable {
     init?(loops: [Mailbox], logger: Logger) {
         self.loops = loops
         self.logger = logger
-        wake = causeway_eventfd(1)
-        guard wake >= 0 else { return nil }
+        guard let wake = WakeUp() else { return nil }
+        self.wake = wake
     }
 
     // MARK: - Told by other threads
@@ -72,7 +72,7 @@ final class HealthChecker: Sendable {
             inbox.changed = true
             return true
         }
-        if changed { signal() }
+        if changed { wake.signal() }
     }
 
     func resolved(_ host: String, _ addresses: [ResolvedAddress]) {
@@ -80,12 +80,12 @@ final class HealthChecker: Sendable {
             inbox.addresses[host] = addresses
             inbox.changed = true
         }
-        signal()
+        wake.signal()
     }
 
     func stop() {
         inbox.withLock { $0.stopped = true }
-        signal()
+        wake.signal()
     }
 
     /// In the order of names.
@@ -95,11 +95,6 @@ final class HealthChecker: Sendable {
 
     func row(cluster: String, endpoint: String) -> Row? {
         table.withLock { $0[Key(cluster: cluster, endpoint: endpoint)] }
-    }
-
-    private func signal() {
-        var one: UInt64 = 1
-        _ = write(wake, &one, 8)
     }
 
     // MARK: - The thread
@@ -177,7 +172,7 @@ final class HealthChecker: Sendable {
     }
 
     private func wait(_ watched: inout [Key: Watched]) {
-        var entries = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0)]
+        var entries = [wake.entry]
         var keys: [Key] = []
         var due = UInt64.max
         for (key, each) in watched {
@@ -190,8 +185,7 @@ final class HealthChecker: Sendable {
         // Where all slots are taken, what is due waits for one to get free.
         let delay: Int32 = due == .max ? -1 : due <= now ? 10 : Int32(clamping: due - now)
         poll(&entries, nfds_t(entries.count), delay)
-        var counter: UInt64 = 0
-        if entries[0].revents != 0 { _ = read(wake, &counter, 8) }
+        wake.take()
         for (entry, key) in zip(entries.dropFirst(), keys) where entry.revents != 0 {
             guard var each = watched[key], let verdict = each.probe?.advance() else { continue }
             finish(verdict, &each)

@@ -3,7 +3,6 @@
 // a connection to it. When a look-up fails, the addresses known before stay.
 
 internal import CCares
-internal import COpenSSL
 internal import Glibc
 internal import Logging
 
@@ -13,7 +12,7 @@ final class Resolver: Sendable {
     private let servers: String?
     private let logger: Logger
     private let state = Lock<State>(State())
-    private let wake: Int32
+    private let wake: WakeUp
 
     private struct State {
         var names: Set<String> = []
@@ -36,8 +35,8 @@ final class Resolver: Sendable {
         self.health = health
         self.servers = servers
         self.logger = logger
-        wake = causeway_eventfd(1)
-        guard wake >= 0 else { return nil }
+        guard let wake = WakeUp() else { return nil }
+        self.wake = wake
     }
 
     /// Whether `--resolver` can be used as it is.
@@ -61,7 +60,7 @@ final class Resolver: Sendable {
             defer { state.names = names }
             return state.names != names
         }
-        if changed { signal() }
+        if changed { wake.signal() }
     }
 
     /// Whether every name was looked up at least once.
@@ -70,21 +69,16 @@ final class Resolver: Sendable {
     /// A connection to an address of this name has failed: it may have moved.
     func suspect(_ name: String) {
         state.withLock { _ = $0.suspects.insert(name) }
-        signal()
+        wake.signal()
     }
 
     func stop() {
         state.withLock { $0.stopped = true }
-        signal()
+        wake.signal()
     }
 
     /// Look-ups that were made, and those that failed.
     var counts: (lookups: UInt64, failures: UInt64) { state.withLock { ($0.lookups, $0.failures) } }
-
-    private func signal() {
-        var one: UInt64 = 1
-        _ = write(wake, &one, 8)
-    }
 
     // MARK: - The thread
 
@@ -105,8 +99,7 @@ final class Resolver: Sendable {
         var session = Session()
         defer { if let channel = session.channel { ares_destroy(channel) } }
         while true {
-            var counter: UInt64 = 0
-            _ = read(wake, &counter, 8)
+            wake.take()
             let (names, suspects, stops) = state.withLock { state in
                 defer { state.suspects = [] }
                 return (state.names, state.suspects, state.stopped)
@@ -114,8 +107,7 @@ final class Resolver: Sendable {
             if stops { return }
             take(names, suspects, &session)
             guard let channel = openChannel(&session) else {
-                var entry = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
-                poll(&entry, 1, Int32(Self.retryInterval))
+                wake.wait(milliseconds: Int32(Self.retryInterval))
                 continue
             }
             let now = Self.now
@@ -126,7 +118,7 @@ final class Resolver: Sendable {
             takeOutcomes(&session)
             let due = session.lookups.values.map(\.due).min() ?? .max
             let delay: Int32 = due == .max ? -1 : due <= now ? 0 : Int32(clamping: due - now)
-            causeway_dns_wait(channel, wake, delay)
+            causeway_dns_wait(channel, wake.descriptor, delay)
             takeOutcomes(&session)
         }
     }
