@@ -188,8 +188,10 @@ private func run(
     let rotatesIn = predecessor.map { UInt64($0.rotatesIn) } ?? options.ticketRotation
     let lifeThread = try thread("life") { [mailboxes, metrics, inspect] in
         var life = WorkerLife(
-            options: options, running: running, mailboxes: mailboxes, client: client, status: status, state: state,
-            manager: manager, logger: logger, signals: signals, ticketKeys: ticketKeys, rotatesIn: rotatesIn)
+            options: options, running: running, mailboxes: mailboxes, client: client, status: status,
+            registry: registry,
+            state: state, manager: manager, logger: logger, signals: signals, ticketKeys: ticketKeys,
+            rotatesIn: rotatesIn)
         life.metrics = metrics
         life.inspect = inspect
         life.run()

@@ -1,5 +1,5 @@
-// A thread of its own that waits for signals, replaces ticket keys, tells the service manager that the loops turn, and hands over to a
-// new binary. Everything else has a thread of its own and is told by mailboxes.
+// A thread of its own that waits for signals, replaces ticket keys, tells the service manager that the loops turn and the log what limits
+// have stopped, and hands over to a new binary. Everything else has a thread of its own and is told by mailboxes.
 
 internal import COpenSSL
 internal import Glibc
@@ -12,6 +12,7 @@ struct WorkerLife {
     let mailboxes: [Mailbox]
     let client: ConfigClient
     let status: WorkerStatus
+    let registry: MetricsRegistry
     let state: StateFolder
     let manager: ServiceManager
     let logger: Logger
@@ -32,10 +33,13 @@ struct WorkerLife {
     private var deadline = UInt64.max
     private var beat: Latch?
     private var beatsAt = UInt64.max
+    private var limits = LimitReport(kinds: AbuseKind.allCases.count)
+    private var looksAt: UInt64 = 0
 
     init(
         options: WorkerOptions, running: Running, mailboxes: [Mailbox], client: ConfigClient, status: WorkerStatus,
-        state: StateFolder, manager: ServiceManager, logger: Logger, signals: Int32, ticketKeys: TicketKeys,
+        registry: MetricsRegistry, state: StateFolder, manager: ServiceManager, logger: Logger, signals: Int32,
+        ticketKeys: TicketKeys,
         rotatesIn: UInt64
     ) {
         self.options = options
@@ -43,6 +47,7 @@ struct WorkerLife {
         self.mailboxes = mailboxes
         self.client = client
         self.status = status
+        self.registry = registry
         self.state = state
         self.manager = manager
         self.logger = logger
@@ -58,6 +63,7 @@ struct WorkerLife {
             let now = Clock.monotonicNanoseconds()
             if now >= rotatesAt, !handover.isUnderWay { rotate(now) }
             if now >= beatsAt { showLife(now) }
+            if now >= looksAt { lookAtLimits(now) }
             if now >= deadline { perform(handover.failed("it was not ready in \(options.handoverTimeout) s")) }
             wait(now)
         }
@@ -73,10 +79,10 @@ struct WorkerLife {
             pollfd(
                 fd: talks?.socket.descriptor ?? -1,
                 events: Int16(POLLIN) | (talks?.isBlocked == true ? Int16(POLLOUT) : 0), revents: 0))
-        var until = min(deadline, beatsAt, handover.isUnderWay ? .max : rotatesAt)
+        var until = min(deadline, beatsAt, looksAt, handover.isUnderWay ? .max : rotatesAt)
         if isDraining { until = min(until, now + 100_000_000) }
         let delay = until <= now ? 0 : Int32(clamping: (until - now) / 1_000_000 + 1)
-        guard poll(&entries, nfds_t(entries.count), until == .max ? -1 : delay) > 0 else {
+        guard poll(&entries, nfds_t(entries.count), delay) > 0 else {
             if handedOver { lookAfterSuccessor() }
             return
         }
@@ -123,6 +129,19 @@ struct WorkerLife {
         ticketKeys.rotate()
         for mailbox in mailboxes { mailbox.post(.ticketKeys(ticketKeys)) }
         rotatesAt = now + options.ticketRotation * 1_000_000_000
+    }
+
+    private mutating func lookAtLimits(_ now: UInt64) {
+        looksAt = now + LimitReport.interval
+        let counts = AbuseKind.allCases.map { kind in
+            registry.loops.reduce(0) { $0 &+ $1.value(LoopStatistics.firstAbuse + kind.rawValue) }
+        }
+        guard let news = limits.look(counts, now: now) else { return }
+        let kinds = zip(AbuseKind.allCases, news).filter { $1 > 0 }
+        logger.log(
+            level: kinds.contains { $0.0.isShortage } ? .warning : .notice,
+            "clients have run into limits, see causeway_downstream_abuse_total",
+            metadata: ["kinds": "\(kinds.map { "\($0.label) \($1)" }.joined(separator: ", "))"])
     }
 
     // MARK: - Service manager

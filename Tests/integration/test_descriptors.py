@@ -1,6 +1,7 @@
 """The reserve of file descriptors: clients may take all but an eighth of them (64 at least), so that however many come, services are
 still reached, and the worker's own pages answer."""
 
+import json
 import threading
 
 import pytest
@@ -31,6 +32,12 @@ def refused(gateway):
         "by listener": gateway.metric("causeway_listener_connections_refused_total"),
         "by kind": gateway.metric("causeway_downstream_abuse_total", kind="descriptor_reserve"),
     }
+
+
+def told(gateway):
+    """The log's line of the limit, if there is one."""
+    lines = map(json.loads, gateway.worker.log_text().splitlines())
+    return next((line for line in lines if "descriptor_reserve" in line.get("kinds", "")), None)
 
 
 def was_closed(wire):
@@ -66,6 +73,8 @@ def test_a_storm_of_clients_leaves_services_within_reach(small):
                 wait_until(lambda: sum(map(was_closed, storm)) == refused(gateway)["in all"], 10, "each of these was closed")
                 sent_away = sum(map(was_closed, storm))
                 assert refused(gateway) == dict.fromkeys(refused(gateway), sent_away)
+                wait_until(lambda: told(gateway), 10, "the log has it")
+                assert told(gateway)["level"] == "warning"
                 # All but the reserve is the clients', less what the worker itself has open.
                 assert gateway.metric("process_open_fds") <= LIMIT - RESERVE + 2  # this page's own connection
                 assert CLIENTS - sent_away > (LIMIT - RESERVE) // 2

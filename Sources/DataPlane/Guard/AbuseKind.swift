@@ -35,6 +35,14 @@ enum AbuseKind: Int, CaseIterable {
     case memoryLoop
     case memoryWorker
 
+    /// Something that all clients share has run out: who comes next is refused, honest or not.
+    var isShortage: Bool {
+        switch self {
+        case .connectionLimit, .descriptorReserve, .memoryLoop, .memoryWorker: true
+        default: false
+        }
+    }
+
     var label: String {
         switch self {
         case .rapidReset: "rapid_reset"
