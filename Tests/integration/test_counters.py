@@ -297,6 +297,8 @@ def test_connections_to_services(gateway, site):
             gateway, upstream_connections_opened_total=0, upstream_connect_failures_total=4, upstream_retries_total=3
         ):
             assert site.get("/gone").status == 503
+    # What never went out was not sent.
+    assert gateway.wait_log(authority=site.host, path="/gone")["tries"] == 0
 
 
 def test_tries_that_were_refused(gateway, site):
@@ -315,6 +317,7 @@ def test_tries_that_were_refused(gateway, site):
         with moves(gateway, upstream_retries_total=3, streams_reset_total=3, upstream_connections_opened_total=1):
             with site.http2(tls=False) as client:
                 assert [client.grpc(site.host, "/a.B/C").grpc_status for _ in range(3)] == [0] * 3
+    assert gateway.wait_log(authority=site.host, path="/a.B/C")["tries"] == 2
 
 
 def test_goaways_of_services(gateway, site):

@@ -99,7 +99,7 @@ extension ExchangePointer {
         record.closeCode = closeCode
         record.duration = duration
         if pointee.answeredAt > 0, pointee.sentAt > 0 { record.upstreamDuration = pointee.answeredAt &- pointee.sentAt }
-        record.tries = UInt32(pointee.tries) + (pointee.sentAt > 0 ? 1 : 0)
+        record.tries = UInt32(pointee.sends)
         record.retryRefusal = pointee.retryRefusal
         record.version = pointee.snapshot?.pointee.version ?? 0
         record.traceID = traceIDText()

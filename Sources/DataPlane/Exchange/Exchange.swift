@@ -106,7 +106,10 @@ struct Exchange {
     var mayHaveMissedConnection = false
     /// Where it is counted among those that run at once; belongs to the route.
     var concurrencyCell: ConcurrencyLimiter.Cell?
+    /// Tries after the first.
     var tries: UInt8 = 0
+    /// How often the request's head went out; what an error page takes does not count.
+    var sends: UInt8 = 0
     /// The status that an error page is asked for in place of; 0: none is.
     var errorStatus: UInt16 = 0
     /// Bytes both ways at the last look at the long streams of its upstream connection, the lower bits.
@@ -276,6 +279,7 @@ extension ExchangePointer {
         sendRequestHead()
         guard !pointee.isFinished else { return nil }
         pointee.sentAt = loop.pointee.now
+        if pointee.errorStatus == 0 { pointee.sends &+= 1 }
         requestProgressed()
         if pointee.sendTimeout > 0 { watchSending() }
         loop.pump(pointee.upstream)
