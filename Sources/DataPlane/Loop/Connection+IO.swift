@@ -92,12 +92,9 @@ extension LoopPointer {
     }
 
     private func readTLS(_ connection: ConnectionPointer) -> Bool? {
-        if connection.pointee.isHandshaking {
-            guard pointee.handshakesLeft > 0 else {
-                markReady(connection)
-                return nil
-            }
-            pointee.handshakesLeft &-= 1
+        if connection.pointee.isHandshaking, pointee.handshakeTime <= 0 {
+            markReady(connection)
+            return nil
         }
         let count = recv(connection.pointee.fd, pointee.cipherBuffer, Loop.readSize, 0)
         if count <= 0 { return readFailed(connection, count) }

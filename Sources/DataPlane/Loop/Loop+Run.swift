@@ -20,7 +20,7 @@ extension LoopPointer {
         let count = epoll_wait(pointee.epoll, events, Int32(Self.eventsPerTick), wait)
         pointee.now = Clock.monotonicNanoseconds()
         pointee.events &+= Int(count)
-        pointee.handshakesLeft = Loop.handshakesPerTick
+        pointee.handshakeTime = Loop.handshakeTimePerTick
         var i: Int32 = 0
         while i < count {
             handle(causeway_event_bits(events, i), on: causeway_event_pointer(events, i))

@@ -47,8 +47,8 @@ struct Loop {
     var worker: Unmanaged<HeldByWorker>?
     /// Requests that the connection at hand may begin before others have their turn.
     var turn = 0
-    /// Handshakes that may go on in this tick: one costs as much as hundreds of requests.
-    var handshakesLeft = 0
+    /// Nanoseconds that handshakes may still take of this tick: one costs as much as hundreds of requests.
+    var handshakeTime = 0
     var freeExchangeCount = 0
 
     // Scratch memory, valid within one call.
@@ -135,7 +135,8 @@ struct Loop {
     var milliseconds: UInt64 { now / 1_000_000 }
 
     static let readSize = 128 * 1024
-    static let handshakesPerTick = 16
+    /// Nanoseconds; the handshake that goes beyond it is the last of its tick.
+    static let handshakeTimePerTick = 4_000_000
     /// What a connection takes, and what more in its handshake, roughly; by how much the burden falls before memory is given back.
     static let connectionBurden = 16 * 1024
     static let slimmedBurden = 4 * 1024

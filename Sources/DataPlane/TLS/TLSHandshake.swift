@@ -59,7 +59,9 @@ extension LoopPointer {
         guard let ssl = connection.pointee.ssl else { return false }
         ERR_clear_error()
         pointee.inHandshake = connection
+        let begun = Clock.monotonicNanoseconds()
         let result = SSL_do_handshake(ssl)
+        pointee.handshakeTime &-= Int(Clock.monotonicNanoseconds() &- begun)
         pointee.inHandshake = nil
         guard takeTLSOutput(connection) else { return false }
         if result == 1 {
