@@ -39,6 +39,9 @@ package final class CompiledRoute: @unchecked Sendable {
     /// Whether the upstream sees another path.
     package var rewritesPath: Bool { record.pointee.rewrite != nil }
 
+    /// Bytes that no path is longer than that the upstream sees in place of one of `count` bytes.
+    package func longestRewrite(of count: Int) -> Int { record.pointee.rewrite?.longest(of: count) ?? count }
+
     /// Writes the path that the upstream sees; `nil`: the route leaves the path alone.
     ///
     /// Returns the length of the new path. If it exceeds the buffer, the buffer holds nothing useful: call again with one

@@ -51,6 +51,12 @@ struct PathRewrite {
 }
 
 extension RewriteRule {
+    /// No new path of a path of so many bytes is longer.
+    func longest(of count: Int) -> Int {
+        // A slash in front, and what stays behind a prefix.
+        pieces.reduce(1 + count) { $0 + ($1.group >= 0 ? count : $1.literal.bytes.count) }
+    }
+
     /// Writes the new path; returns its length, which may exceed the buffer (then only a part is written).
     func rewrite(_ path: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         var writer = PathWriter(buffer: buffer)

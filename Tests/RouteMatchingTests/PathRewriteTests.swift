@@ -55,6 +55,8 @@ import Testing
         let table = table(example.kind, example.pattern, example.rewrite)
         #expect(table.route(for: SampleHead(path: example.path)) == "r")
         #expect(rewritten(table, example.path) == example.result)
+        let longest = table.compiledRoute(at: 0)?.longestRewrite(of: example.path.utf8.count) ?? 0
+        #expect(longest >= example.result.utf8.count)
     }
 
     @Test func aRouteWithoutNewPathLeavesItAlone() {

@@ -138,3 +138,21 @@ def test_the_protocol_of_the_source_is_the_default(gateway, authority, grpc_serv
 
     with site.channel() as channel:
         assert Greeter(channel).SayHello(HelloRequest(name="you"), timeout=10).message == "Hello, you!"
+
+
+@pytest.mark.parametrize("match, value", [("PRE", "/old"), ("REGULAR", "/old(/.*)")], ids=["prefix", "regex"])
+def test_what_a_rewrite_makes_too_long_goes_nowhere(gateway, authority, match, value):
+    """Never on its way as it came: the service would see a path that its route does not mean for it."""
+    site = Site(gateway, authority, https="off")
+    new = "/new/" + "x" * 500
+    with EchoServer() as echo, site.http2(tls=False) as client:
+        site.serve(echo.port, path=value, match=match, rewrite={"enabled": True, "path": new + ("$1" * 3 if match == "REGULAR" else "")})
+        fits, grows = "/old/a?" + "q" * 60_000, "/old/a?" + "q" * (65_536 - 200)
+        assert client.request("GET", site.host, fits).status == 200
+        assert client.request("GET", site.host, grows).status == 431
+        if match == "REGULAR":
+            assert client.request("GET", site.host, "/old/" + "a" * 20_000).status == 200
+            assert client.request("GET", site.host, "/old/" + "a" * 25_000).status == 431
+        assert client.request("GET", site.host, fits).status == 200
+    assert all(request.target.startswith(new) for request in echo.seen)
+    assert len(echo.seen) == (3 if match == "REGULAR" else 2)

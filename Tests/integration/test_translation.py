@@ -114,6 +114,79 @@ def test_early_hints_arrive_before_the_answer(site, front, behind):
     assert (got.interim, got.status, got.body) == ([103, 103], 200, b"hello")
 
 
+@pytest.mark.parametrize("front", ["h1", "h2"])
+def test_early_hints_do_not_pile_up_for_a_client_that_takes_nothing(site, front):
+    """64 MiB of them, of which the client finds what the kernel's buffers held."""
+    total, size = 4_000, 16 * KIB
+    done = threading.Event()
+
+    def hints(wire):
+        wire.read_request()
+        for _ in range(total):
+            wire.send(f"HTTP/1.1 103 Early Hints\r\nLink: <{'x' * size}>\r\n\r\n")
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        done.set()
+        wire.read_to_end()
+
+    with RawServer(hints) as server:
+        site.serve(server.port)
+        if front == "h2":
+            with site.http2(tls=False) as client:
+                stream = client.open("GET", site.host, "/")
+                assert done.wait(60)
+                client.finish(stream)
+                got, answer = len(stream.interim), (stream.status, stream.body)
+        else:
+            with site.http1(tls=False) as wire:
+                wire.send(f"GET / HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+                assert done.wait(60)
+                got = 0
+                while (response := wire.read_response(interim=True)).status == 103:
+                    got += 1
+                answer = (response.status, response.body)
+    assert answer == (200, b"ok") and 0 < got < total / 2
+
+
+FORGED = [
+    *[(name, "forged") for name in ("x-mse-consumer", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")],
+    *[(name, "forged") for name in ("x-forwarded-client-cert", "forwarded", "authorization", "cookie", "x-api-key", "host")],
+]
+
+
+def test_trailers_do_not_bring_what_heads_may_not(site, front, behind):
+    """A service that merges them into the head must not take them for the gateway's word (RFC 9110 §6.5.1)."""
+    seen = []
+
+    def http1(wire):
+        while True:
+            seen.append({name.lower(): value for name, value in wire.read_request().trailers})
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    def http2_script(connection, id, headers):
+        seen.append(connection.trailers.get(id, {}))
+        connection.respond(id, 200, end=True)
+
+    with RawServer(http1) if behind == "h1" else http2.Server(http2_script, wait_for_end=True) as server:
+        site.serve(server.port, protocol="HTTP2" if behind == "h2" else None)
+        for more in ([("x-sum", "1")], []):
+            assert ask(site, front, "POST", body=b"abc", trailers=[*FORGED, *more]).status == 200
+    assert seen == [{"x-sum": "1"}, {}]
+
+
+def test_more_fields_than_are_taken(site, gateway, front, behind):
+    """251 in a head."""
+    many = [(f"x-{number}", "1") for number in range(300)]
+    with Reply(body=b"ok").server(behind) as server:
+        site.serve(server.port, protocol="HTTP2" if behind == "h2" else None)
+        assert ask(site, front, path="/asked", fields=many[:200]).status == 200
+        assert ask(site, front, path="/asked", fields=many).status == 431
+    with Reply(body=b"ok", fields=many).server(behind) as server:
+        site.serve(server.port, path="/answered", protocol="HTTP2" if behind == "h2" else None)
+        assert ask(site, front, path="/answered").status == 502
+    record = gateway.wait_log(authority=site.host, path="/answered")
+    assert (record["flag"], record["reason"]) == ("UPE", "the response's header fields are too large")
+
+
 def test_grpc_clients_see_no_interim_response(site):
     def script(connection, id, headers):
         connection.h2.send_headers(id, [(":status", "103")])
@@ -127,9 +200,9 @@ def test_grpc_clients_see_no_interim_response(site):
 
 @pytest.mark.parametrize("method, status", [("HEAD", 200), ("HEAD", 404), ("GET", 204), ("GET", 304)])
 def test_answers_without_a_body(site, front, behind, method, status):
-    """The length that a HEAD or a 304 tells is that of another answer: it passes, and nothing is awaited for it."""
-    fields = [("x-kept", "1")] if status == 204 else [("x-kept", "1"), ("content-length", "1234")]
-    reply = Reply(status=status, fields=fields)
+    """The length that a HEAD or a 304 tells is that of another answer: it passes, and nothing is awaited for it. A 204 must have none
+    (RFC 9110 §8.6), whatever the service says."""
+    reply = Reply(status=status, fields=[("x-kept", "1"), ("content-length", "1234")])
     with reply.server(behind) as server:
         site.serve(server.port, protocol="HTTP2" if behind == "h2" else None)
         got = ask(site, front, method)

@@ -263,6 +263,24 @@ def test_a_handshake_without_its_parts_is_refused(site, echo, broken):
     assert echo.seen == []
 
 
+@pytest.mark.parametrize("keys", [("c2hvcnQ=",), ("",), ("A" * 64,), ("dGhlIHNhbXBsZSBub25jZQ==",) * 2], ids=["short", "empty", "long", "two"])
+def test_a_key_that_is_none_is_refused(site, gateway, echo, keys):
+    """RFC 6455 §4.2.1, item 5: once, and 16 bytes in base64."""
+    site.serve(echo.port)
+    request, key = handshake(site.host)
+    lines = b"".join(b"Sec-WebSocket-Key: %b\r\n" % each.encode() for each in keys)
+    counted = gateway.metric("causeway_errors_total", kind="webSocketBadHandshake")
+    with site.http1() as wire:
+        wire.send(request.replace(b"Sec-WebSocket-Key: %b\r\n" % key.encode(), lines))
+        assert wire.read_response().status == 400
+        assert wire.is_closed()
+        peer = "{}:{}".format(*wire.sock.getsockname())
+    record = gateway.wait_log(peer=peer, status=400)
+    assert (record["flag"], record["reason"]) == ("DPE", "the WebSocket handshake is malformed")
+    wait_until(lambda: gateway.metric("causeway_errors_total", kind="webSocketBadHandshake") == counted + 1, 5, "it is counted")
+    assert echo.seen == []
+
+
 def test_another_version_is_refused_with_what_to_upgrade_to(site, echo):
     """RFC 9110 §15.5.22: a 426 has Upgrade; RFC 6455 §4.4: and the version."""
     site.serve(echo.port)

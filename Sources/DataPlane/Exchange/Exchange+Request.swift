@@ -168,12 +168,24 @@ extension ExchangePointer {
         }
     }
 
-    private func rewritePath(_ route: LoopRoutePointer) {
-        guard let (path, query) = loop.splitPath(loop.pointee.fields[FieldSlot.path]) else { return }
-        let space = UnsafeMutableRawBufferPointer(start: loop.pointee.rewriteBuffer, count: Loop.rewriteSize)
+    /// Whether there is room for the path that the route makes of this one. Asked before anything else is done for the request.
+    func rewriteFits(_ route: LoopRoutePointer) -> Bool {
+        guard let (path, query) = loop.splitPath(loop.pointee.fields[FieldSlot.path]) else { return true }
+        let room = Loop.rewriteSize - 1 - query.count
         let compiled = route.pointee.compiled
-        guard let length = compiled._withUnsafeGuaranteedRef({ $0.rewrittenPath(of: path, into: space) }),
-            length + 1 + query.count <= Loop.rewriteSize
+        if compiled._withUnsafeGuaranteedRef({ $0.longestRewrite(of: path.count) }) <= room { return true }
+        return rewrittenPath(route, path).map { $0 <= room } ?? true
+    }
+
+    /// Writes the new path into the loop's memory for it; returns its length, which may be larger. nil: the path stays.
+    private func rewrittenPath(_ route: LoopRoutePointer, _ path: UnsafeRawBufferPointer) -> Int? {
+        let space = UnsafeMutableRawBufferPointer(start: loop.pointee.rewriteBuffer, count: Loop.rewriteSize)
+        return route.pointee.compiled._withUnsafeGuaranteedRef { $0.rewrittenPath(of: path, into: space) }
+    }
+
+    private func rewritePath(_ route: LoopRoutePointer) {
+        guard let (path, query) = loop.splitPath(loop.pointee.fields[FieldSlot.path]),
+            let length = rewrittenPath(route, path), length + 1 + query.count <= Loop.rewriteSize
         else { return }
         var total = length
         if !query.isEmpty {
@@ -280,8 +292,41 @@ extension ExchangePointer {
         } else if let web = pointee.web, !web.pointee.decoder.isBetweenGroups {
             return fail(.badRequest)
         }
-        if pointee.mirror != nil, !half.pointee.isUpstream { mirrorTrailers() }
+        if !half.pointee.isUpstream {
+            dropForgedTrailers()
+            if pointee.mirror != nil { mirrorTrailers() }
+        }
         sendTrailers(to: half.peer)
+    }
+
+    /// Takes out of a client's trailers what a service that merges them into the head would take for the gateway's word, or for what the
+    /// gateway has checked (RFC 9110 §6.5.1: framing, routing and authentication have no place in trailers).
+    private func dropForgedTrailers() {
+        let fields = loop.pointee.fields
+        let claims = pointee.snapshot?.pointee.shared._withUnsafeGuaranteedRef { $0.consumers.claimHeaders }
+        var count = FieldSlot.regular
+        for index in FieldSlot.regular..<max(FieldSlot.regular, loop.pointee.fieldCount)
+        where !isForHeadsOnly(fields[index]) && claims?.holds(fields[index]) != true {
+            fields[count] = fields[index]
+            count &+= 1
+        }
+        loop.pointee.fieldCount = count
+    }
+
+    private func isForHeadsOnly(_ field: nghttp2_nv) -> Bool {
+        guard let name = field.name else { return false }
+        return switch field.namelen {
+        case 4: memcmp(name, "host", 4) == 0
+        case 6: memcmp(name, "cookie", 6) == 0
+        case 9: memcmp(name, "x-api-key", 9) == 0 || memcmp(name, "forwarded", 9) == 0
+        case 13: memcmp(name, "authorization", 13) == 0
+        case 14: memcmp(name, "content-length", 14) == 0 || memcmp(name, "x-mse-consumer", 14) == 0
+        case 15: memcmp(name, "x-forwarded-for", 15) == 0
+        case 16: memcmp(name, "x-forwarded-host", 16) == 0
+        case 17: memcmp(name, "x-forwarded-proto", 17) == 0
+        case 23: memcmp(name, "x-forwarded-client-cert", 23) == 0
+        default: false
+        }
     }
 
     /// Sends the trailers in the loop's list, or queues them behind what waits.

@@ -34,8 +34,11 @@ extension ExchangePointer {
         if pointee.isMirror { return discardResponse(0, end: endsStream) }
         if pointee.isGRPC {
             guard facts.grpc == .native else { return notGRPC(status) }
-            noteGRPCStatus()
-            if endsStream, pointee.grpcStatus < 0 { return fail(.missingStatus) }
+            // A status in a head that something follows says nothing: it is the trailers that end a call.
+            if endsStream {
+                noteGRPCStatus()
+                if pointee.grpcStatus < 0 { return fail(.missingStatus) }
+            }
         }
         sendResponseHead(endsStream: endsStream)
     }
@@ -45,8 +48,10 @@ extension ExchangePointer {
         guard !endsStream, status != 101 else { return upstreamBrokeRules() }
         let downstream = pointee.downstream
         guard !pointee.isGRPC, !pointee.isHTTP10, let connection = downstream.pointee.connection else { return }
-        // The 100 that the client waits for is ours to send where it spoke HTTP/1.1 and has it already.
-        if status == 100, !pointee.expectsContinue { return }
+        // The 100 that the client waits for is ours to send where it spoke HTTP/1.1 and has it already. Hints for a client that
+        // takes nothing would pile up.
+        if status == 100 ? !pointee.expectsContinue : !connection.pointee.takesBody { return }
+        if loop.pointee.facts.contentLength != nil { dropContentLength() }
         if connection.pointee.wire == .http2 {
             let fields = responseFields()
             loop.writeHeaders(connection, downstream.pointee.stream, fields, responseFieldCount, endsStream: false)
@@ -70,6 +75,7 @@ extension ExchangePointer {
         guard let connection = half.pointee.connection else { return complete() }
         if let filters = pointee.route?.pointee.filters { editResponse(filters) }
         if pointee.web != nil { composeWebAnswer() }
+        if pointee.status == 204, loop.pointee.facts.contentLength != nil { dropContentLength() }
         half.pointee.headSent = true
         if connection.pointee.wire == .http2 {
             loop.writeHeaders(
@@ -80,6 +86,18 @@ extension ExchangePointer {
         }
         loop.pointee.fieldsOwner = nil
         if half.pointee.endSent { endSent(on: half) }
+    }
+
+    /// 1xx and 204 must not have one (RFC 9110 §8.6).
+    private func dropContentLength() {
+        let fields = loop.pointee.fields
+        var count = FieldSlot.regular
+        for index in FieldSlot.regular..<loop.pointee.fieldCount
+        where fields[index].namelen != 14 || memcmp(fields[index].name, "content-length", 14) != 0 {
+            fields[count] = fields[index]
+            count &+= 1
+        }
+        loop.pointee.fieldCount = count
     }
 
     /// The response's fields as one run: the status moves next to the others.

@@ -214,6 +214,7 @@ extension ExchangePointer {
     private func filterRequest() -> Phase? {
         guard let route = pointee.route else { return failed(.noRoute) }
         if pointee.isWebSocket, route.pointee.isGRPC { return failed(.webSocketOnGRPCRoute) }
+        if route.pointee.rewritesPath, !rewriteFits(route) { return failed(.headersTooLarge) }
         dropClaimHeaders()
         guard let filters = route.pointee.filters else { return .admit }
         return runFilters(filters)

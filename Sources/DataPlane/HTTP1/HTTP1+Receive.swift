@@ -109,7 +109,9 @@ extension LoopPointer {
         _ count: Int
     ) {
         guard count <= maxHeaderList(connection) else { return refuseHead(connection, state, .headersTooLarge) }
-        guard let head = parseRequestHead(bytes, count) else { return refuseHead(connection, state, .badRequest) }
+        guard let head = parseRequestHead(bytes, count) else {
+            return refuseHead(connection, state, hadTooManyFields() ? .headersTooLarge : .badRequest)
+        }
         if let error = requestProblem(head) { return refuseHead(connection, state, error) }
         if connection.pointee.ssl != nil { pointee.fields[FieldSlot.scheme] = constant(":scheme", "https") }
         state.pointee.keepsAlive = head.keepsAlive && !connection.pointee.isDraining
@@ -177,7 +179,9 @@ extension LoopPointer {
         guard let half = state.pointee.half else { return }
         let exchange = half.pointee.exchange
         guard count <= maxHeaderList(connection) else { return exchange.fail(.responseHeadersTooLarge) }
-        guard let head = parseResponseHead(bytes, count) else { return exchange.fail(.upstreamProtocol) }
+        guard let head = parseResponseHead(bytes, count) else {
+            return exchange.fail(hadTooManyFields() ? .responseHeadersTooLarge : .upstreamProtocol)
+        }
         if head.status == 101 { return receiveSwitch(connection, state, exchange, head) }
         if head.status < 200 { return exchange.receivedResponseHead(endsStream: false) }
         state.pointee.keepsAlive = head.keepsAlive
@@ -276,7 +280,7 @@ extension LoopPointer {
             return count
         }
         guard parseTrailers(bytes, end) else {
-            brokenMessage(connection, state)
+            brokenMessage(connection, state, tooLarge: hadTooManyFields())
             return count
         }
         state.pointee.receive = .complete

@@ -15,6 +15,12 @@ struct HTTP1Head {
     /// The request's sec-websocket-key or the response's -accept.
     var webSocketKey = UnsafeRawBufferPointer(start: nil, count: 0)
     var webSocketVersionIs13 = false
+
+    /// Two are as good as none (RFC 6455 §11.3.1, §11.3.3).
+    fileprivate mutating func noteKey(_ field: nghttp2_nv) {
+        let isFirst = webSocketKey.baseAddress == nil
+        webSocketKey = UnsafeRawBufferPointer(start: field.value, count: isFirst ? field.valuelen : 0)
+    }
 }
 
 extension LoopPointer {
@@ -96,6 +102,12 @@ extension LoopPointer {
         pointee.fields[slot] = field
     }
 
+    /// Why what was parsed last was refused: it has more fields than the list takes.
+    func hadTooManyFields() -> Bool {
+        defer { pointee.hasTooManyFields = false }
+        return pointee.hasTooManyFields
+    }
+
     /// Fields up to the empty line. Names are made lower case in place; hop-by-hop fields act here and go no further.
     private func parseFields(
         _ bytes: UnsafeMutablePointer<UInt8>, _ start: Int, _ count: Int, _ head: inout HTTP1Head, isRequest: Bool
@@ -111,8 +123,11 @@ extension LoopPointer {
                 guard bytes[position + 1] == 10, position + 2 == count else { return false }
                 break
             }
-            guard next < Loop.maxFields,
-                let lineEnd = memchr(bytes + position, 13, count - position)?.assumingMemoryBound(to: UInt8.self)
+            guard next < Loop.maxFields else {
+                pointee.hasTooManyFields = true
+                return false
+            }
+            guard let lineEnd = memchr(bytes + position, 13, count - position)?.assumingMemoryBound(to: UInt8.self)
             else { return false }
             let end = lineEnd - bytes
             guard end + 1 < count, bytes[end + 1] == 10,
@@ -187,11 +202,11 @@ extension LoopPointer {
 
     private func noteWebSocket(_ field: nghttp2_nv, _ head: inout HTTP1Head, _ isRequest: Bool) {
         if isRequest, field.namelen == 17, memcmp(field.name, "sec-websocket-key", 17) == 0 {
-            head.webSocketKey = UnsafeRawBufferPointer(start: field.value, count: field.valuelen)
+            head.noteKey(field)
         } else if isRequest, field.namelen == 21, memcmp(field.name, "sec-websocket-version", 21) == 0 {
             head.webSocketVersionIs13 = equals(field, "13")
         } else if !isRequest, field.namelen == 20, memcmp(field.name, "sec-websocket-accept", 20) == 0 {
-            head.webSocketKey = UnsafeRawBufferPointer(start: field.value, count: field.valuelen)
+            head.noteKey(field)
         }
     }
 

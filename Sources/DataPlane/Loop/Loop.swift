@@ -47,6 +47,8 @@ struct Loop {
     var worker: Unmanaged<HeldByWorker>?
     /// Requests that the connection at hand may begin before others have their turn.
     var turn = 0
+    /// See `hadTooManyFields`.
+    var hasTooManyFields = false
     /// Nanoseconds that handshakes may still take of this tick: one costs as much as hundreds of requests.
     var handshakeTime = 0
     var freeExchangeCount = 0
