@@ -1,6 +1,7 @@
 """Back ends that fail in every way, and clients that go away: what the other side sees, the response flag in the access log, its
 counter, and that streams to other endpoints on the same client connection do not notice."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -63,11 +64,29 @@ class Bench:
         self.site.serve(server.port, **route)
         return server
 
+    @contextlib.contextmanager
+    def beside_a_witness(self, client, flag=None):
+        """A stream of this client to the good endpoint, which nothing must harm. What happens meanwhile counts one failure with this
+        flag; None: no failure at all."""
+
+        def errors():
+            return self.gateway.metric("causeway_errors_total", **({"flag": flag} if flag else {}))
+
+        counted = errors()
+        threading.Event().wait(0.05)
+        assert errors() == counted, "something of before still runs"
+        witness = client.open("POST", self.site.host, "/good", end=False)
+        yield
+        client.data(witness.id, b"rest", end=True)
+        assert client.finish(witness).status == 200, "a stream to another endpoint was harmed"
+        if flag:
+            wait_until(lambda: errors() == counted + 1, 5, f"a count of {flag}")
+        else:
+            assert errors() == counted
+
     def run(self, kind, body=None, fields=(), flag=None):
         """Returns the stream as it ended and its record, after looking at the witness and the counter."""
-        counted = self.gateway.metric("causeway_errors_total", flag=flag) if flag else 0
-        with self.site.http2(tls=False) as client:
-            witness = client.open("POST", self.site.host, "/good", end=False)
+        with self.site.http2(tls=False) as client, self.beside_a_witness(client, flag):
             begun = client.open(
                 "POST" if kind == "grpc" or body else "GET",
                 self.site.host,
@@ -77,14 +96,8 @@ class Bench:
                 body=MESSAGE if kind == "grpc" and body is None else body,
             )
             stream = client.finish(begun)
-            client.data(witness.id, b"rest", end=True)
-            assert client.finish(witness).status == 200, "a stream to another endpoint was harmed"
         record = self.gateway.wait_log(authority=self.site.host, path=f"/{kind}/Fault")
-        if flag:
-            assert record["flag"] == flag
-            wait_until(
-                lambda: self.gateway.metric("causeway_errors_total", flag=flag) == counted + 1, 5, f"a count of {flag}"
-            )
+        assert record["flag"] == (flag or "-")
         return stream, record
 
     def stop(self):
@@ -245,7 +258,7 @@ def test_goaway_splits_the_streams_at_its_last_id(bench, gateway, kind):
 
     bench.serve(kind, script)
     fields = GRPC if kind == "grpc" else []
-    with bench.site.http2(tls=False) as client:
+    with bench.site.http2(tls=False) as client, bench.beside_a_witness(client):
         below = client.open("POST", bench.site.host, "/below", *fields, end=False)
         wait_until(lambda: turn and turn[0].blocks, 5, "the first stream at the back end")
         above = client.open("POST", bench.site.host, "/above", *fields, body=MESSAGE)
@@ -354,7 +367,7 @@ def test_an_answer_before_the_request_s_end(bench, gateway, kind):
         finish(endpoint, stream, kind)
 
     server = bench.serve(kind, script)
-    with bench.site.http2(tls=False) as client:
+    with bench.site.http2(tls=False) as client, bench.beside_a_witness(client):
         fields = GRPC if kind == "grpc" else []
         stream = client.open("POST", bench.site.host, "/early", *fields, end=False)
         client.data(stream.id, MESSAGE)
@@ -373,6 +386,19 @@ def test_a_call_without_trailers(bench):
         stream = endpoint.next_request()
         endpoint.headers(stream, HEAD["grpc"], end=False)
         endpoint.data(stream, MESSAGE, end=True)
+
+    bench.serve("grpc", script)
+    is_cut(bench, "grpc", 13, "UPE")
+
+
+def test_a_call_whose_status_is_in_a_head_that_something_follows(bench):
+    """Only trailers say how a call has ended."""
+
+    def script(endpoint):
+        stream = endpoint.next_request()
+        endpoint.headers(stream, [*HEAD["grpc"], ("grpc-status", "0")], end=False)
+        endpoint.data(stream, MESSAGE)
+        endpoint.headers(stream, [("x-trailer", "1")])
 
     bench.serve("grpc", script)
     is_cut(bench, "grpc", 13, "UPE")

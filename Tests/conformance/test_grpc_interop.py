@@ -282,7 +282,7 @@ def test_cancel_after_begin(service):
     assert call.code() is grpc.StatusCode.CANCELLED
 
 
-def test_cancel_after_first_response(service):
+def test_cancel_after_first_response(service, gateway):
     done = threading.Event()
 
     def requests():
@@ -293,6 +293,9 @@ def test_cancel_after_first_response(service):
     assert len(next(call).payload.body) == 31_415
     call.cancel()
     assert fails(lambda: next(call))[0] is grpc.StatusCode.CANCELLED
+    # Not only the client's library knows of it.
+    record = gateway.wait_log(authority="interop.test", path=f"/{PACKAGE}.TestService/FullDuplexCall", flag="DC")
+    assert record["messages_in"] == record["messages_out"] == 1
     done.set()
 
 

@@ -183,6 +183,29 @@ def test_connection_fields_stay_on_their_connection(echo_site):
     assert not names & {"x-private", "keep-alive", "proxy-connection"}
 
 
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+def test_connection_fields_of_an_answer_stay_on_their_connection(site, version):
+    """RFC 9110 §7.6.1: what the service's `Connection` names, and what is known to be of a connection."""
+
+    def answer(wire):
+        wire.read_request()
+        wire.send(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive, X-Private\r\nX-Private: secret\r\n"
+            "Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nX-Kept: 1\r\n\r\nok"
+        )
+
+    with RawServer(answer) as server:
+        site.serve(server.port)
+        if version == "HTTP/1.1":
+            fields = {name.lower(): value for name, value in site.get("/").fields}
+        else:
+            with site.http2() as client:
+                fields = dict(client.request("GET", site.host, "/").headers)
+    assert fields["x-kept"] == "1" and fields["content-length"] == "2"
+    assert not set(fields) & {"x-private", "keep-alive", "proxy-connection"}
+    assert "x-private" not in fields.get("connection", "").lower()
+
+
 def test_h2c_upgrade_is_never_honoured(echo_site):
     answer = echo_site.get(
         "/", ("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABk")

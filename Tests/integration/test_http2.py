@@ -1,5 +1,6 @@
 """HTTP/2 at frame level, in front and behind: streams, windows, GOAWAY, limits, and which connection may carry which host."""
 
+import ssl
 import threading
 
 import h2.errors
@@ -63,6 +64,20 @@ def scripted(site):
 def test_alpn(h2_site, gateway, offer, chosen):
     with Wire.connect(gateway.https_port, tls=True, sni=h2_site.host, alpn=offer) as wire:
         assert wire.sock.selected_alpn_protocol() == chosen
+
+
+def test_alpn_without_a_protocol_in_common(h2_site, gateway):
+    """RFC 7301 §3.2: the alert says so. `h2c` is not for TLS (RFC 9113 §3.1)."""
+    with pytest.raises(ssl.SSLError) as refused:
+        Wire.connect(gateway.https_port, tls=True, sni=h2_site.host, alpn=("h2c",)).close()
+    assert "no application protocol" in str(refused.value)
+    with Wire.connect(gateway.https_port, tls=True, sni=h2_site.host, alpn=("h2c", "h2")) as wire:
+        assert wire.sock.selected_alpn_protocol() == "h2"
+
+
+def test_without_alpn_a_connection_speaks_http1(h2_site, gateway):
+    with Wire.connect(gateway.https_port, tls=True, sni=h2_site.host, alpn=()) as wire:
+        assert wire.request("GET", "/", h2_site.host).line.startswith("HTTP/1.1 ")
 
 
 def test_http2_on_the_clear_port_by_prior_knowledge(h2_site):

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import threading
 import urllib.request
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from integration.api import route
 from integration.site import Site
 from integration.waiting import wait_until
+from peers.http1 import RawServer
 from peers.protos import Ask, Kinds
 
 
@@ -169,6 +171,68 @@ def test_a_record_tells_the_exchange(gateway, site, echo):
     assert 0 <= record["upstream_ms"] <= record["duration_ms"] < 10_000
     assert record["tries"] == 1 and record["version"] > 0
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["ts"])
+
+
+def test_times_are_those_that_were_taken(gateway, site):
+    """The service takes 0.3 s to answer and 0.3 s more for the rest: in the log, and in the buckets of both histograms."""
+
+    def slowly(wire):
+        wire.read_request()
+        threading.Event().wait(0.3)
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        threading.Event().wait(0.3)
+        wire.send("k")
+
+    def below(seconds, histogram, **labels):
+        """How many were counted in buckets up to this bound."""
+        name = f"causeway_{histogram}_seconds_bucket"
+        [label] = (f'{key}="{value}"' for key, value in labels.items())
+        found = [
+            (float(re.search('le="([^"]+)"', sample)[1]), value)
+            for sample, value in gateway.metrics().items()
+            if sample.startswith(name + "{") and label in sample
+        ]
+        return max((value for bound, value in found if bound <= seconds), default=0)
+
+    with RawServer(slowly) as server:
+        made = site.serve(server.port)
+        assert site.get("/slow").body == b"ok"
+    record = gateway.wait_log(authority=site.host, path="/slow")
+    assert 300 <= record["upstream_ms"] < record["duration_ms"] - 250
+    wait_until(lambda: below(float("inf"), "route_duration", route=made["name"]) == 1, 5, "it is counted")
+    cluster = record["cluster"]
+    assert below(0.29, "cluster_response", cluster=cluster) == 0 and below(0.29, "route_duration", route=made["name"]) == 0
+    assert below(0.59, "route_duration", route=made["name"]) == 0
+    if record["duration_ms"] < 1_500:  # not on a machine that stood still
+        assert below(2, "route_duration", route=made["name"]) == below(2, "cluster_response", cluster=cluster) == 1
+
+
+def test_a_record_has_the_version_that_its_exchange_began_with(gateway, site, echo):
+    go = threading.Event()
+
+    def held(wire):
+        wire.read_request()
+        go.wait(20)
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def live():
+        [worker] = gateway.workers()
+        return worker["version"]
+
+    with RawServer(held) as server, site.http1(tls=False) as wire:
+        site.serve(server.port, path="/held")
+        wait_until(lambda: gateway.workers()[0]["version"] > 0, 5, "it is live")
+        before = live()
+        wire.send(f"GET /held HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+        wait_until(lambda: server.connections == 1, 10, "the request has arrived")
+        site.serve(echo.port, path="/new")
+        after = live()
+        assert after > before
+        site.get("/new")
+        go.set()
+        assert wire.read_response().status == 200
+    assert gateway.wait_log(authority=site.host, path="/new")["version"] == after
+    assert gateway.wait_log(authority=site.host, path="/held")["version"] == before
 
 
 def test_a_grpc_record_has_its_status(gateway, site, grpc_server):

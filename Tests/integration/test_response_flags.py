@@ -15,7 +15,7 @@ from integration.ports import free_port
 from integration.site import Site
 from integration.test_observability import table_of_guide
 from integration.test_streams import end, inspect
-from integration.test_websocket import accepting
+from integration.test_websocket import accepting, handshake
 from integration.waiting import wait_until
 from peers import http2
 from peers.http1 import EchoServer, RawServer
@@ -35,13 +35,14 @@ def gateway(tmp_path_factory):
         made.abandon()
 
 
-# A scenario makes one exchange end with its flag, and gives fields of the record.
+# A scenario makes one exchange end with its flag, and gives fields of the record. By the kind of failure, as
+# `causeway_errors_total` has it: flag and scenario.
 SCENARIOS = {}
 
 
-def scenario(flag):
+def scenario(flag, kind):
     def keep(function):
-        SCENARIOS[flag] = function
+        SCENARIOS[kind] = (flag, function)
         return function
 
     return keep
@@ -66,18 +67,18 @@ def silent(wire):
     wire.read_to_end()
 
 
-@scenario("NR")
+@scenario("NR", "noRoute")
 def no_route(site):
     assert site.get("/asked").status == 404
     return {"path": "/asked", "status": 404}
 
 
-@scenario("AD")
+@scenario("AD", "addressDenied")
 def address_denied(site):
     return refused(site, 403, ipAccess={"allow": ["10.0.0.0/8"]})
 
 
-@scenario("UA")
+@scenario("UA", "unauthenticated")
 def unauthenticated(site):
     name = f"{site.name}-ann"
     key = {"type": "key-auth", "source": "BEARER", "values": [f"the key of {name}"]}
@@ -86,7 +87,7 @@ def unauthenticated(site):
     return refused(site, 401, authConfig=wanted)
 
 
-@scenario("RL")
+@scenario("RL", "rateLimited")
 def rate_limited(site):
     with EchoServer() as server:
         site.serve(server.port, rateLimit={"enabled": True, "qps": 1, "burst": 1})
@@ -94,7 +95,7 @@ def rate_limited(site):
     return {"path": "/asked", "status": 429}
 
 
-@scenario("MD")
+@scenario("MD", "misdirected")
 def misdirected(site):
     other = Site(site.gateway, site.authority)
     with other.http2() as client:
@@ -102,14 +103,14 @@ def misdirected(site):
     return {"path": "/asked", "status": 421, "sni": other.host}
 
 
-@scenario("UH")
+@scenario("UH", "nameUnresolved")
 def no_address(site):
     site.serve("nowhere.invalid:80")
     assert site.get("/asked").status == 503
     return {"path": "/asked", "status": 503, "endpoint": ""}
 
 
-@scenario("UF")
+@scenario("UF", "connectFailed")
 def connection_refused(site):
     port = free_port()
     site.serve(port)
@@ -117,7 +118,7 @@ def connection_refused(site):
     return {"path": "/asked", "status": 503, "endpoint": f"127.0.0.1:{port}"}
 
 
-@scenario("UR")
+@scenario("UR", "upstreamReset")
 def stream_reset(site):
     with http2.Server(lambda connection, id, headers: connection.reset(id, 2)) as server:
         site.serve(server.port, protocol="GRPC")
@@ -126,12 +127,12 @@ def stream_reset(site):
     return {"path": "/asked", "status": 200, "grpc_status": 14}
 
 
-@scenario("UC")
+@scenario("UC", "upstreamClosed")
 def connection_closed(site):
     return broken(site, lambda wire: wire.read(10), 502)
 
 
-@scenario("UPE")
+@scenario("UPE", "upstreamProtocol")
 def protocol_broken(site):
     def nonsense(wire):
         wire.read_request()
@@ -140,12 +141,12 @@ def protocol_broken(site):
     return broken(site, nonsense, 502)
 
 
-@scenario("UT")
+@scenario("UT", "responseTimeout")
 def no_answer(site):
     return broken(site, silent, 504, timeouts={"responseHeaders": 200})
 
 
-@scenario("SI")
+@scenario("SI", "streamIdle")
 def idle(site):
     def begin(wire):
         wire.read_request()
@@ -158,7 +159,7 @@ def idle(site):
     return {"path": "/asked", "status": 200, "bytes_out": 4}
 
 
-@scenario("DE")
+@scenario("DE", "deadlineExceeded")
 def deadline(site):
     with http2.Server(lambda connection, id, headers: None) as server, site.http2() as client:
         site.serve(server.port, protocol="GRPC")
@@ -166,7 +167,7 @@ def deadline(site):
     return {"path": "/asked", "status": 200, "grpc_status": 4}
 
 
-@scenario("DPE")
+@scenario("DPE", "pathRejected")
 def malformed(site):
     with site.http1(tls=False) as wire:
         wire.send(f"GET /%00 HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
@@ -174,7 +175,7 @@ def malformed(site):
     return {"path": "/%00", "status": 400}
 
 
-@scenario("DT")
+@scenario("DT", "requestTimeout")
 def slow_head(site):
     with site.http1(tls=False) as wire:
         wire.send("GET /slow HTTP/1.1\r\nHost: ")
@@ -183,7 +184,7 @@ def slow_head(site):
     return {"peer": f"{host}:{port}", "authority": "", "status": 408}
 
 
-@scenario("DC")
+@scenario("DC", "downstreamClosed")
 def client_gone(site):
     arrived = threading.Event()
 
@@ -201,7 +202,7 @@ def client_gone(site):
     return {"path": "/asked", "status": 499}
 
 
-@scenario("AB")
+@scenario("AB", "clientAbusive")
 def ended_for_abuse(site):
     with http2.Server(lambda connection, id, headers: None) as server, site.http2() as client:
         site.serve(server.port, protocol="GRPC")
@@ -215,7 +216,7 @@ def ended_for_abuse(site):
     return {"path": "/asked", "status": 429}
 
 
-@scenario("UO")
+@scenario("UO", "overload")
 def out_of_descriptors(site):
     pid = site.gateway.worker.pid
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -231,7 +232,7 @@ def out_of_descriptors(site):
     return {"path": "/asked", "status": 503}
 
 
-@scenario("EO")
+@scenario("EO", "endedByOperator")
 def ended_by_operator(site):
     with RawServer(silent) as server, site.http1(tls=False) as wire:
         site.serve(server.port)
@@ -246,7 +247,7 @@ def ended_by_operator(site):
     return {"path": "/asked", "status": 503}
 
 
-@scenario("RC")
+@scenario("RC", "routeChanged")
 def ended_by_policy(site):
     with http2.Server(lambda connection, id, headers: None) as server, site.http2() as client:
         made = site.serve(server.port, protocol="GRPC", streamPolicy={"mode": "close"})
@@ -258,7 +259,7 @@ def ended_by_policy(site):
     return {"path": "/asked", "status": 200, "grpc_status": 14}
 
 
-@scenario("ML")
+@scenario("ML", "downstreamMessageTooBig")
 def message_too_big(site):
     with RawServer(lambda wire: (accepting(wire), wire.read_to_end())) as server, site.http2() as client:
         site.serve(server.port, webSocket={"maxFrameSize": 10})
@@ -268,7 +269,111 @@ def message_too_big(site):
     return {"path": "/asked", "status": 200}
 
 
-@scenario("DR")
+# ---- other kinds that share a flag
+
+
+@scenario("NR", "webSocketOnGRPCRoute")
+def websocket_to_grpc(site):
+    with EchoServer() as server, site.http1(tls=False) as wire:
+        site.serve(server.port, protocol="GRPC")
+        wire.send(handshake(site.host, "/asked")[0])
+        status = wire.read_response().status
+    return {"path": "/asked", "status": status}
+
+
+@scenario("NR", "grpcOverHTTP1")
+def grpc_to_http1(site):
+    with EchoServer() as server, site.http2() as client:
+        site.serve(server.port)
+        assert client.grpc(site.host, "/asked").grpc_status == 12
+    return {"path": "/asked", "grpc_status": 12}
+
+
+@scenario("AD", "consumerForbidden")
+def consumer_forbidden(site):
+    names = [f"{site.name}-{each}" for each in ("ann", "bob")]
+    for name in names:
+        key = {"type": "key-auth", "source": "BEARER", "values": [f"the key of {name}"]}
+        site.gateway.api.post("/v1/consumers", {"name": name, "credentials": [key]})
+    with EchoServer() as server:
+        wanted = {"enabled": True, "allowedCredentialTypes": ["key-auth"], "allowedConsumers": names[:1]}
+        site.serve(server.port, authConfig=wanted)
+        assert site.get("/asked", ("Authorization", f"Bearer the key of {names[1]}")).status == 403
+    return {"path": "/asked", "status": 403}
+
+
+@scenario("RL", "concurrencyLimited")
+def concurrency_limited(site):
+    with RawServer(silent) as server, site.http1(tls=False) as wire:
+        site.serve(server.port, concurrencyLimit={"enabled": True, "max": 1})
+        wire.send(f"GET /held HTTP/1.1\r\nHost: {site.host}\r\n\r\n")
+        wait_until(lambda: server.connections == 1, 10, "the first has arrived")
+        assert site.get("/asked").status == 429
+    return {"path": "/asked", "status": 429}
+
+
+@scenario("UH", "noHealthyUpstream")
+def no_endpoint(site):
+    """The only one is to get no new requests."""
+    port = free_port()
+    name = f"{site.name}-1"
+    site.serve(port)
+    source = site.gateway.api.get(f"/v1/service-sources/{name}")
+    site.gateway.api.put(f"/v1/service-sources/{name}", {**source, "endpoints": [{"address": f"127.0.0.1:{port}", "drain": True}]})
+    assert site.get("/asked").status == 503
+    return {"path": "/asked", "status": 503, "endpoint": ""}
+
+
+@scenario("UR", "upstreamRefused")
+def stream_refused(site):
+    with http2.Server(lambda connection, id, headers: connection.reset(id, 7)) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        assert client.grpc(site.host, "/asked").grpc_status == 14
+    return {"path": "/asked", "grpc_status": 14}
+
+
+@scenario("UPE", "upstreamHandshake")
+def wrong_accept(site):
+    def answer(wire):
+        wire.read_head()
+        wire.send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"
+        )
+        wire.read_to_end()
+
+    with RawServer(answer) as server, site.http1(tls=False) as wire:
+        site.serve(server.port)
+        wire.send(handshake(site.host, "/asked")[0])
+        assert wire.read_response().status == 502
+    return {"path": "/asked", "status": 502}
+
+
+@scenario("UPE", "notGRPC")
+def no_grpc(site):
+    def page(connection, id, headers):
+        connection.respond(id, 200, ("content-type", "text/html"))
+        connection.data(id, b"<h1>Welcome", end=True)
+
+    with http2.Server(page) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        assert client.grpc(site.host, "/asked").grpc_status == 2
+    return {"path": "/asked", "grpc_status": 2}
+
+
+@scenario("UPE", "missingStatus")
+def no_status(site):
+    def unfinished(connection, id, headers):
+        connection.respond(id, 200, ("content-type", "application/grpc"))
+        connection.data(id, b"\0\0\0\0\0", end=True)
+
+    with http2.Server(unfinished) as server, site.http2() as client:
+        site.serve(server.port, protocol="GRPC")
+        assert client.grpc(site.host, "/asked").grpc_status == 13
+    return {"path": "/asked", "grpc_status": 13}
+
+
+@scenario("DR", "draining")
 def drained(site):
     """The worker's last: it is started again for the tests behind."""
     gateway = site.gateway
@@ -312,10 +417,15 @@ def test_a_routes_total_timeout_is_told_from_the_callers_deadline(gateway, site)
         assert gateway.wait_log(authority=site.host, path="/short")["flag"] == "DE"
 
 
-@pytest.mark.parametrize("flag", SCENARIOS)
-def test_a_flag_is_logged_and_counted(gateway, site, flag):
-    before = gateway.metric("causeway_errors_total", flag=flag)
-    fields = SCENARIOS[flag](site)
+@pytest.mark.parametrize("kind", SCENARIOS)
+def test_a_flag_is_logged_and_counted(gateway, site, kind):
+    flag, run = SCENARIOS[kind]
+
+    def counted():
+        return [gateway.metric("causeway_errors_total", flag=flag, **labels) for labels in ({}, {"kind": kind})]
+
+    before = counted()
+    fields = run(site)
     if "authority" not in fields:
         fields["authority"] = site.host
     record = gateway.wait_log(10, flag=flag, **fields)
@@ -325,13 +435,13 @@ def test_a_flag_is_logged_and_counted(gateway, site, flag):
     cut = record["grpc_status"] is None and record["status"] == 200  # the answer had begun
     assert cut or (record["grpc_status"] or record["status"]) in allowed, row
     if flag != "DR":  # counts begin anew with the process
-        wait_until(lambda: gateway.metric("causeway_errors_total", flag=flag) == before + 1, 5, f"{flag} is counted")
+        wait_until(lambda: counted() == [each + 1 for each in before], 5, f"{flag} is counted as {kind}")
 
 
 def test_guide_worker_and_scenarios_agree(gateway):
     """A new kind of failure shows on the metrics page: its flag must be explained, and be in a scenario."""
     told = {match[1] for name in gateway.metrics() if (match := re.search(r'^causeway_errors_total{flag="(\w+)"', name))}
     written = {row[0].strip("`") for row in table_of_guide("Response flags")}
-    assert told == written == set(SCENARIOS)
+    assert told == written == {flag for flag, _ in SCENARIOS.values()}
     advice = table_of_guide("What to do about a flag")
     assert {row[0].strip("`") for row in advice} == told and all(all(row) for row in advice)
