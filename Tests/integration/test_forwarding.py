@@ -58,6 +58,19 @@ def test_secrets_are_never_indexed_towards_shared_connections(site):
             assert {name for name, _ in secrets} <= marked
 
 
+def test_what_a_client_never_indexes_stays_so(site):
+    """RFC 7541 §6.2.3: an intermediary uses the same representation."""
+    with http2.Server() as server:
+        site.serve(server.port, protocol="GRPC")
+        secret, plain = hpack.NeverIndexedHeaderTuple("x-one-time-code", "1234"), ("x-plain", "1")
+        with site.http2() as client:
+            for _ in range(2):
+                assert client.grpc(site.host, "/a.B/C", b"", secret, plain).grpc_status == 0
+        for fields in server.fields:
+            marked = {field[0] for field in fields if isinstance(field, hpack.NeverIndexedHeaderTuple)}
+            assert "x-one-time-code" in marked and "x-plain" not in marked
+
+
 def test_a_back_end_on_a_unix_socket(site, tmp_path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "back.sock"))

@@ -6,6 +6,7 @@ import threading
 import time
 
 import grpc
+import h2.errors
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -174,6 +175,25 @@ def test_a_deadline_is_passed_on_at_most_as_long_as_the_route_waits(gateway, aut
                 assert client.grpc(site.host, "/a.B/C", b"", ("grpc-timeout", "20S")).grpc_status == 0
     assert len(passed) == 50
     assert all(each.endswith("m") and 0 < int(each[:-1]) <= 400 for each in passed), passed
+
+
+def test_a_deadline_is_passed_on_as_what_is_left_of_it(gateway, authority):
+    """The first try is refused after 0.4 s; the second is told the rest."""
+    passed, site = [], Site(gateway, authority)
+
+    def answer(connection, id, headers):
+        passed.append(headers["grpc-timeout"])
+        if len(passed) == 1:
+            threading.Event().wait(0.4)
+            return connection.reset(id, h2.errors.ErrorCodes.REFUSED_STREAM)
+        connection.respond(id, 200, ("content-type", "application/grpc"), ("grpc-status", "0"), end=True)
+
+    with http2.Server(answer) as server:
+        site.serve(server.port, protocol="GRPC")
+        with site.http2() as client:
+            assert client.grpc(site.host, "/a.B/C", b"", ("grpc-timeout", "20S")).grpc_status == 0
+    first, second = (int(each[:-1]) * {"S": 1_000, "m": 1}[each[-1]] for each in passed)
+    assert 15_000 < first <= 20_000 and second <= first - 400, passed
 
 
 def test_errors_keep_their_message_and_details(kinds):
