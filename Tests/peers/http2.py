@@ -1,5 +1,6 @@
 """HTTP/2 at frame level through the `h2` package: a client for the gateway's front, a scripted server for its back."""
 
+import contextlib
 import dataclasses
 import threading
 
@@ -257,7 +258,9 @@ class ServerConnection:
                     self.body[event.stream_id] = self.body.get(event.stream_id, b"") + event.data
             case h2.events.WindowUpdated():
                 for id in [event.stream_id] if event.stream_id else list(self.unsent):
-                    self.send_all(id, b"")
+                    # The reset of the stream may have come in the same read.
+                    with contextlib.suppress(h2.exceptions.StreamClosedError):
+                        self.send_all(id, b"")
             case h2.events.TrailersReceived():
                 self.trailers[event.stream_id] = dict(event.headers)
             case h2.events.StreamEnded():
