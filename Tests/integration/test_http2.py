@@ -70,7 +70,7 @@ def test_alpn_without_a_protocol_in_common(h2_site, gateway):
     """RFC 7301 §3.2: the alert says so. `h2c` is not for TLS (RFC 9113 §3.1)."""
     with pytest.raises(ssl.SSLError) as refused:
         Wire.connect(gateway.https_port, tls=True, sni=h2_site.host, alpn=("h2c",)).close()
-    assert "no application protocol" in str(refused.value)
+    assert "no application protocol" in str(refused.value).lower().replace("_", " ")
     with Wire.connect(gateway.https_port, tls=True, sni=h2_site.host, alpn=("h2c", "h2")) as wire:
         assert wire.sock.selected_alpn_protocol() == "h2"
 
