@@ -189,9 +189,8 @@ private func run(
     let lifeThread = try thread("life") { [mailboxes, metrics, inspect] in
         var life = WorkerLife(
             options: options, running: running, mailboxes: mailboxes, client: client, status: status,
-            registry: registry,
-            state: state, manager: manager, logger: logger, signals: signals, ticketKeys: ticketKeys,
-            rotatesIn: rotatesIn)
+            registry: registry, state: state, manager: manager, logger: logger, signals: signals,
+            ticketKeys: ticketKeys, rotatesIn: rotatesIn)
         life.metrics = metrics
         life.inspect = inspect
         life.run()

@@ -39,8 +39,7 @@ struct WorkerLife {
     init(
         options: WorkerOptions, running: Running, mailboxes: [Mailbox], client: ConfigClient, status: WorkerStatus,
         registry: MetricsRegistry, state: StateFolder, manager: ServiceManager, logger: Logger, signals: Int32,
-        ticketKeys: TicketKeys,
-        rotatesIn: UInt64
+        ticketKeys: TicketKeys, rotatesIn: UInt64
     ) {
         self.options = options
         self.running = running

@@ -170,11 +170,12 @@ extension ExchangePointer {
 
     /// Whether there is room for the path that the route makes of this one. Asked before anything else is done for the request.
     func rewriteFits(_ route: LoopRoutePointer) -> Bool {
-        guard let (path, query) = loop.splitPath(loop.pointee.fields[FieldSlot.path]) else { return true }
-        let room = Loop.rewriteSize - 1 - query.count
-        let compiled = route.pointee.compiled
-        if compiled._withUnsafeGuaranteedRef({ $0.longestRewrite(of: path.count) }) <= room { return true }
-        return rewrittenPath(route, path).map { $0 <= room } ?? true
+        let field = loop.pointee.fields[FieldSlot.path]
+        // As if the query, which stays, were of the path: enough for all but long ones.
+        let longest = route.pointee.compiled._withUnsafeGuaranteedRef { $0.longestRewrite(of: field.valuelen) }
+        if longest <= Loop.rewriteSize { return true }
+        guard let (path, query) = loop.splitPath(field), let length = rewrittenPath(route, path) else { return true }
+        return length + 1 + query.count <= Loop.rewriteSize
     }
 
     /// Writes the new path into the loop's memory for it; returns its length, which may be larger. nil: the path stays.
@@ -302,17 +303,11 @@ extension ExchangePointer {
     /// Takes out of a client's trailers what a service that merges them into the head would take for the gateway's word, or for what the
     /// gateway has checked (RFC 9110 §6.5.1: framing, routing and authentication have no place in trailers).
     private func dropForgedTrailers() {
-        let fields = loop.pointee.fields
         let claims = pointee.snapshot?.pointee.shared._withUnsafeGuaranteedRef { $0.consumers.claimHeaders }
-        var count = FieldSlot.regular
-        for index in FieldSlot.regular..<max(FieldSlot.regular, loop.pointee.fieldCount)
-        where !isForHeadsOnly(fields[index]) && claims?.holds(fields[index]) != true {
-            fields[count] = fields[index]
-            count &+= 1
-        }
-        loop.pointee.fieldCount = count
+        loop.dropFields { isForHeadsOnly($0) || claims?.holds($0) == true }
     }
 
+    /// Goes with `keepsRequestField`.
     private func isForHeadsOnly(_ field: nghttp2_nv) -> Bool {
         guard let name = field.name else { return false }
         return switch field.namelen {

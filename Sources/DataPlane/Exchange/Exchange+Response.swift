@@ -90,14 +90,7 @@ extension ExchangePointer {
 
     /// 1xx and 204 must not have one (RFC 9110 §8.6).
     private func dropContentLength() {
-        let fields = loop.pointee.fields
-        var count = FieldSlot.regular
-        for index in FieldSlot.regular..<loop.pointee.fieldCount
-        where fields[index].namelen != 14 || memcmp(fields[index].name, "content-length", 14) != 0 {
-            fields[count] = fields[index]
-            count &+= 1
-        }
-        loop.pointee.fieldCount = count
+        loop.dropFields { $0.namelen == 14 && memcmp($0.name, "content-length", 14) == 0 }
     }
 
     /// The response's fields as one run: the status moves next to the others.

@@ -241,6 +241,18 @@ extension LoopPointer {
         pointee.bulky = connection
     }
 
+    /// Takes fields out of the list; facts that name places in it are void then.
+    @inline(__always)
+    func dropFields(where isDropped: (nghttp2_nv) -> Bool) {
+        var kept = FieldSlot.regular
+        for index in FieldSlot.regular..<max(FieldSlot.regular, pointee.fieldCount)
+        where !isDropped(pointee.fields[index]) {
+            pointee.fields[kept] = pointee.fields[index]
+            kept &+= 1
+        }
+        pointee.fieldCount = kept
+    }
+
     /// Reads on in the next tick without waiting for an event (the edge has passed).
     func markReady(_ connection: ConnectionPointer) {
         guard !connection.pointee.isReady else { return }
