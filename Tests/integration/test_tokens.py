@@ -223,6 +223,11 @@ def test_claims_become_headers_that_nobody_else_can_write(site, plain, consumer,
     assert site.get("/open", *forged, ("x-kept", "1")).status == 200
     assert all(plain.seen[-1].all(header) == [] for header in (*claims.values(), "x_user"))
     assert plain.seen[-1].all("x-kept") == ["1"]
+    trailers = "".join(f"{name}: {value}\r\n" for name, value in [*forged, ("x-kept", "1")])
+    with site.http1(tls=False) as wire:
+        wire.send(f"POST /open HTTP/1.1\r\nHost: {site.host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{trailers}\r\n")
+        assert wire.read_response().status == 200
+    assert [(name.lower(), value) for name, value in plain.seen[-1].trailers] == [("x-kept", "1")]
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\0b", "a\rb", " a", "a ", "\x7f", "x" * 1025, {"a": 1}, None, ["a"]])

@@ -103,11 +103,12 @@ def ask(site, front, method="GET", path="/", fields=(), body=b"", trailers=()):
             if response.status >= 200:
                 break
             interim.append(response.status)
+            assert response.get("content-length") is None, "RFC 9110 §8.6"
         return Got(response.status, response.fields, response.body, response.trailers, interim)
 
 
 def test_early_hints_arrive_before_the_answer(site, front, behind):
-    reply = Reply(body=b"hello", interim=[(103, [("link", "</style.css>; rel=preload")]), (103, [])])
+    reply = Reply(body=b"hello", interim=[(103, [("link", "</style.css>; rel=preload"), ("content-length", "9")]), (103, [])])
     with reply.server(behind) as server:
         site.serve(server.port, protocol="HTTP2" if behind == "h2" else None)
         got = ask(site, front)
