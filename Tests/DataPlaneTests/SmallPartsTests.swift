@@ -53,6 +53,8 @@ struct SmallPartsTests {
         recent.insert(1_501)
         recent.insert(1)
         #expect(recent.contains(2_001) && recent.contains(1_501) && recent.contains(1))
+        #expect(recent.remove(1_501) && !recent.contains(1_501) && recent.contains(2_001))
+        #expect(!recent.remove(1_501) && !recent.remove(1_503))
         recent.insert(Int32.max)
         #expect(recent.contains(Int32.max))
         #expect(!recent.contains(2_001) && !recent.contains(Int32.max - 2))

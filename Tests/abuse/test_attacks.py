@@ -12,7 +12,7 @@ import statistics
 import pytest
 
 from abuse.harness import LEAST_BAR_MS, MIB
-from peers.frames import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR
+from peers.frames import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, NO_ERROR
 
 
 def closed(report):
@@ -76,6 +76,7 @@ CASES = [
     Case("slow_head_http2", calmed, "slow_head"),
     Case("incomplete_frame", calmed, "slow_head"),
     Case("slow_body", closed, flags=errors("requestProgress", "DT")),
+    Case("slow_body_http2", reset(NO_ERROR), "slow_body", flags=errors("requestProgress", "DT")),
     Case("stalled_stream", reset(ENHANCE_YOUR_CALM), flags=STALLED),
     Case("slow_read", closed, flags=STALLED),
     Case("slow_read_http1", closed, "slow_read", flags=STALLED),

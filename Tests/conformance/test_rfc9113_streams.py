@@ -178,3 +178,15 @@ def test_resets_are_remembered(front, _rule):
         assert set(client.resets.values()) == {NO_ERROR}
         client.headers(streams[0], [("x-trailer", "1")])
         goes_on(client, client.request(method="POST", end=False))
+
+
+@named("5.1", "reset by the gateway: a second block of HEADERS = connection error STREAM_CLOSED")
+def test_trailers_come_once(front, _rule):
+    """What was on its way when the stream was reset are trailers at most: nobody sends two, and each block costs time."""
+    with front.connect() as client:
+        stream = client.request(method="POST", path="/early", end=False)
+        client.until(lambda: stream in client.resets)
+        for _ in range(2):
+            client.headers(stream, [("x-trailer", "1")])
+        client.read_to_end()
+        assert client.goaway.code == STREAM_CLOSED

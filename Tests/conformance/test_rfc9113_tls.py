@@ -13,6 +13,7 @@ from integration.certificates import openssl
 from integration.site import Site
 from integration.waiting import wait_until
 from peers import http2
+from peers.frames import END_HEADERS, END_STREAM, HEADERS, PREFACE, frame, literal, settings
 from peers.http1 import EchoServer
 from peers.wire import Wire, tls_context
 
@@ -236,6 +237,27 @@ def with_early_data(pem):
     body = b"".join(part for _, part in sorted(parts, key=lambda part: part[0] if part[0] >= 0xA0 else 0))
     text = ssl.DER_cert_to_PEM_cert(b"\x30\x82" + len(body).to_bytes(2, "big") + body)
     return text.replace("CERTIFICATE", "SSL SESSION PARAMETERS")
+
+
+# ---- §9.2.3
+
+
+@named("9.2.3", "no certificate is asked for after the handshake")
+def test_no_authentication_after_the_handshake(gateway, authority, _rule):
+    """Of a client that would allow it, in a domain where certificates may be shown: each request is answered as it is."""
+    with http2.Server(name="the far end") as server:
+        site = Site(gateway, authority, "late.h2.test", clientAuth={"mode": "optional", "ca": authority.cert})
+        site.serve(server.port, protocol="HTTP2")
+        with Peer(site, "-tls1_3", "-alpn", "h2", "-enable_pha", "-msg", "-quiet") as peer:
+            peer.until("NewSessionTicket")
+            for stream in (1, 3):
+                peer.seen = peer.seen.replace("the far end", "")
+                fields = ((":method", "GET"), (":scheme", "https"), (":authority", site.host), (":path", "/"))
+                head = b"".join(literal(name, value) for name, value in fields)
+                start = PREFACE + settings() if stream == 1 else b""
+                peer.process.stdin.write(start + frame(HEADERS, END_STREAM | END_HEADERS, stream, head))
+                peer.until("the far end")
+            assert peer.seen.count("CertificateRequest") == 1, "beside that of the handshake"
 
 
 @named("8446 4.2.10", "tickets allow no early data")

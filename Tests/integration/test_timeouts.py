@@ -6,6 +6,7 @@ import threading
 import time
 
 import grpc
+import h2.exceptions
 import pytest
 
 from integration.site import Site
@@ -76,6 +77,81 @@ def test_a_body_without_progress_gets_408(quick):
         assert ends_within(wire, 3).startswith(b"HTTP/1.1 408 ")
     assert gateway.wait_log(path="/body")["flag"] == "DT"
     assert errors(gateway, "requestProgress") == abuse(gateway, "slow_body") == 1
+
+
+def trickle(send, every, piece, pieces):
+    """A piece from time to time, until that fails or all are sent."""
+    with contextlib.suppress(OSError, h2.exceptions.ProtocolError):
+        for _ in range(pieces):
+            threading.Event().wait(every)
+            send(piece)
+
+
+@pytest.mark.parametrize("front", ["http1", "http2"])
+def test_a_body_that_trickles_gets_408(quick, front):
+    """A byte from time to time is no progress: 1 KiB in `request-progress-timeout` is asked for."""
+    gateway, site = quick
+    with http2.Server(lambda connection, id, headers: None, wait_for_end=False) as server:
+        site.serve(server.port, protocol="HTTP2")
+        began = time.monotonic()
+        if front == "http1":
+            with site.http1(tls=False) as wire:
+                wire.send(f"POST /body HTTP/1.1\r\nHost: {site.host}\r\nContent-Length: 9999\r\n\r\n")
+                threading.Thread(target=trickle, args=(wire.send, 0.1, b"x", 30), daemon=True).start()
+                assert ends_within(wire, 3).startswith(b"HTTP/1.1 408 ")
+        else:
+            with site.http2(tls=False) as client:
+                stream = client.open("POST", site.host, "/body", end=False)
+                trickle(lambda piece: client.data(stream.id, piece), 0.1, b"x", 12)
+                client.finish(stream)
+                assert (stream.status, stream.reset) == (408, 0)
+        assert time.monotonic() - began > 0.35
+        wait_until(lambda: server.resets, 5, "the service hears that it is over")
+    record = gateway.wait_log(path="/body")
+    assert (record["status"], record["flag"]) == (408, "DT")
+    assert errors(gateway, "requestProgress") == abuse(gateway, "slow_body") == 1
+
+
+@pytest.mark.parametrize("front", ["http1", "http2"])
+def test_a_body_that_comes_slowly_but_steadily_is_let_through(quick, front):
+    gateway, site = quick
+    with EchoServer() as server:
+        site.serve(server.port)
+        if front == "http1":
+            with site.http1(tls=False) as wire:
+                wire.send(f"POST / HTTP/1.1\r\nHost: {site.host}\r\nContent-Length: 12000\r\n\r\n")
+                trickle(wire.send, 0.15, bytes(1_200), 10)
+                assert wire.read_response().status == 200
+        else:
+            with site.http2(tls=False) as client:
+                stream = client.open("POST", site.host, "/", end=False)
+                trickle(lambda piece: client.data(stream.id, piece), 0.15, bytes(1_200), 10)
+                client.h2.end_stream(stream.id)
+                client.flush()
+                assert client.finish(stream).status == 200
+    assert abuse(gateway, "slow_body") == 0
+
+
+def test_quiet_streams_that_are_answered_or_grpc_are_no_slow_bodies(quick):
+    """Both ways at once is how gRPC streams, and what is like it: the side that has nothing to say may be quiet."""
+    gateway, site = quick
+    heard = []
+
+    def talk(connection, id, headers):
+        connection.receivers[id] = lambda data, end: heard.append(data)
+        connection.respond(id, 200, ("content-type", headers.get("content-type", "text/plain")))
+
+    with http2.Server(talk, wait_for_end=False) as server, site.http2(tls=False) as client:
+        site.serve(server.port, protocol="HTTP2")
+        answered = client.open("POST", site.host, "/", end=False)
+        call = client.open("POST", site.host, "/a.B/C", ("content-type", "application/grpc"), ("te", "trailers"), end=False)
+        client.until(lambda: answered.status and call.status)
+        threading.Event().wait(1.2)
+        client.data(answered.id, b"later")
+        client.data(call.id, b"\0\0\0\0\0")
+        wait_until(lambda: sorted(heard) == [b"\0\0\0\0\0", b"later"], 5, "both go on")
+        assert not answered.done and not call.done
+    assert abuse(gateway, "slow_body") == 0
 
 
 def test_a_body_that_the_service_does_not_take_is_not_the_client_s_fault(quick):

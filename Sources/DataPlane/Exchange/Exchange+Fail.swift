@@ -45,7 +45,7 @@ extension ExchangePointer {
         pointee.connectDeadline = 0
         pointee.responseDeadline = 0
         pointee.idleTimeout = 0
-        pointee.progressTimeout = 0
+        pointee.progressCheck = 0
         pointee.sendTimeout = 0
         pointee.sendCheck = 0
         armTimer()

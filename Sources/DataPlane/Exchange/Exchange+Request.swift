@@ -353,7 +353,7 @@ extension ExchangePointer {
     func endSent(on half: HalfPointer) {
         guard !pointee.isFinished else { return }
         if half.pointee.isUpstream {
-            pointee.progressTimeout = 0
+            pointee.progressCheck = 0
             armResponseTimer()
         } else if !pointee.isTunnel {
             complete()

@@ -27,14 +27,8 @@ extension ExchangePointer {
         if pointee.upstream.pointee.endSent || (pointee.isWebSocket && !pointee.isTunnel) {
             // A handshake is a whole request, although its side stays open for the tunnel.
             armResponseTimer()
-        } else if !pointee.isTunnel, let connection = pointee.downstream.pointee.connection,
-            connection.pointee.wire == .http1
-        {
-            let timeout = UInt64(connection.pointee.listener?.pointee.limits.requestProgressTimeout ?? 0)
-            if timeout > 0, pointee.progressTimeout == 0 {
-                pointee.progressTimeout = timeout
-                armTimer()
-            }
+        } else if pointee.progressCheck == 0, isWatchedBody {
+            watchProgress()
         }
         // From here on every deadline only moves later: the timer looks again when it fires.
         if pointee.idleTimeout > 0, pointee.phase == .send || pointee.timer == nil { armTimer() }
@@ -82,16 +76,41 @@ extension ExchangePointer {
             return armTimer()
         }
         if isDue(pointee.responseDeadline, now) { return fail(.responseTimeout) }
-        if pointee.progressTimeout > 0, pointee.lastProgress + pointee.progressTimeout <= now {
-            // Where the service takes nothing of what has come, the client is not to blame: it is not even read.
-            if isHeldUp { return fail(.sendTimeout) }
-            loop.pointee.statistics.abuse(.slowBody).increment()
-            return fail(.requestProgress)
-        }
+        if isDue(pointee.progressCheck, now), let error = lateBody(now) { return fail(error) }
         if pointee.idleTimeout > 0, pointee.lastProgress + pointee.idleTimeout <= now { return end(.streamIdle) }
         if isDue(pointee.sendCheck, now), sendIsLate() { return end(.sendTimeout) }
         if isDue(pointee.stallCheck, now), isStalled() { return stalled() }
         armTimer()
+    }
+
+    /// A request body that the service has not answered yet. The streams of gRPC may be quiet, as may what is spoken both ways at once.
+    private var isWatchedBody: Bool {
+        !pointee.isTunnel && !pointee.responseStarted && (!pointee.isGRPC || pointee.web != nil)
+    }
+
+    /// From here on the body has to come in time, or to be taken.
+    private func watchProgress() {
+        guard let listener = pointee.origin?.pointee.listener, !pointee.isMirror else { return }
+        pointee.progressTimeout = UInt64(listener.pointee.limits.requestProgressTimeout)
+        guard pointee.progressTimeout > 0 else { return }
+        pointee.progressMark = pointee.requestBytes
+        pointee.progressCheck = loop.milliseconds + pointee.progressTimeout
+        armTimer()
+    }
+
+    /// What is wrong with a body that has not ended, if anything; else the next look is armed.
+    private func lateBody(_ now: UInt64) -> ProxyError? {
+        pointee.progressCheck = 0
+        guard isWatchedBody, !pointee.upstream.pointee.endSent else { return nil }
+        if isHeldUp || pointee.downstream.pointee.endReceived {
+            // The service takes nothing of what has come: the client is not to blame, it is not even read.
+            if pointee.lastProgress + pointee.progressTimeout <= now { return .sendTimeout }
+        } else if pointee.requestBytes - pointee.progressMark < Exchange.leastMoved {
+            loop.pointee.statistics.abuse(.slowBody).increment()
+            return .requestProgress
+        }
+        watchProgress()
+        return nil
     }
 
     /// Something waits for the client: from here on it has to take some of it, or the stream ends. Not by `lastProgress`: a
@@ -113,7 +132,7 @@ extension ExchangePointer {
         pointee.stallCheck = 0
         // A client of HTTP/1.1 stalls as a connection does.
         guard !half.pointee.pending.isEmpty, half.pointee.connection?.pointee.wire == .http2 else { return false }
-        if taken - pointee.stallMark < Exchange.leastTaken { return true }
+        if taken - pointee.stallMark < Exchange.leastMoved { return true }
         watchStall()
         return false
     }
@@ -172,7 +191,7 @@ extension ExchangePointer {
         if pointee.deadline > 0 { next = pointee.deadline }
         if pointee.connectDeadline > 0 { next = min(next, pointee.connectDeadline) }
         if pointee.responseDeadline > 0 { next = min(next, pointee.responseDeadline) }
-        if pointee.progressTimeout > 0 { next = min(next, pointee.lastProgress + pointee.progressTimeout) }
+        if pointee.progressCheck > 0 { next = min(next, pointee.progressCheck) }
         if pointee.idleTimeout > 0 { next = min(next, pointee.lastProgress + pointee.idleTimeout) }
         if pointee.sendCheck > 0 { next = min(next, pointee.sendCheck) }
         if pointee.stallCheck > 0 { next = min(next, pointee.stallCheck) }
@@ -181,6 +200,7 @@ extension ExchangePointer {
 }
 
 extension Exchange {
-    /// Bytes that a client takes at least within `stream-stall-timeout` while more waits.
-    static let leastTaken = 1_024
+    /// Bytes that a client takes at least within `stream-stall-timeout` while more waits, and brings of a request's body within
+    /// `request-progress-timeout`.
+    static let leastMoved = 1_024
 }

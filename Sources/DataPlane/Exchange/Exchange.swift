@@ -149,8 +149,11 @@ struct Exchange {
     var responseDeadline: UInt64 = 0
     var connectDeadline: UInt64 = 0
     var idleTimeout: UInt64 = 0
-    var progressTimeout: UInt64 = 0
     var lastProgress: UInt64 = 0
+    /// When it is looked at whether the request's body comes, and what had come at the look before.
+    var progressTimeout: UInt64 = 0
+    var progressCheck: UInt64 = 0
+    var progressMark = 0
     /// When it is looked at whether the client takes what waits for it, and what it had taken at the look before.
     var stallCheck: UInt64 = 0
     var stallMark = 0

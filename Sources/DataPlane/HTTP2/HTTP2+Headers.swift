@@ -92,8 +92,10 @@ extension LoopPointer {
             // A stream that is gone here: the block only keeps the compression context right.
             if isIdle(state, stream) { return .protocolError }
             if let error = decodeOnly(connection, state, block, size) { return error }
-            if state.pointee.isServer, !state.pointee.resetStreams.contains(stream) { return .streamClosed }
-            return nil
+            guard state.pointee.isServer else { return nil }
+            // Given up by our GOAWAY, or reset here: the peer may not know yet (RFC 9113 §5.1). One block may follow, trailers.
+            if stream > state.pointee.goAwayPromised { return spend(connection, state, 1, .streamLimit) }
+            return state.pointee.resetStreams.remove(stream) ? nil : .streamClosed
         }
         state.pointee.lastPeerStream = stream
         switch decode(connection, state, block, size, .request) {
@@ -115,7 +117,7 @@ extension LoopPointer {
             let limit = Int(connection.pointee.listener?.pointee.limits.maxConcurrentStreams ?? 256)
             if stream > state.pointee.goAwayPromised {
                 // Our GOAWAY said so: the client takes it elsewhere (RFC 9113 §6.8).
-                return nil
+                return spend(connection, state, 1, .streamLimit)
             } else if state.pointee.streams.count >= limit {
                 pointee.statistics.streamsRefused.increment()
                 beginExchange(on: connection, stream: stream, endsStream: endsStream, failure: .streamRefused)

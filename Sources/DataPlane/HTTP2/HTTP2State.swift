@@ -205,6 +205,13 @@ package struct RecentStreams {
         return bits[Self.word(number)] >> UInt64(number & 63) & 1 != 0
     }
 
+    /// Whether it was there.
+    package mutating func remove(_ stream: Int32) -> Bool {
+        guard contains(stream), let bits else { return false }
+        bits[Self.word(stream >> 1)] &= ~(1 << UInt64(stream >> 1 & 63))
+        return true
+    }
+
     package mutating func release() {
         bits?.deallocate()
         bits = nil
