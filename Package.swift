@@ -140,8 +140,8 @@ let package = Package(
 if let fuzzer {
     let targets: [(String, [Target.Dependency])] = [
         ("Connection", ["DataPlane", "ConfigModel", "Seal"]), ("ConfigFrames", ["ConfigChannel", "ConfigModel"]),
-        ("EndpointFiles", ["DataPlane"]), ("GRPCWeb", ["DataPlane"]), ("Messages", ["ProtobufMessages"]),
-        ("PEM", ["TLSMaterial", "Seal"]),
+        ("EndpointFiles", ["DataPlane"]), ("GRPCWeb", ["DataPlane"]), ("HeaderBlocks", ["DataPlane", "ConfigModel"]),
+        ("Messages", ["ProtobufMessages"]), ("PEM", ["TLSMaterial", "Seal"]),
         ("ProxyPeers", ["DataPlane"]), ("Tokens", ["DataPlane"]), ("WebSocketFrames", ["DataPlane"]),
     ]
     package.targets.append(.target(name: "FuzzDriver", path: "Tests/fuzz/driver", swiftSettings: settings))

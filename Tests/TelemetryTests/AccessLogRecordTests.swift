@@ -38,6 +38,7 @@ import Testing
         record.retryRefusal = .budget
         record.version = 7
         record.traceID = bytes("4bf92f3577b34da6a3ce929d0e0e4736")
+        record.consumer = bytes("billing")
         #expect(
             written { $0.append(record) } == """
                 {"ts":"2023-11-14T22:13:20.123Z","listener":"https","peer":"[::1]:50000","client":"203.0.113.9","tls":"TLSv1.3",\
@@ -45,7 +46,7 @@ import Testing
                 "path":"/helloworld.Greeter/SayHello","protocol":"h2","route":"greeter","cluster":"greeter|50051",\
                 "endpoint":"127.0.0.1:50051","status":200,"grpc_status":14,"flag":"UF","reason":"connection refused",\
                 "bytes_in":21,"bytes_out":26,"messages_in":1,"messages_out":3,"close_code":1000,"duration_ms":1.234,"upstream_ms":0.000,"tries":2,"retry_refused":"budget","version":7,\
-                "trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}
+                "trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","consumer":"billing"}
 
                 """)
     }
@@ -62,7 +63,7 @@ import Testing
         #expect(object["tls"] as? String == "")
         #expect(object["trace_id"] as? String == "")
         #expect(object["protocol"] as? String == "http/1.1")
-        #expect(object.count == 28)
+        #expect(object.count == 29)
     }
 
     @Test func hostileFieldsStayInsideTheirStrings() throws {
@@ -82,7 +83,7 @@ import Testing
             }
             #expect(line.utf8.lastIndex(of: 10) == line.utf8.firstIndex(of: 10), "seed \(seed)")
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            #expect(object?.count == 28, "seed \(seed)")
+            #expect(object?.count == 29, "seed \(seed)")
             #expect(object?["protocol"] as? String == "websocket", "seed \(seed)")
         }
     }

@@ -12,7 +12,7 @@ import statistics
 import pytest
 
 from abuse.harness import LEAST_BAR_MS, MIB
-from peers.frames import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, NO_ERROR
+from peers.frames import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, NO_ERROR, REFUSED_STREAM
 
 
 def closed(report):
@@ -43,6 +43,8 @@ def errors(kind, flag):
     return f'causeway_errors_total{{flag="{flag}",kind="{kind}"}}'
 
 
+LATE = errors("requestProgress", "DT")
+REFUSED = errors("streamRefused", "UO")
 TOO_LARGE = errors("headersTooLarge", "DPE")
 STALLED = errors("clientStalled", "SI")
 
@@ -66,24 +68,24 @@ CASES = [
     Case("ping_flood", calmed),
     Case("settings_flood", calmed),
     Case("priority_flood", calmed),
-    Case("empty_data", calmed),
+    Case("empty_data", calmed, flags=errors("clientAbusive", "AB")),
     Case("window_update_flood", calmed),
     Case("unknown_frames", calmed),
     Case("continuation_flood", calmed),
-    Case("stream_limit", calmed),
+    Case("stream_limit", calmed, flags=REFUSED),
     Case("hpack_bomb", calmed),
-    Case("slow_head_http1", closed, "slow_head"),
+    Case("slow_head_http1", closed, "slow_head", flags=errors("requestTimeout", "DT")),
     Case("slow_head_http2", calmed, "slow_head"),
     Case("incomplete_frame", calmed, "slow_head"),
-    Case("slow_body", closed, flags=errors("requestProgress", "DT")),
-    Case("slow_body_http2", reset(NO_ERROR), "slow_body", flags=errors("requestProgress", "DT")),
+    Case("slow_body", closed, flags=LATE),
+    Case("slow_body_http2", reset(NO_ERROR), "slow_body", flags=LATE),
     Case("stalled_stream", reset(ENHANCE_YOUR_CALM), flags=STALLED),
     Case("slow_read", closed, flags=STALLED),
     Case("slow_read_http1", closed, "slow_read", flags=STALLED),
     Case("slow_handshake", closed, tls=True),
     Case("handshake_limit", closed, tls=True),
     Case("connection_limit", closed),
-    Case("memory_connection", reset(7)),  # REFUSED_STREAM
+    Case("memory_connection", reset(REFUSED_STREAM), flags=REFUSED),
     Case("oversized_head", closed, TOO_LARGE, has_setting=False),
     Case("oversized_uri", closed, TOO_LARGE, has_setting=False),
     Case("oversized_trailers", closed, TOO_LARGE, has_setting=False),

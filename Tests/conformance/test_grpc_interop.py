@@ -12,6 +12,8 @@ import grpc
 import pytest
 
 from integration.site import Site
+from integration.test_streams import streams
+from integration.waiting import wait_until
 from peers import http2
 from peers.interop import INITIAL, PACKAGE, TRAILING, TestService, messages
 from peers.running import RunningPeer
@@ -274,12 +276,29 @@ def until_closed(done):
     yield
 
 
-def test_cancel_after_begin(service):
+def test_cancel_after_begin(service, gateway):
+    """Once at once, when the client's library may not have sent anything, and once the call has begun for everybody."""
     done = threading.Event()
     call = service.StreamingInputCall.future(until_closed(done))
     assert call.cancel()
-    done.set()
     assert call.code() is grpc.StatusCode.CANCELLED
+    method = f"/{PACKAGE}.TestService/StreamingInputCall"
+
+    def is_there():
+        return any(each["path"] == method and each.get("endpoint") for each in streams(gateway, "?limit=1000"))
+
+    def cut():
+        return [each for each in gateway.access_log() if (each["path"], each["flag"]) == (method, "DC")]
+
+    wait_until(lambda: not is_there(), 5, "nothing is left of the first")
+    before = len(cut())
+    call = service.StreamingInputCall.future(until_closed(done))
+    wait_until(is_there, 5, "the call is on its way")
+    assert call.cancel()
+    assert call.code() is grpc.StatusCode.CANCELLED
+    wait_until(lambda: len(cut()) > before, 1, "the gateway hears of it")
+    assert cut()[-1]["messages_in"] == cut()[-1]["messages_out"] == 0
+    done.set()
 
 
 def test_cancel_after_first_response(service, gateway):

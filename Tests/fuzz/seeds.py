@@ -12,6 +12,7 @@ import tempfile
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
+import hpack  # noqa: E402
 from google.protobuf import descriptor_pb2 as pb  # noqa: E402
 from grpc_reflection.v1alpha import reflection_pb2  # noqa: E402
 
@@ -195,6 +196,39 @@ def messages():
     yield "no-such-service", seed(b"", missing.SerializeToString())
 
 
+def header_blocks():
+    """Of a client, and behind them of a service: see the target for how they are put together."""
+
+    def blocks(client, service):
+        coders = hpack.Encoder(), hpack.Encoder()
+        parts = [
+            b"".join(bytes([flags, len(block)]) + block for flags, fields in side for block in [coder.encode(fields)])
+            for coder, side in zip(coders, (client, service), strict=True)
+        ]
+        return struct.pack(">H", len(parts[0])) + b"".join(parts)
+
+    end, same, continued, padded, prioritized, data = 1, 2, 4, 8, 16, 32
+
+    def request(path, method="GET", *more):
+        return [(":method", method), (":scheme", "http"), (":authority", "a.test"), (":path", path), *more]
+
+    call = request("/g.S/M", "POST", ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "1S"))
+    ok = [(":status", "200"), ("content-type", "application/grpc")]
+    yield "get", blocks([(end, request("/a"))], [(end, [(":status", "204"), ("x-a", "b")])])
+    yield "call", blocks([(end, call)], [(0, ok), (same | data | end, [("grpc-status", "0"), ("grpc-message", "fine")])])
+    yield "calls-that-share-a-table", blocks([(end, call)] * 3, [(end, [*ok, ("grpc-status", "5")])] * 3)
+    upload = [(0, request("/b", "POST", ("content-length", "5"))), (same | data | end, [("x-trailer", "1")])]
+    hints = [(":status", "103"), ("link", "</a>; rel=preload")]
+    yield "trailers-and-hints", blocks(upload, [(0, hints), (same, [(":status", "200")]), (same | data | end, [("x-t", "2")])])
+    cookies = request("/c", "GET", ("cookie", "a=1"), ("cookie", "b=2"), ("authorization", "Basic eA=="))
+    yield "continued-and-padded", blocks([(end | continued | padded | prioritized, cookies)], [(end | continued, ok)])
+    connect = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/w")]
+    connect += [(":authority", "a.test"), ("sec-websocket-version", "13")]
+    yield "websocket", blocks([(0, connect)], [(0, [(":status", "200")])])
+    yield "forbidden-fields", blocks([(end, request("/d", "GET", ("connection", "close"), ("te", "gzip")))], [(end, ok)])
+    yield "size-updates", b"\x00\x09\x01\x07\x20\x3f\xe1\x1f\x82\x84\x86\x01\x03\x3f\xe1\xff"
+
+
 def proxy_peers():
     signature = b"\r\n\r\n\0\r\nQUIT\n"
     far, near = socket.inet_pton(socket.AF_INET6, "2001:db8::1"), socket.inet_pton(socket.AF_INET6, "::1")
@@ -214,6 +248,7 @@ def proxy_peers():
 TARGETS = {
     "ConfigFrames": config_frames,
     "GRPCWeb": grpc_web,
+    "HeaderBlocks": header_blocks,
     "Messages": messages,
     "PEM": pem,
     "ProxyPeers": proxy_peers,

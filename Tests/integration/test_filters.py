@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from integration.api import route
 from integration.site import Site
+from integration.test_streams import stream_of
 from integration.waiting import wait_until
 from peers import http2
 from peers.http1 import EchoServer, RawServer
@@ -125,6 +126,8 @@ def test_credentials(site, plain, consumers, types, allowed, headers, target, st
     served(site, plain, authConfig={"enabled": True, "allowedCredentialTypes": types, "allowedConsumers": allowed})
     answer = site.get(target, *headers)
     assert answer.status == status
+    who = "" if status == 401 else "bob" if "bob" in target else "alice"
+    assert site.gateway.wait_log(authority=site.host)["consumer"] == who
     if status == 401 and "basic-auth" in types:
         assert answer.get("www-authenticate").startswith("Basic ")
 
@@ -146,6 +149,7 @@ def test_grpc_and_websockets_with_a_credential(site, calls, ws_server, consumers
     with site.websocket("/ws?apikey=bob%20key") as ws:
         ws.send("hello")
         assert ws.recv(timeout=10) == "hello"
+        assert stream_of(site.gateway, site)["consumer"] == "bob"
 
 
 def test_a_changed_credential_counts_at_once(gateway, site, plain, consumers):

@@ -589,6 +589,7 @@ def test_every_field_of_a_record(gateway, site, echo, grpc_server, ws_server, ki
         "tries": 1,
         "retry_refused": None,
         "trace_id": TRACE,
+        "consumer": "",
     }
 
 

@@ -20,7 +20,7 @@ const FILTERS = ["text", "route", "authority", "status", "flag"];
 /** Fields of a line as the guide lists them. */
 const ORDER = [
   "ts", "worker", "listener", "peer", "client", "tls", "sni", "method", "authority", "path", "protocol", "route", "cluster", "endpoint", "status", "grpc_status", "flag", "reason",
-  "bytes_in", "bytes_out", "messages_in", "messages_out", "close_code", "duration_ms", "upstream_ms", "tries", "retry_refused", "version", "trace_id",
+  "bytes_in", "bytes_out", "messages_in", "messages_out", "close_code", "duration_ms", "upstream_ms", "tries", "retry_refused", "version", "trace_id", "consumer",
 ];
 const STATUS = /^[1-5](\d\d|xx)$/;
 

@@ -103,6 +103,7 @@ extension ExchangePointer {
         record.retryRefusal = pointee.retryRefusal
         record.version = pointee.snapshot?.pointee.version ?? 0
         record.traceID = traceIDText()
+        if let consumer = consumerName { record.consumer = consumer.bytes }
         if let endpoint = pointee.lastEndpoint { record.endpoint = endpoint.pointee.addressBytes }
         if log.append(record) { handOver(log) }
     }

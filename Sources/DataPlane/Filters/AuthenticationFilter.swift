@@ -25,7 +25,7 @@ struct AuthenticationFilter {
 
     enum Verdict {
         case allowed(consumer: Int, Token?)
-        case forbidden
+        case forbidden(consumer: Int)
         case refused(ProxyError)
     }
 
@@ -43,7 +43,7 @@ struct AuthenticationFilter {
             // Places are looked at where they are: a copy of one would count references that all loops share.
             for index in table.places.indices where takes(table.places[index].source) {
                 guard let owner = owner(at: index, head, table) else { continue }
-                return allows(owner) ? .allowed(consumer: owner, nil) : .forbidden
+                return allows(owner) ? .allowed(consumer: owner, nil) : .forbidden(consumer: owner)
             }
             var refusal: ProxyError?
             if takesTokens, !table.tokenPlaces.isEmpty {
@@ -57,7 +57,7 @@ struct AuthenticationFilter {
                         case .valid(let form):
                             let consumer = form.pointee.consumer
                             return allows(consumer)
-                                ? .allowed(consumer: consumer, Token(form: form, text: text)) : .forbidden
+                                ? .allowed(consumer: consumer, Token(form: form, text: text)) : .forbidden(consumer: consumer)
                         case .refused(let error): refusal = refusal ?? error
                         }
                     }

@@ -18,7 +18,9 @@ extension ExchangePointer {
             case .allowed(let consumer, let token):
                 pointee.consumer = Int32(truncatingIfNeeded: consumer)
                 if let token { take(token) }
-            case .forbidden: return fail(with: .consumerForbidden)
+            case .forbidden(let consumer):
+                pointee.consumer = Int32(truncatingIfNeeded: consumer)
+                return fail(with: .consumerForbidden)
             case .refused(let error): return fail(with: error)
             }
         }
@@ -78,18 +80,19 @@ extension ExchangePointer {
         if let edits = filters.pointee.requestHeaders {
             count = edits.apply(loop.pointee.fields, from: FieldSlot.regular, count: count)
         }
-        if pointee.consumer >= 0, let name = consumerName {
-            loop.pointee.fields[count] = name
+        // As Higress tells its upstreams; what clients send under that name is dropped.
+        if let name = consumerName {
+            loop.pointee.fields[count] = name.field("x-mse-consumer")
             count &+= 1
         }
         return count
     }
 
-    /// `x-mse-consumer`, as Higress tells its upstreams; what clients send under that name is dropped.
-    private var consumerName: nghttp2_nv? {
+    /// Whose credential was shown, also where it does not suffice.
+    var consumerName: FixedText? {
         let number = Int(pointee.consumer)
-        return pointee.snapshot?.pointee.shared._withUnsafeGuaranteedRef { $0.consumers.name(of: number) }?
-            .field("x-mse-consumer")
+        guard number >= 0, let snapshot = pointee.snapshot else { return nil }
+        return snapshot.pointee.shared._withUnsafeGuaranteedRef { $0.consumers.name(of: number) }
     }
 
     /// What the route changes of the response in the loop's list.

@@ -170,6 +170,7 @@ extension ExchangePointer {
         let endpoint = pointee.endpoint ?? pointee.lastEndpoint
         append(",\"endpoint\":\"", endpoint?.pointee.addressBytes ?? none, to: &line)
         append(",\"trace_id\":\"", traceIDText(), to: &line)
+        append(",\"consumer\":\"", consumerName?.bytes ?? none, to: &line)
         append(",\"version\":", pointee.snapshot?.pointee.version ?? 0, to: &line)
         append(",\"age_ms\":", age, to: &line)
         // Before the first byte of a body its head was the last that came.

@@ -57,6 +57,8 @@ package struct AccessLogRecord {
     /// Version of the snapshot that the exchange began with.
     package var version: UInt64 = 0
     package var traceID = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// Name of the consumer whose credential was shown; empty: none's.
+    package var consumer = UnsafeRawBufferPointer(start: nil, count: 0)
 
     package init() {}
 }
@@ -124,6 +126,7 @@ extension LineBuffer {
         }
         field(",\"version\":", record.version)
         field(",\"trace_id\":\"", record.traceID)
+        field(",\"consumer\":\"", record.consumer)
         append("}\n")
     }
 
