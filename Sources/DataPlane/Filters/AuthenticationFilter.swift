@@ -57,7 +57,8 @@ struct AuthenticationFilter {
                         case .valid(let form):
                             let consumer = form.pointee.consumer
                             return allows(consumer)
-                                ? .allowed(consumer: consumer, Token(form: form, text: text)) : .forbidden(consumer: consumer)
+                                ? .allowed(consumer: consumer, Token(form: form, text: text))
+                                : .forbidden(consumer: consumer)
                         case .refused(let error): refusal = refusal ?? error
                         }
                     }
