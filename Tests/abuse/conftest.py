@@ -2,7 +2,7 @@
 
 import pytest
 
-from abuse.harness import LOAD, OTHER_CORES, WORKER_CORES, Bench, build_tools
+from abuse.harness import LOAD, OTHER_CORES, WORKER_CORES, Bench, bad, build_tools, report_of
 from integration.gateway import Gateway
 from integration.ports import free_port
 from integration.site import Site
@@ -78,7 +78,10 @@ def _bench(folder, authority, backend, settings):
         gateway.start()
         site = Site(gateway, authority, "abuse.test")
         site.serve(backend, protocol="GRPC")
-        yield Bench(gateway, site, backend)
+        bench = Bench(gateway, site, backend)
+        # What a worker needs that has served at all is not an abuse's.
+        assert not bad(report_of(bench.good_client(1)))
+        yield bench
         gateway.stop()
     finally:
         gateway.abandon()

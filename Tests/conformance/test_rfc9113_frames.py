@@ -263,3 +263,22 @@ def test_goaway_from_the_client(front, _rule):
         client.frame(GOAWAY, 0, 0, int32(0) + int32(NO_ERROR) + b"debug data")
         client.data(stream, b"more", end=True)
         answered(client, stream)
+
+
+@named("4.1", "reserved bits, and flags without a meaning, are never sent")
+def test_what_is_sent(front, _rule):
+    """`peers.frames` looks at every frame that it reads; here is one of each kind."""
+    with front.connect() as client:
+        client.until(lambda: client.count(SETTINGS))
+        early = client.request(method="POST", path="/early", end=False)
+        client.finish(early)
+        answered = client.request(method="POST", end=False)
+        for _ in range(16):
+            client.data(answered, bytes(16_384))
+        client.data(answered, end=True)
+        client.finish(answered)
+        client.settle()
+        client.send(frame(DATA, 0, 0))
+        client.read_to_end()
+        kinds = {one.kind for one in client.frames}
+    assert kinds == {DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE}

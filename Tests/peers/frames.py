@@ -89,6 +89,27 @@ class Frame:
         return {int.from_bytes(part[:2], "big"): int.from_bytes(part[2:], "big") for part in parts}
 
 
+# Which flags mean something (RFC 9113 §6); types that no gateway sends are left out.
+FLAGS = {
+    DATA: END_STREAM | PADDED,
+    HEADERS: END_STREAM | END_HEADERS | PADDED | PRIORITIZED,
+    RST_STREAM: 0,
+    SETTINGS: ACK,
+    PING: ACK,
+    GOAWAY: 0,
+    WINDOW_UPDATE: 0,
+    CONTINUATION: END_HEADERS,
+}
+
+
+def check_sent(one):
+    """Of every frame that comes from the gateway, whatever a test is about: reserved bits and flags without a meaning are unset (§4.1)."""
+    assert one.kind in FLAGS and not one.flags & ~FLAGS[one.kind], one
+    assert one.stream <= MAX_INT31, "the reserved bit of a stream id"
+    if one.kind in (WINDOW_UPDATE, GOAWAY):
+        assert not one.payload[0] & 0x80, "the reserved bit of an increment, or of the last stream"
+
+
 class Endpoint:
     """One end of a connection. `frames` has all that came; the rest is read off them."""
 
@@ -142,7 +163,8 @@ class Endpoint:
         """The next frame; raises Closed at the end."""
         head = self.wire.read(9)
         length = int.from_bytes(head[:3], "big")
-        one = Frame(head[3], head[4], int.from_bytes(head[5:], "big") & MAX_INT31, self.wire.read(length))
+        one = Frame(head[3], head[4], int.from_bytes(head[5:], "big"), self.wire.read(length))
+        check_sent(one)
         self.frames.append(one)
         self._note(one)
         return one

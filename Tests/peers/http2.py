@@ -74,6 +74,7 @@ class Client:
             )
         )
         self.streams, self.pings, self.settings = {}, [], 0
+        self.fields = []  # of each answer and its trailers, as the library gives them: it marks those that must not be indexed
         self.goaway, self.goaways = None, []  # the last, and all in their order
         self.closed = False
         self.h2.initiate_connection()
@@ -138,6 +139,7 @@ class Client:
             case h2.events.InformationalResponseReceived():
                 stream.interim.append(int(dict(event.headers)[":status"]))
             case h2.events.ResponseReceived():
+                self.fields.append(event.headers)
                 stream.headers = dict(event.headers)
                 stream.status = int(stream.headers[":status"])
             case h2.events.DataReceived():
@@ -145,6 +147,7 @@ class Client:
                 if self.credit and event.flow_controlled_length:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case h2.events.TrailersReceived():
+                self.fields.append(event.headers)
                 stream.trailers = dict(event.headers)
             case h2.events.StreamEnded():
                 stream.ended = True
