@@ -277,7 +277,10 @@ def test_a_service_that_takes_nothing_is_cut_and_its_client_gets_1011(gateway, s
             pipe.client.flush()
             with contextlib.suppress(Exception):
                 while not pipe.stream.body:
-                    pipe.client.data(pipe.stream.id, bytes(16_384))
+                    if room := min(pipe.client.h2.local_flow_control_window(pipe.stream.id), 16_384):
+                        pipe.client.data(pipe.stream.id, bytes(room))
+                    else:
+                        pipe.client.pump()
         else:
             threading.Thread(target=send, daemon=True).start()
         assert pipe.read(4) == b"\x88\x02" + struct.pack("!H", 1011)
