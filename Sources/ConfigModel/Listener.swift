@@ -34,7 +34,7 @@ package struct ListenerLimits: Hashable, Sendable {
     package var tlsHandshakeTimeout: UInt32 = 10_000
     /// From the first byte (or the accepted connection) to the end of a request head.
     package var requestHeadersTimeout: UInt32 = 10_000
-    /// Without progress of an HTTP/1.1 request body.
+    /// In which a request's body must bring 1 KiB, or end, until the service answers; not of gRPC.
     package var requestProgressTimeout: UInt32 = 60_000
     /// With no request or stream open.
     package var connectionIdleTimeout: UInt32 = 600_000
@@ -63,10 +63,12 @@ package struct ListenerLimits: Hashable, Sendable {
     package var maxContinuations: UInt32 = 64
     /// Times `maxHeaderListSize` up to which a header block is decoded to its end.
     package var headerDecodeFactor: UInt32 = 4
-    /// In which a client must take something of what waits for it.
+    /// In which a client must take 1 KiB of what waits for it.
     package var streamStallTimeout: UInt32 = 300_000
     /// Requests of one connection that are begun before the others have their turn.
     package var requestsPerTurn: UInt32 = 256
+    /// Bytes of a request's body that are kept for another try. 0: none, a request of which a body was sent is not tried again.
+    package var replaySize: UInt32 = 65_536
 
     package init() {}
 }

@@ -59,6 +59,7 @@ extension Console {
             @JSONField package var maxContinuations: Int? = nil
             @JSONField package var headerDecodeFactor: Int? = nil
             @JSONField package var requestsPerTurn: Int? = nil
+            @JSONField package var replaySize: Int? = nil
 
             package init() {}
         }
@@ -160,6 +161,7 @@ extension Console.Listener.Limits {
         ("maxContinuations", \.maxContinuations, 0...65_535),
         ("headerDecodeFactor", \.headerDecodeFactor, 0...1_024),
         ("requestsPerTurn", \.requestsPerTurn, 0...1_000_000),
+        ("replaySize", \.replaySize, 0...(64 << 20)),
     ]
 
     func check(_ findings: inout Findings) {

@@ -99,6 +99,7 @@ extension SeededGenerator {
             limits.headerDecodeFactor = number(4)
             limits.streamStallTimeout = number(300_000)
             limits.requestsPerTurn = number(256)
+            limits.replaySize = number(65_536)
         }
         return Listener(
             name: text(), address: text(), port: number(), tls: Bool.random(using: &self), limits: limits,

@@ -84,6 +84,7 @@ def listener(port):
             "maxContinuations": 32,
             "headerDecodeFactor": 3,
             "requestsPerTurn": 128,
+            "replaySize": 131072,
         },
     }
 

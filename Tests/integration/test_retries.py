@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 
 import h2.errors
@@ -170,6 +171,41 @@ def test_the_budget(site, gateway, count, retried):
 
 @pytest.mark.parametrize(("size", "status", "refused"), [(65_536, 200, None), (65_537, 502, "not kept")])
 def test_more_of_a_request_than_is_kept_cannot_be_tried_again(site, size, status, refused):
+    loses_the_first(site, size, status, refused)
+
+
+@pytest.mark.parametrize(
+    ("kept", "size", "status", "refused"),
+    [("3m", 3 << 20, 200, None), ("3m", (3 << 20) + 1, 502, "not kept"), ("0", 1, 502, "not kept"), ("0", 0, 200, None)],
+)
+def test_how_much_is_kept_is_a_setting(new_gateway, authority, kept, size, status, refused):
+    gateway = new_gateway(settings=[f"replay-size={kept}"]).start()
+    loses_the_first(Site(gateway, authority, https="off"), size, status, refused)
+
+
+def test_more_than_a_window_is_sent_again_over_http2(new_gateway, authority):
+    gateway = new_gateway(settings=["replay-size=3m"]).start()
+    site = Site(gateway, authority, https="off")
+    refused, taken = [], []
+
+    def refuse_the_first(connection, id, headers):
+        if not refused:
+            refused.append(connection.body[id])
+            return connection.reset(id, h2.errors.ErrorCodes.REFUSED_STREAM)
+        taken.append(connection.body[id])
+        http2.answer(connection, id, headers)
+
+    with http2.Server(refuse_the_first) as server:
+        site.serve(server.port, protocol="HTTP2")
+        body = os.urandom(3 << 20)
+        assert site.get("/", method="PUT", body=body).status == 200
+    assert refused == taken == [body]
+    gateway.stop()
+
+
+def loses_the_first(site, size, status, refused):
+    """A PUT whose first back end takes all of it and hangs up, where there are two."""
+
     def hang_up_after_all(wire):
         if wire.read_request().method == "PUT":
             return

@@ -17,7 +17,7 @@ const PROTOCOLS = ["https", "http"];
 const LIMITS = {
   open: [["maxConnections", "count", 0], ["maxHandshakes", "count", 2048], ["maxConcurrentStreams", "count", 256], ["requestsPerTurn", "count", 256]],
   times: [["tlsHandshakeTimeout", "time", 10], ["requestHeadersTimeout", "time", 10], ["requestProgressTimeout", "time", 60], ["connectionIdleTimeout", "time", 600], ["streamStallTimeout", "time", 300]],
-  memory: [["maxHeaderListSize", "size", "64 KiB"], ["memoryPerConnection", "size", "32 MiB"], ["memoryPerLoop", "size", "256 MiB"], ["memoryPerWorker", "size", "1 GiB"]],
+  memory: [["maxHeaderListSize", "size", "64 KiB"], ["memoryPerConnection", "size", "32 MiB"], ["memoryPerLoop", "size", "256 MiB"], ["memoryPerWorker", "size", "1 GiB"], ["replaySize", "size", "64 KiB"]],
   abuse: [["maxResets", "rate", 100], ["maxProvokedResets", "rate", 100], ["maxControlFrames", "rate", 1000], ["maxContinuations", "count", 64], ["headerDecodeFactor", "count", 4]],
 };
 

@@ -40,6 +40,7 @@ extension ListenerLimits: CanonicalCodable {
         writer.integer(16, headerDecodeFactor, default: 4)
         writer.integer(17, streamStallTimeout, default: 300_000)
         writer.integer(18, requestsPerTurn, default: 256)
+        writer.integer(19, replaySize, default: 65_536)
     }
 
     init(from reader: inout CanonicalReader) throws(CanonicalCodingError) {
@@ -62,6 +63,7 @@ extension ListenerLimits: CanonicalCodable {
         headerDecodeFactor = try reader.integer(16, default: 4)
         streamStallTimeout = try reader.integer(17, default: 300_000)
         requestsPerTurn = try reader.integer(18, default: 256)
+        replaySize = try reader.integer(19, default: 65_536)
     }
 }
 

@@ -26,6 +26,7 @@ extension Listener {
         findings.check("limits.maxProvokedResets", limits.maxProvokedResets, in: 0...1_000_000)
         findings.check("limits.maxControlFrames", limits.maxControlFrames, in: 0...1_000_000)
         findings.check("limits.headerDecodeFactor", limits.headerDecodeFactor, in: 0...1_024)
+        findings.check("limits.replaySize", limits.replaySize, in: 0...(64 << 20))
     }
 }
 

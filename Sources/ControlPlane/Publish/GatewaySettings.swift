@@ -21,7 +21,10 @@ package struct GatewaySettings: Hashable, Sendable {
     package static let names: [(name: String, help: String)] = [
         ("tls-handshake-timeout", "from the accepted connection to the end of its TLS handshake (10s)"),
         ("request-headers-timeout", "from the first byte of a request to the end of its head (10s)"),
-        ("request-progress-timeout", "without a byte of an HTTP/1.1 request body (60s)"),
+        (
+            "request-progress-timeout",
+            "in which a request's body must bring 1 KiB until the service answers; not gRPC (60s)"
+        ),
         ("connection-idle-timeout", "without a request or stream on a client's connection (10m)"),
         ("max-header-list-size", "bytes of a request's header fields, and of its trailers (65536)"),
         ("max-concurrent-streams", "streams of one HTTP/2 client connection (256)"),
@@ -38,8 +41,9 @@ package struct GatewaySettings: Hashable, Sendable {
         ("max-control-frames", "PING, SETTINGS and other cheap frames of a client a second; 0: no bound (1000)"),
         ("max-continuations", "CONTINUATION frames of one header block; 0: no bound (64)"),
         ("header-decode-factor", "times max-header-list-size up to which a header block is decoded; 0: no bound (4)"),
-        ("stream-stall-timeout", "in which a client must take something of what waits for it (5m)"),
+        ("stream-stall-timeout", "in which a client must take 1 KiB of what waits for it (5m)"),
         ("requests-per-turn", "requests of a connection begun before the others' turn; 0: no bound (256)"),
+        ("replay-size", "bytes of a request's body that are kept for another try; 0: none (64k)"),
         ("connect-timeout", "to establish a connection to an endpoint (5s)"),
         ("max-endpoint-connections", "connections of each loop to one endpoint; 0: as open files allow (0)"),
         ("upstream-idle-timeout", "for which an upstream connection without a stream is kept (60s)"),
@@ -77,6 +81,7 @@ package struct GatewaySettings: Hashable, Sendable {
         case "header-decode-factor": limits.headerDecodeFactor = try Self.number(name, value, 0...1_024)
         case "stream-stall-timeout": limits.streamStallTimeout = try Self.time(name, value)
         case "requests-per-turn": limits.requestsPerTurn = try Self.number(name, value, 0...1_000_000)
+        case "replay-size": limits.replaySize = UInt32(try Self.size(name, value, most: 64 << 20, zero: "none"))
         case "connect-timeout": connectTimeout = try Self.time(name, value, 1...600_000)
         case "max-endpoint-connections":
             maxEndpointConnections = try Self.number(name, value, 0...10_000_000)
@@ -111,13 +116,17 @@ package struct GatewaySettings: Hashable, Sendable {
     }
 
     /// Bytes, also as `512k`, `64m` or `2g`.
-    private static func size(_ name: String, _ text: String) throws(StartError) -> UInt64 {
+    private static func size(
+        _ name: String, _ text: String, most: UInt64 = 1 << 60, zero: String = "no bound"
+    ) throws(StartError) -> UInt64 {
         let shifts: [Character: UInt64] = ["k": 10, "m": 20, "g": 30]
         let shift = text.last.flatMap { shifts[$0] }
-        guard let number = UInt64(shift == nil ? text[...] : text.dropLast()), number <= 1 << 30
+        guard let number = UInt64(shift == nil ? text[...] : text.dropLast()), number <= 1 << 30,
+            number << (shift ?? 0) <= most
         else {
+            let bound = most < 1 << 60 ? ", \(most >> 20)m at most" : ""
             throw StartError(
-                "--setting \(name)=\(text): write bytes such as 65536, 512k, 64m or 2g, or 0 for no bound.")
+                "--setting \(name)=\(text): write bytes such as 65536, 512k, 64m or 2g\(bound), or 0 for \(zero).")
         }
         return number << (shift ?? 0)
     }

@@ -37,6 +37,7 @@ extension SnapshotCompiler {
         set(\.maxContinuations, own.maxContinuations)
         set(\.headerDecodeFactor, own.headerDecodeFactor)
         set(\.requestsPerTurn, own.requestsPerTurn)
+        set(\.replaySize, own.replaySize)
         return limits
     }
 }

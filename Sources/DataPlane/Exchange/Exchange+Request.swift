@@ -1,6 +1,7 @@
 // The request on its way upstream: the head with what the gateway adds and takes away, the body, the trailers.
 
 internal import CNghttp2
+internal import ConfigModel
 internal import Glibc
 internal import RouteMatching
 
@@ -257,7 +258,7 @@ extension ExchangePointer {
     func sentBody(on half: HalfPointer, _ bytes: UnsafePointer<UInt8>?, _ count: Int) {
         guard half.pointee.isUpstream, count > 0, let bytes else { return }
         guard pointee.isReplayable, !pointee.responseStarted else { return }
-        if pointee.replay.count &+ count <= Exchange.replayLimit {
+        if pointee.replay.count &+ count <= replaySize {
             pointee.replay.append(bytes, count)
             hold(count)
         } else {
@@ -265,6 +266,8 @@ extension ExchangePointer {
             dropReplay()
         }
     }
+
+    private var replaySize: Int { Int(pointee.origin?.pointee.listener?.pointee.limits.replaySize ?? 0) }
 
     @inline(__always)
     func dropReplay() {
@@ -372,9 +375,4 @@ extension ExchangePointer {
     var bothClosed: Bool {
         pointee.tunnel.map { $0.pointee.fromClient.sawClose && $0.pointee.fromUpstream.sawClose } ?? false
     }
-}
-
-extension Exchange {
-    /// Request bytes kept for another try (design 3.4).
-    static let replayLimit = 64 * 1024
 }
