@@ -559,7 +559,12 @@ def test_a_client_that_leaves_ends_the_http1_connection_within_a_second(bench, w
     client.wire.close()
 
 
-LEAVING_HTTP1 = {"RST": Wire.reset, "FIN": Wire.close, "half-close": Wire.half_close}
+LEAVING_HTTP1 = {
+    "RST": Wire.reset,
+    "FIN": Wire.close,
+    "half-close": Wire.half_close,
+    "half-close without close_notify": lambda wire: wire.half_close(notify=False),
+}
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])

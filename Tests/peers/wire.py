@@ -2,7 +2,6 @@
 
 import dataclasses
 import selectors
-import contextlib
 import socket
 import ssl
 import struct
@@ -158,15 +157,20 @@ class Wire:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
-    def half_close(self):
-        """FIN; over TLS close_notify, after which what comes is still read (RFC 8446 §6.1)."""
-        if not isinstance(self.sock, ssl.SSLSocket):
+    def half_close(self, notify=True):
+        """FIN; over TLS close_notify, after which what comes is still read (RFC 8446 §6.1). Without `notify` FIN alone."""
+        if not notify or not isinstance(self.sock, ssl.SSLSocket):
             return self.sock.shutdown(socket.SHUT_WR)
         timeout = self.sock.gettimeout()
         self.sock.setblocking(False)
-        # What would be waited for is the other side's close_notify.
-        with contextlib.suppress(ssl.SSLWantReadError):
+        try:
             self.sock.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # it would wait for the other side's
+        except ssl.SSLError as error:
+            # What comes instead of that is read later.
+            if error.reason != "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":
+                raise
         self.sock.settimeout(timeout)
 
     # ---- HTTP/1.1
