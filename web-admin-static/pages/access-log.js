@@ -47,10 +47,10 @@ function took(milliseconds) {
   return milliseconds < 10 ? `${number(milliseconds, milliseconds < 1 ? 2 : 1)} ${t("unit.ms")}` : duration(Math.round(milliseconds));
 }
 
-/** Every field as the worker writes it. */
+/** Every field as the worker writes it: more than some windows have room for, so that keys scroll it. */
 function details(line) {
   const names = [...ORDER.filter((name) => name in line), ...Object.keys(line).filter((name) => !ORDER.includes(name))];
-  return h("div", { class: "content" }, flagOf(line) && h("p", { class: `aside ${isFailure(line.flag) ? "bad" : "warn"}` }, flagWords(line.flag), line.reason && [": ", said(line.reason)]),
+  return h("div", { class: "content", role: "group", tabindex: "0", "aria-label": t("accessLog.line") }, flagOf(line) && h("p", { class: `aside ${isFailure(line.flag) ? "bad" : "warn"}` }, flagWords(line.flag), line.reason && [": ", said(line.reason)]),
     facts(...names.map((name) => [h("code", {}, name), [null, ""].includes(line[name]) ? null : String(line[name]), String(line[name]).length > 16])));
 }
 
