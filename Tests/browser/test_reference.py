@@ -21,7 +21,8 @@ def test_anybody_finds_an_operation_and_its_curl_line_works(page, empty, api):
     page.see("editor and above", "Weights, a rewrite and timeouts")
     page.click("400 A field cannot be").see("domains[0]: There is no domain named shop.test.")
     lines = page.script("return [...document.querySelectorAll('.curl code')].map((each) => each.textContent)")
-    assert len(lines) == 3 and lines[0].startswith('curl -H "Authorization: Bearer $TOKEN"')
+    body = DOCUMENT["paths"]["/v1/routes"]["post"]["requestBody"]["content"]["application/json"]
+    assert len(lines) == len(body["examples"]) and lines[0].startswith('curl -H "Authorization: Bearer $TOKEN"')
     # The line as it stands, in a shell, against this server.
     api.create_domain("shop.test")
     api.create_static("greeter", 9)
