@@ -165,8 +165,8 @@ class Wire:
         self.sock.setblocking(False)
         try:
             self.sock.unwrap()
-        except ssl.SSLWantReadError:
-            pass  # it would wait for the other side's
+        except (ssl.SSLWantReadError, ssl.SSLEOFError, ConnectionError):
+            pass  # it would wait for the other side's, or finds that one gone already
         except ssl.SSLError as error:
             # What comes instead of that is read later.
             if error.reason != "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":
