@@ -135,17 +135,16 @@ class Bench:
         return self.gateway.worker.pid
 
     def good_client(self, seconds, rate=RATE, connections=4, nice=0):
-        return pinned(
-            [LOAD / "bin/grpc-load", "-p", self.gateway.https_port, "-t", "-a", self.site.host, "-c", connections]
-            + ["-m", 16, "-r", rate, "-T", seconds, "-P", "/a.B/Unary"],
-            nice,
-        )
+        return self._calls(seconds, connections, 16, nice, "-r", rate)
 
     def busy_clients(self, seconds, connections, streams=1, nice=0):
         """Ask anew as soon as they are answered."""
+        return self._calls(seconds, connections, streams, nice)
+
+    def _calls(self, seconds, connections, streams, nice, *more):
         return pinned(
             [LOAD / "bin/grpc-load", "-p", self.gateway.https_port, "-t", "-a", self.site.host, "-c", connections]
-            + ["-m", streams, "-T", seconds, "-P", "/a.B/Unary"],
+            + ["-m", streams, "-T", seconds, "-P", "/a.B/Unary", *more],
             nice,
         )
 

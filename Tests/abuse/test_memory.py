@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from abuse.harness import LOAD, MIB, bad, pinned, report_of, resident
+from abuse.harness import MIB, bad, report_of, resident
 from integration.site import Site
 from integration.waiting import wait_until
 from peers.frames import *
