@@ -40,7 +40,8 @@
             events = .allocate(capacity: LoopPointer.eventsPerTick)
         }
 
-        /// One exchange of bytes: the client's in pieces of `piece`, the upstream's whenever the loop has connected to it.
+        /// One exchange of bytes: the client's in pieces of `piece`, the upstream's whenever the loop has connected to it. Once both ends
+        /// have gone the loop must hold nothing of it.
         package func run(client: UnsafeRawBufferPointer, upstream answers: UnsafeRawBufferPointer, piece: Int) {
             let fd = connect()
             guard fd >= 0 else { return }
@@ -80,11 +81,8 @@
                 close(more)
                 _ = loop.tick(events, wait: 0)
             }
-        }
-
-        /// Exchanges and connections that the loop still holds: none, once both ends have gone.
-        package var leftovers: (exchanges: Int, downstream: Int) {
-            (loop.pointee.exchangeCount, loop.pointee.downstreamCount)
+            let left = (exchanges: loop.pointee.exchangeCount, downstream: loop.pointee.downstreamCount)
+            precondition(left == (0, 0), "the loop still holds \(left)")
         }
 
         private func connect() -> Int32 {

@@ -53,8 +53,6 @@ private func target(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     loop.run(
         client: UnsafeRawBufferPointer(rebasing: input[..<split]),
         upstream: UnsafeRawBufferPointer(rebasing: input[split...]), piece: start[0] == 0 ? 65_536 : Int(start[0]))
-    let left = loop.leftovers
-    precondition(left.downstream == 0 && left.exchanges == 0, "the loop still holds \(left)")
     return 0
 }
 

@@ -82,8 +82,6 @@ private func target(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     client.withUnsafeBytes { client in
         upstream.withUnsafeBytes { loop.run(client: client, upstream: $0, piece: 65_536) }
     }
-    let left = loop.leftovers
-    precondition(left.downstream == 0 && left.exchanges == 0, "the loop still holds \(left)")
     return 0
 }
 
